@@ -1,0 +1,425 @@
+"""The seams of the daemon: what the orchestrator needs of each room, as Protocols, and the values that cross them.
+
+`wiring` alone names the classes behind these. Every Protocol with more than one implementation has a conformance kit
+in `tests/kits/`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+import trio
+
+from volant.proto.api.event import Event
+from volant.proto.api.vm import Forward
+from volant.proto.specs.states import NetworkMode, VmState, Wanted
+
+# --------------------------------------------------------------------------------------------------------------- store
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessIdentity:
+    """One process, for ever: a pid alone is reused, and a reboot starts the numbers anew."""
+
+    pid: int
+    start_time: int
+    """Field 22 of /proc/PID/stat: clock ticks since boot."""
+    boot_id: str
+    """/proc/sys/kernel/random/boot_id."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VmRecord:
+    """One VM as the store keeps it. Wanted and actual are apart, each with a generation."""
+
+    id: str
+    """12 lower-case hex digits, never reused."""
+    name: str
+    plugin: str
+    plugin_version: str
+    config_version: int
+    wanted: Wanted
+    wanted_generation: int
+    state: VmState
+    generation: int
+    boot: int = 0
+    process: ProcessIdentity | None = None
+    ip: str = ""
+    mac: str = ""
+    tap: str = ""
+    forwards: tuple[Forward, ...] = ()
+    """User mode's forwards with the host ports in force."""
+    hypervisor: str = ""
+    accel: str = ""
+    health: str = "unknown"
+    reason: str = ""
+    error: dict[str, Any] | None = None
+    created_at: str = ""
+    started_at: str = ""
+    ready_at: str = ""
+    stopped_at: str = ""
+    ready_ms: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConfigRecord:
+    """One version of a VM's config; `config` is the plain form of `specs.vmconfig.VmConfig`."""
+
+    vm_id: str
+    version: int
+    config: dict[str, Any]
+    created_at: str
+    author: str
+    """Peer that made the change, as `uid:0(root)`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PluginRecord:
+    name: str
+    version: str
+    manifest: dict[str, Any]
+    enabled: bool
+    artifacts: dict[str, str]
+    installed_at: str
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """An address that belongs to a VM from create to destroy."""
+
+    ip: str
+    vm_id: str
+    mac: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HostObject:
+    """Ledger row: one object on the host and its owner; written before the object is made, dropped after it is proven gone."""
+
+    kind: str
+    """process, tap, firewall, disk, folder, socket, lease."""
+    name: str
+    """Unique within its kind: a path, an interface name, a VM id."""
+    vm_id: str
+    """Owner; empty for the daemon itself."""
+    detail: dict[str, Any] = field(default_factory=dict)
+    created_at: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EventDraft:
+    """An event before the store has numbered it."""
+
+    kind: str
+    vm: str = ""
+    vm_id: str = ""
+    message: str = ""
+    data: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class PutVm:
+    record: VmRecord
+
+
+@dataclass(frozen=True, slots=True)
+class DropVm:
+    """Removes the VM with its configs and leases; its host objects must be gone already (foreign key)."""
+
+    vm_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class PutConfig:
+    record: ConfigRecord
+
+
+@dataclass(frozen=True, slots=True)
+class PutPlugin:
+    record: PluginRecord
+
+
+@dataclass(frozen=True, slots=True)
+class DropPlugin:
+    name: str
+    version: str
+
+
+@dataclass(frozen=True, slots=True)
+class PutLease:
+    lease: Lease
+
+
+@dataclass(frozen=True, slots=True)
+class DropLease:
+    ip: str
+
+
+@dataclass(frozen=True, slots=True)
+class PutObject:
+    record: HostObject
+
+
+@dataclass(frozen=True, slots=True)
+class DropObject:
+    kind: str
+    name: str
+
+
+Change = PutVm | DropVm | PutConfig | PutPlugin | DropPlugin | PutLease | DropLease | PutObject | DropObject | EventDraft
+
+
+class Store(Protocol):
+    """Durable memory. `commit` is atomic and durable (fsync) when it returns; it is not cancellable once queued."""
+
+    async def commit(self, *changes: Change) -> tuple[Event, ...]:
+        """Apply all or nothing; the numbered events among them, in order. Published to `EventHub` by the store's caller."""
+
+    async def vms(self) -> tuple[VmRecord, ...]: ...
+    async def configs(self, vm_id: str) -> tuple[ConfigRecord, ...]:
+        """Oldest first."""
+
+    async def latest_configs(self) -> dict[str, ConfigRecord]:
+        """The newest config of every VM, by VM id."""
+
+    async def plugins(self) -> tuple[PluginRecord, ...]: ...
+    async def leases(self) -> tuple[Lease, ...]: ...
+    async def objects(self) -> tuple[HostObject, ...]: ...
+    async def events(self, *, after: int, limit: int, vm: str = "", kinds: tuple[str, ...] = (), last: int = 0) -> tuple[Event, ...]: ...
+    async def event_range(self) -> tuple[int, int]:
+        """(oldest kept, newest); (0, 0) when there are none. Newest never falls, even when events are pruned."""
+
+    async def trim_events(self, *, keep: int) -> int:
+        """Forget all but the newest `keep`; how many went."""
+
+
+# --------------------------------------------------------------------------------------------------------- hypervisors
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DiskPlan:
+    path: Path
+    format: str
+    """raw or qcow2."""
+    readonly: bool
+    serial: str
+    """At most 20 bytes; how the guest finds it (/sys/block/vdX/serial)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NicPlan:
+    mode: NetworkMode
+    mac: str
+    tap: str = ""
+    forwards: tuple[Forward, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LaunchPlan:
+    """Everything a launcher needs, decided beforehand by a pure function."""
+
+    vm_id: str
+    name: str
+    runtime_dir: Path
+    """The VM's own folder for sockets, short enough for their paths."""
+    console_log: Path
+    """Where the serial line's bytes are kept from the first one on; appended to."""
+    kernel: Path
+    initramfs: Path
+    cmdline: str
+    """At most 2,047 bytes."""
+    vcpus: int
+    memory_mib: int
+    accel: str
+    """kvm or tcg."""
+    disks: tuple[DiskPlan, ...] = ()
+    nic: NicPlan | None = None
+    config_blob: bytes = b""
+    """What didn't fit the command line; reaches the guest as fw_cfg `opt/org.volant/config`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Capabilities:
+    pause: bool = True
+    snapshot: bool = False
+    vfio: bool = False
+    adopt: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HypervisorFacts:
+    """What a launcher found out about itself and the host."""
+
+    name: str
+    version: str
+    binary: str
+    accel: str
+    accel_reason: str
+    capabilities: Capabilities
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExitReport:
+    """How a VMM ended. `cause`: guest-shutdown, guest-reset, guest-panic, host-signal, killed, error or unknown."""
+
+    cause: str
+    exit_code: int | None = None
+    """None when the process was not our child."""
+    stderr: str = ""
+
+
+class Vmm(Protocol):
+    """One running VMM. Dropping the handle (`release`) leaves the VM running."""
+
+    identity: ProcessIdentity
+    command_line: tuple[str, ...]
+
+    async def wait_exited(self) -> ExitReport:
+        """Returns once the process is proven dead; any number of callers."""
+
+    async def kill(self) -> ExitReport:
+        """SIGKILL, and return once it is proven dead."""
+
+    async def pause(self) -> None: ...
+    async def resume(self) -> None: ...
+    async def open_agent(self) -> trio.abc.Stream:
+        """Connect to the agent's byte pipe (one at a time); bytes may be lost until the guest opens its end."""
+
+    async def open_console(self) -> trio.abc.Stream:
+        """Connect to the serial line (one at a time). Must be drained always: a full pipe stops the guest."""
+
+    async def release(self) -> None:
+        """Close our handles; the VM stays as it is."""
+
+    def stderr_tail(self) -> str:
+        """What the VMM last said on stderr, for error reports."""
+
+
+class Hypervisor(Protocol):
+    """Starts and adopts VMMs."""
+
+    name: str
+
+    async def facts(self) -> HypervisorFacts:
+        """Binary, version and acceleration in use; probes on first use (may boot a guest once), cached after. HostShort when missing."""
+
+    async def launch(self, plan: LaunchPlan, *, tap_fd: int | None = None) -> Vmm:
+        """Spawn in an own session; returns when the control socket answers. On any failure or cancel the process is proven dead and
+        `LaunchFailed` carries stderr and command line. The tap's descriptor is only duplicated into the VMM."""
+
+    async def adopt(self, identity: ProcessIdentity, plan: LaunchPlan) -> Vmm | None:
+        """Take over a VMM that an earlier daemon started; None when that very process is gone."""
+
+    async def find(self, plan: LaunchPlan) -> ProcessIdentity | None:
+        """The process of this VM, if one runs, found by its marker: for a row without a pid."""
+
+
+# ------------------------------------------------------------------------------------------------------------- network
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Address:
+    """What the guest configures."""
+
+    ip: str
+    prefix: int
+    gateway: str
+    mac: str
+    dns: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NetPort:
+    """A VM's place on the bridge."""
+
+    vm_id: str
+    tap: str
+    mac: str
+    ip: str
+
+
+class Network(Protocol):
+    """Bridge, taps, pool and firewall. Only `attached` and `prepare` touch the host."""
+
+    async def prepare(self) -> None:
+        """Bridge, address, forwarding and firewall table are there; cheap when they are. SubnetTaken, NetworkFailed."""
+
+    def restore(self, leases: tuple[Lease, ...]) -> None:
+        """Take the stored leases back into the pool, once, at start."""
+
+    def lease(self, vm_id: str, *, ip: str = "") -> Lease:
+        """Reserve an address (the wanted one, or the next free); the caller stores it. HostShort when the pool is empty, AddressTaken."""
+
+    def give_back(self, vm_id: str) -> None: ...
+    def address(self, lease: Lease) -> Address: ...
+    def user_address(self, vm_id: str) -> Address:
+        """What a guest in user mode configures."""
+
+    def tap_name(self, vm_id: str) -> str:
+        """Derived by hash, at most 15 bytes."""
+
+    def attached(self, port: NetPort, *, adopt: bool = False) -> AbstractAsyncContextManager[int | None]:
+        """A tap on the bridge with its rules; yields its descriptor (None when adopting: the VMM holds it). Leaving removes rules
+        and tap and proves them gone. With `adopt` the tap is there already and only the rules are made sure of."""
+
+    async def sweep(self, keep: frozenset[str]) -> tuple[str, ...]:
+        """Remove taps and rules that are provably ours (name and alias) and not in `keep`; the names removed."""
+
+    async def close(self) -> None: ...
+
+
+# -------------------------------------------------------------------------------------------------------------- images
+
+
+@dataclass(frozen=True, slots=True)
+class CachedImage:
+    """A verified file of the content-addressed cache; never written again."""
+
+    path: Path
+    sha256: str
+    size: int
+    format: str
+    """raw, qcow2 or cpio."""
+
+
+Progress = Callable[[int, int], Awaitable[None]]
+"""Called with (bytes done, bytes in all; 0 when unknown)."""
+
+
+class Images(Protocol):
+    """Artifacts, kernels, boot files and disks."""
+
+    async def fetch(self, url: str, *, checksum: str, format: str, progress: Progress | None = None) -> CachedImage:
+        """http(s), file:// or absolute path into the cache, verified (`sha256:<hex>` or bare hex; empty: not checked, still hashed).
+        `format`: raw, qcow2 or cpio; a file that is not that is refused. ImageFailed, HostShort."""
+
+    async def cached(self, sha256: str) -> CachedImage | None: ...
+    async def forget(self, sha256: str) -> None:
+        """Remove one artifact that nobody uses any more."""
+
+    async def kernel(self, path: str = "") -> Path:
+        """The kernel to boot (the PVH vmlinux of a bzImage where that can be had), checked to be one. HostShort, ImageFailed."""
+
+    async def initramfs(self, kernel: str = "", workload: CachedImage | None = None) -> Path:
+        """The agent's initramfs for that kernel, with the workload's tree below /workload when given. Built once, then cached."""
+
+    async def root_overlay(self, base: CachedImage, path: Path) -> None:
+        """Make a qcow2 copy-on-write overlay at `path` over `base`; an existing one is kept."""
+
+
+# -------------------------------------------------------------------------------------------------------------- events
+
+
+class EventHub(Protocol):
+    """Hands committed events to whoever listens now."""
+
+    def publish(self, events: tuple[Event, ...]) -> None:
+        """Never waits; a listener that is too far behind is cut off."""
+
+    def subscribe(self) -> AbstractAsyncContextManager[AsyncIterator[Event]]:
+        """Events from now on; raises Lagged in the iterator when the subscriber was too slow."""

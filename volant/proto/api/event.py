@@ -1,0 +1,64 @@
+"""Calls about events: the durable, numbered stream of what happened."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from volant.proto import errors
+from volant.proto.api.vm import Done
+from volant.proto.method import Http, Method, Noun, Shape
+
+NOUN = Noun("event")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """Something that happened. `kind` is VM_CREATED, VM_STARTING, VM_RUNNING, VM_READY, VM_STOPPING, VM_STOPPED, VM_CRASHED,
+    VM_FAILED, VM_PAUSED, VM_RESUMED, VM_DELETED, VM_LOG, PLUGIN_INSTALLED, PLUGIN_ENABLED, PLUGIN_DISABLED, PLUGIN_REMOVED or
+    a SYSTEM_ kind."""
+
+    seq: int
+    """Grows by one an event, over restarts of the daemon too."""
+    time: str
+    kind: str
+    vm: str
+    """Name of the VM it is about; empty for others."""
+    vm_id: str
+    message: str
+    data: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListEvents:
+    after: int = 0
+    """Events with greater numbers only."""
+    limit: int = 200
+    vm: str = ""
+    kinds: tuple[str, ...] = ()
+    last: int = 0
+    """When positive: the newest so many that match, whatever `after` says."""
+
+
+@dataclass(frozen=True, slots=True)
+class Events:
+    items: tuple[Event, ...]
+    seq: int
+    """The newest number there is."""
+    oldest: int
+    """The oldest number that is kept; 0 when none is."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FollowEvents:
+    after: int | None = None
+    """Replay what came after this number first; empty: only what comes from now on."""
+    vm: str = ""
+    kinds: tuple[str, ...] = ()
+
+
+LIST = NOUN.add(Method("event.list", ListEvents, Events, "list past events", faults=(errors.Lagged,), http=Http("GET", "/events")))
+FOLLOW = NOUN.add(
+    Method("event.follow", FollowEvents, Done, "events as they happen", faults=(errors.Lagged,), http=Http("GET", "/events/follow"),
+           shape=Shape.STREAM, item=Event)
+)  # fmt: skip
