@@ -10,13 +10,17 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import trio
 
 from volant.proto.api.event import Event
 from volant.proto.api.vm import Forward
+from volant.proto.method import Method
 from volant.proto.specs.states import NetworkMode, VmState, Wanted
+
+P = TypeVar("P")
+R = TypeVar("R")
 
 # --------------------------------------------------------------------------------------------------------------- store
 
@@ -423,3 +427,66 @@ class EventHub(Protocol):
 
     def subscribe(self) -> AbstractAsyncContextManager[AsyncIterator[Event]]:
         """Events from now on; raises Lagged in the iterator when the subscriber was too slow."""
+
+
+# ------------------------------------------------------------------------------------------------- consoles and guests
+
+
+class ConsoleHolder(Protocol):
+    """The serial line of one VM, over all its boots."""
+
+    async def hold(self, stream: trio.abc.Stream) -> None:
+        """Drain `stream` until it ends; readers and the writer work meanwhile."""
+
+    def tail(self, lines: int = 20) -> str:
+        """The newest lines, made harmless for a terminal."""
+
+
+class Consoles(Protocol):
+    """Every VM's console, by VM id."""
+
+    def console(self, vm_id: str, log_path: Path) -> ConsoleHolder:
+        """The holder; the same one for the same VM."""
+
+    def forget(self, vm_id: str) -> None:
+        """The VM is destroyed: end its readers."""
+
+
+class GuestCall(Protocol):
+    """One call to an agent under way."""
+
+    async def receive(self, channel: int) -> bytes: ...
+    async def send(self, channel: int, data: bytes) -> None: ...
+    async def end(self, channel: int) -> None: ...
+    async def next_item(self) -> Any: ...
+    async def result(self) -> Any: ...
+
+
+class GuestLink(Protocol):
+    """One attached agent channel."""
+
+    version: str
+
+    async def attach(self) -> None:
+        """Returns once the agent has answered; waits as long as it takes. ConnectionLost when the pipe ends first."""
+
+    async def run(self) -> None:
+        """Route messages until the pipe ends; ProtocolFault when the guest broke the rules."""
+
+    async def call(self, method: Method[P, R], params: P) -> R: ...
+    def open(self, method: Method[P, Any], params: P) -> AbstractAsyncContextManager[GuestCall]: ...
+    async def aclose(self) -> None: ...
+
+
+LinkOver = Callable[[trio.abc.Stream], GuestLink]
+"""Makes a link over a connected pipe."""
+
+
+# ------------------------------------------------------------------------------------------------------------- plugins
+
+
+class Catalog(Protocol):
+    """The installed plugins, as the orchestrator needs them."""
+
+    def record(self, name: str, version: str = "") -> PluginRecord:
+        """The newest version when none is named; NoSuchPlugin."""

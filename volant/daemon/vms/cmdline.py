@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from volant.daemon.ports import Address
@@ -27,10 +27,11 @@ class GuestConfig:
     kernel_words: str
     """The launcher's own words: console, clock, what makes the boot quick."""
     manifest: dict[str, Any]
+    """Plain form, the VM's overrides merged in."""
     encoded_manifest: str
     """The same as `volant.manifest` spells it."""
-    env: dict[str, str] = field(default_factory=dict)
-    """Overrides; they may hold secrets, and so never ride on the command line that `ps` and the guest can read."""
+    private: bool = False
+    """It holds this VM's own environment, so maybe secrets: never on the command line that `ps` and the guest can read."""
     address: Address | None = None
     extra: str = ""
 
@@ -51,7 +52,7 @@ def guest_words(config: GuestConfig) -> GuestWords:
         words.append(config.extra)
     base = " ".join(word for word in words if word)
     whole = f"{base} volant.manifest={config.encoded_manifest}"
-    if not config.env and len(whole.encode()) <= MAX_CMDLINE:
+    if not config.private and len(whole.encode()) <= MAX_CMDLINE:
         return GuestWords(whole, b"")
     line = f"{base} volant.config=fw_cfg"
     over = len(line.encode()) - MAX_CMDLINE
@@ -60,9 +61,11 @@ def guest_words(config: GuestConfig) -> GuestWords:
             f"the kernel command line is {over} bytes too long (at most {MAX_CMDLINE})",
             hint=f"shorten --cmdline, which has {len(config.extra.encode())} bytes",
         )
-    blob = json.dumps({"manifest": config.manifest, "env": config.env}, separators=(",", ":"), ensure_ascii=False).encode()
+    blob = json.dumps({"manifest": config.manifest}, separators=(",", ":"), ensure_ascii=False).encode()
     if len(blob) > MAX_BLOB:
-        raise InvalidParams(f"manifest and environment make {len(blob)} bytes of config; at most {MAX_BLOB} reach a guest", hint="shorten them")
+        raise InvalidParams(
+            f"manifest and environment make {len(blob)} bytes of config; at most {MAX_BLOB} reach a guest", hint="shorten them"
+        )
     return GuestWords(line, blob)
 
 
