@@ -265,6 +265,8 @@ class HypervisorFacts:
     accel: str
     accel_reason: str
     capabilities: Capabilities
+    kernel_words: str = ""
+    """What a guest's kernel command line must begin with under this launcher and acceleration."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -432,6 +434,27 @@ class EventHub(Protocol):
 # ------------------------------------------------------------------------------------------------- consoles and guests
 
 
+@dataclass(frozen=True, slots=True)
+class ConsoleChunk:
+    """A piece of a serial line's bytes."""
+
+    offset: int
+    """Of the first byte of `data`, counted from the line's first byte ever."""
+    data: bytes
+    missed: int = 0
+    """Bytes before `data` that this reader was too slow (or came too late) for."""
+
+
+class ConsoleWriter(Protocol):
+    """The one writer's place at a serial line."""
+
+    async def send(self, data: bytes) -> None:
+        """Type `data`. WriterTaken once somebody took the place, Denied while the VM doesn't run."""
+
+    async def wait_lost(self) -> str:
+        """Returns once somebody took the place: who."""
+
+
 class ConsoleHolder(Protocol):
     """The serial line of one VM, over all its boots."""
 
@@ -440,6 +463,13 @@ class ConsoleHolder(Protocol):
 
     def tail(self, lines: int = 20) -> str:
         """The newest lines, made harmless for a terminal."""
+
+    def read(self, *, history_bytes: int = ..., from_offset: int | None = None, follow: bool = True) -> AsyncIterator[ConsoleChunk]:
+        """The newest `history_bytes` (or everything kept from `from_offset`), then, with `follow`, what is added, over all boots.
+        Any number of readers, each at its own pace."""
+
+    def writer(self, holder: str, *, force: bool = False) -> AbstractAsyncContextManager[ConsoleWriter]:
+        """The one writer's place. WriterTaken names who holds it; `force` takes it from them."""
 
 
 class Consoles(Protocol):
