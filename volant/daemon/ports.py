@@ -253,6 +253,8 @@ class Capabilities:
     snapshot: bool = False
     vfio: bool = False
     adopt: bool = True
+    boots_kernel: bool = True
+    """Whether a kernel and an initramfs have to be there; the fake needs none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -391,6 +393,8 @@ class CachedImage:
     size: int
     format: str
     """raw, qcow2 or cpio."""
+    writable: bool = True
+    """False for a raw image whose file system can't be written (squashfs, erofs, iso9660): the VM gets an upper disk."""
 
 
 Progress = Callable[[int, int], Awaitable[None]]
@@ -416,6 +420,9 @@ class Images(Protocol):
 
     async def root_overlay(self, base: CachedImage, path: Path) -> None:
         """Make a qcow2 copy-on-write overlay at `path` over `base`; an existing one is kept."""
+
+    async def blank_disk(self, path: Path) -> None:
+        """Make a sparse, empty ext4 disk at `path`, as upper layer of a read-only root; an existing one is kept."""
 
 
 # -------------------------------------------------------------------------------------------------------------- events
