@@ -68,12 +68,9 @@ class Fault(Exception):
         cls = all_faults().get(code, Fault)
         fault = cls.__new__(cls)
         data = wire.get("data")
-        Fault.__init__(
-            fault,
-            str(wire.get("message", "")),
-            hint=str(wire.get("hint", "")),
-            **({str(k): v for k, v in data.items()} if isinstance(data, dict) else {}),
-        )
+        Fault.__init__(fault, str(wire.get("message", "")), hint=str(wire.get("hint", "")))
+        # Not as keywords: a peer may call an item of its data `message`.
+        fault.data = {str(key): value for key, value in data.items()} if isinstance(data, dict) else {}
         if cls is Fault and code != "fault":
             fault.data.setdefault("code", code)
         return fault
@@ -245,7 +242,9 @@ class SocketMissing(Unreachable):
     code = "unreachable.missing"
 
     def __init__(self, path: str) -> None:
-        super().__init__(f"no volantd socket at {path}", hint="start the daemon (`volantd`), or name its socket with --socket or VOLANT_SOCKET")
+        super().__init__(
+            f"no volantd socket at {path}", hint="start the daemon (`volantd`), or name its socket with --socket or VOLANT_SOCKET"
+        )
 
 
 class SocketRefused(Unreachable):
@@ -281,7 +280,10 @@ class SocketForbidden(Forbidden):
     code = "forbidden.socket"
 
     def __init__(self, path: str, group: str = "volant") -> None:
-        super().__init__(f"you may not open {path}", hint=f"join the group {group!r} (`sudo usermod -aG {group} $USER`, then log in again), or run as root")
+        super().__init__(
+            f"you may not open {path}",
+            hint=f"join the group {group!r} (`sudo usermod -aG {group} $USER`, then log in again), or run as root",
+        )
 
 
 class NotAllowed(Forbidden):
