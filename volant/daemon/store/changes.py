@@ -1,0 +1,106 @@
+"""Applying one transaction's changes on the writer's connection; what a change breaks is told here, where the change is known."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
+
+from volant.daemon.ports import (
+    Change,
+    DropLease,
+    DropObject,
+    DropPlugin,
+    DropVm,
+    EventDraft,
+    HostObject,
+    Lease,
+    PutConfig,
+    PutLease,
+    PutObject,
+    PutPlugin,
+    PutVm,
+)
+from volant.daemon.store import refusals, rows
+from volant.daemon.store import statements as sql
+from volant.proto.api.event import Event
+from volant.proto.errors import Fault
+
+Clock = Callable[[], str]
+"""Gives the time as RFC 3339 in UTC."""
+
+
+def utc_now() -> str:
+    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def apply_all(connection: sqlite3.Connection, changes: Iterable[Change], now: Clock) -> tuple[Event, ...]:
+    """In order; the events among them, numbered. On any error the caller rolls back what was done so far."""
+    events: list[Event] = []
+    for change in changes:
+        try:
+            if isinstance(change, EventDraft):
+                events.append(_append_event(connection, change, now()))
+            else:
+                _apply(connection, change)
+        except sqlite3.IntegrityError as error:
+            raise _refusal(connection, change, error) from error
+    return tuple(events)
+
+
+def _append_event(connection: sqlite3.Connection, draft: EventDraft, time: str) -> Event:
+    seq = connection.execute(sql.ADD_EVENT, rows.event_row(draft, time)).lastrowid or 0
+    return Event(seq=seq, time=time, kind=draft.kind, vm=draft.vm, vm_id=draft.vm_id, message=draft.message, data=draft.data)
+
+
+def _apply(connection: sqlite3.Connection, change: Change) -> None:
+    run = connection.execute
+    match change:
+        case PutVm(record):
+            run(sql.PUT_VM, rows.vm_row(record))
+        case DropVm(vm_id):
+            run(sql.DROP_VM, (vm_id,))
+        case PutConfig(record):
+            run(sql.PUT_CONFIG, rows.config_row(record))
+        case PutPlugin(record):
+            run(sql.PUT_PLUGIN, rows.plugin_row(record))
+        case DropPlugin(name, version):
+            run(sql.DROP_PLUGIN, (name, version))
+        case PutLease(lease):
+            _put_lease(connection, lease)
+        case DropLease(ip):
+            run(sql.DROP_LEASE, (ip,))
+        case PutObject(record):
+            _put_object(connection, record)
+        case DropObject(kind, name):
+            run(sql.DROP_OBJECT, (kind, name))
+
+
+def _put_lease(connection: sqlite3.Connection, lease: Lease) -> None:
+    if connection.execute(sql.PUT_LEASE, rows.lease_row(lease)).rowcount == 0:
+        (owner,) = connection.execute(sql.LEASE_OWNER, (lease.ip,)).fetchone()
+        raise refusals.address_taken(lease, owner)
+
+
+def _put_object(connection: sqlite3.Connection, record: HostObject) -> None:
+    if connection.execute(sql.PUT_OBJECT, rows.object_row(record)).rowcount == 0:
+        (owner,) = connection.execute(sql.OBJECT_OWNER, (record.kind, record.name)).fetchone()
+        raise refusals.object_owned(record, owner or "")
+
+
+def _refusal(connection: sqlite3.Connection, change: Change, error: sqlite3.IntegrityError) -> Fault:
+    """A constraint said no; ask the tables which one, instead of reading SQLite's sentence."""
+    match change:
+        case PutVm(record) if connection.execute(sql.VM_BY_NAME, (record.name,)).fetchone():
+            return refusals.name_taken(record)
+        case DropVm(vm_id):
+            left = connection.execute(sql.VM_OBJECTS, (vm_id,)).fetchall()
+            return refusals.objects_left(vm_id, [f"{kind} {name}" for kind, name in left])
+        case PutConfig(record) if connection.execute(sql.CONFIG_EXISTS, (record.vm_id, record.version)).fetchone():
+            return refusals.version_taken(record)
+        case PutConfig(record) | PutObject(record):
+            return refusals.no_such_owner(record.vm_id)
+        case PutLease(lease):
+            return refusals.no_such_owner(lease.vm_id)
+        case _:
+            return refusals.wrong_value(change, str(error))

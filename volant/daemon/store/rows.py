@@ -1,0 +1,96 @@
+"""Between the ports' records and the tables' rows: the only place that knows both. Pure.
+
+A row is a tuple in the order of its model's fields.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from volant.daemon.ports import ConfigRecord, EventDraft, HostObject, Lease, PluginRecord, ProcessIdentity, VmRecord
+from volant.proto.api.event import Event
+from volant.proto.api.vm import Forward
+from volant.proto.specs.states import VmState, Wanted
+
+Row = tuple[Any, ...]
+
+_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode
+_decode = json.loads
+
+
+def vm_row(vm: VmRecord) -> Row:
+    process = vm.process and _encode([vm.process.pid, vm.process.start_time, vm.process.boot_id])
+    forwards = _encode([[f.guest_port, f.host_port, f.protocol, f.host_ip] for f in vm.forwards])
+    return (
+        vm.id, vm.name, vm.plugin, vm.plugin_version, vm.config_version, vm.wanted.value, vm.wanted_generation,
+        vm.state.value, vm.generation, vm.boot, process, vm.ip, vm.mac, vm.tap, forwards, vm.hypervisor, vm.accel,
+        vm.health, vm.reason, None if vm.error is None else _encode(vm.error),
+        vm.created_at, vm.started_at, vm.ready_at, vm.stopped_at, vm.ready_ms,
+    )  # fmt: skip
+
+
+def vm_record(row: Row) -> VmRecord:
+    (
+        id_, name, plugin, plugin_version, config_version, wanted, wanted_generation, state, generation, boot, process, ip, mac, tap,
+        forwards, hypervisor, accel, health, reason, error, created_at, started_at, ready_at, stopped_at, ready_ms,
+    ) = row  # fmt: skip
+    return VmRecord(
+        id=id_, name=name, plugin=plugin, plugin_version=plugin_version, config_version=config_version,
+        wanted=Wanted(wanted), wanted_generation=wanted_generation, state=VmState(state), generation=generation, boot=boot,
+        process=None if process is None else ProcessIdentity(*_decode(process)), ip=ip, mac=mac, tap=tap,
+        forwards=tuple(Forward(*forward) for forward in _decode(forwards)), hypervisor=hypervisor, accel=accel, health=health,
+        reason=reason, error=None if error is None else _decode(error), created_at=created_at, started_at=started_at,
+        ready_at=ready_at, stopped_at=stopped_at, ready_ms=ready_ms,
+    )  # fmt: skip
+
+
+def config_row(record: ConfigRecord) -> Row:
+    return (record.vm_id, record.version, _encode(record.config), record.created_at, record.author)
+
+
+def config_record(row: Row) -> ConfigRecord:
+    vm_id, version, config, created_at, author = row
+    return ConfigRecord(vm_id=vm_id, version=version, config=_decode(config), created_at=created_at, author=author)
+
+
+def plugin_row(record: PluginRecord) -> Row:
+    return (
+        record.name, record.version, _encode(record.manifest), int(record.enabled), _encode(record.artifacts),
+        record.installed_at, _encode(record.warnings),
+    )  # fmt: skip
+
+
+def plugin_record(row: Row) -> PluginRecord:
+    name, version, manifest, enabled, artifacts, installed_at, warnings = row
+    return PluginRecord(
+        name=name, version=version, manifest=_decode(manifest), enabled=bool(enabled), artifacts=_decode(artifacts),
+        installed_at=installed_at, warnings=tuple(_decode(warnings)),
+    )  # fmt: skip
+
+
+def lease_row(lease: Lease) -> Row:
+    return (lease.ip, lease.vm_id, lease.mac)
+
+
+def lease_record(row: Row) -> Lease:
+    return Lease(*row)
+
+
+def object_row(record: HostObject) -> Row:
+    return (record.kind, record.name, record.vm_id or None, _encode(record.detail), record.created_at)
+
+
+def object_record(row: Row) -> HostObject:
+    kind, name, vm_id, detail, created_at = row
+    return HostObject(kind=kind, name=name, vm_id=vm_id or "", detail=_decode(detail), created_at=created_at)
+
+
+def event_row(draft: EventDraft, time: str) -> Row:
+    """Without `seq`, which the database gives."""
+    return (time, draft.kind, draft.vm, draft.vm_id, draft.message, _encode(draft.data))
+
+
+def event_record(row: Row) -> Event:
+    seq, time, kind, vm, vm_id, message, data = row
+    return Event(seq=seq, time=time, kind=kind, vm=vm, vm_id=vm_id, message=message, data=_decode(data))
