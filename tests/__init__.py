@@ -1,0 +1,1 @@
+"""Tests mirror the rooms; `kits/` and `fakes/` are shared."""
