@@ -1,0 +1,97 @@
+"""The columns of each noun's tables."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from volant.client.cli import human
+from volant.client.cli.table import Column
+
+_STATUS_PAINT = {
+    "ready": "32", "running": "36", "starting": "33", "pending": "33", "stopping": "33", "destroying": "33",
+    "paused": "34", "stopped": "2", "crashed": "31", "failed": "31",
+}  # fmt: skip
+
+
+def _status_paint(status: str) -> str:
+    return _STATUS_PAINT.get(status, "")
+
+
+def _age(key: str) -> Any:
+    return lambda record: human.age(str(record.get(key) or ""))
+
+
+def _memory(record: dict[str, Any]) -> str:
+    return human.mebibytes(int(record.get("memory_mb") or 0))
+
+
+def _ports(record: dict[str, Any]) -> str:
+    return ",".join(
+        f"{forward.get('host_port')}->{forward.get('guest_port')}/{forward.get('protocol')}" for forward in record.get("forwards") or ()
+    )
+
+
+def _ready(record: dict[str, Any]) -> str:
+    milliseconds = int(record.get("ready_ms") or 0)
+    return human.duration(milliseconds / 1000) if milliseconds else ""
+
+
+def _labels(record: dict[str, Any]) -> str:
+    return ",".join(f"{key}={value}" for key, value in sorted((record.get("labels") or {}).items()))
+
+
+VM = [
+    Column("NAME", "name", flexible=True),
+    Column("STATUS", "status", paint=_status_paint),
+    Column("PLUGIN", "plugin", flexible=True, keep=4),
+    Column("CPUS", "cpu_cores", right=True, keep=2),
+    Column("MEMORY", "memory_mb", show=_memory, right=True, keep=3),
+    Column("IP", "ip", keep=5),
+    Column("AGE", "created_at", show=_age("created_at"), right=True, keep=1),
+    Column("REASON", "reason", flexible=True, keep=0, sparse=True),
+    Column("VERSION", "plugin_version", wide=True),
+    Column("HEALTH", "health", wide=True),
+    Column("NETWORK", "network", wide=True),
+    Column("PORTS", "forwards", show=_ports, raw=_ports, wide=True),
+    Column("ACCEL", "accel", wide=True),
+    Column("PID", "pid", right=True, wide=True),
+    Column("BOOT", "boot", right=True, wide=True),
+    Column("READY", "ready_ms", show=_ready, right=True, wide=True),
+    Column("ID", "id", wide=True),
+    Column("LABELS", "labels", show=_labels, raw=_labels, wide=True),
+]
+
+PLUGIN = [
+    Column("NAME", "name", flexible=True),
+    Column("VERSION", "version", flexible=True),
+    Column("ENABLED", "enabled", show=lambda record: "yes" if record.get("enabled") else "no", keep=3),
+    Column("RUNTIME", "runtime", flexible=True, keep=2),
+    Column("INSTALLED", "installed_at", show=_age("installed_at"), right=True, keep=1),
+    Column("ARTIFACTS", "artifacts", raw=lambda record: _artifacts(record), show=lambda record: _artifacts(record), wide=True),
+    Column("WARNINGS", "warnings", raw=lambda record: len(record.get("warnings") or ()), show=lambda record: str(len(record.get("warnings") or ())),
+           right=True, wide=True),
+]  # fmt: skip
+
+
+def _artifacts(record: dict[str, Any]) -> str:
+    return ",".join(f"{role}={digest[:12]}" for role, digest in sorted((record.get("artifacts") or {}).items()))
+
+
+EVENT = [
+    Column("SEQ", "seq", right=True),
+    Column("TIME", "time", show=lambda record: str(record.get("time"))[11:23], keep=2),
+    Column("KIND", "kind"),
+    Column("VM", "vm", flexible=True),
+    Column("MESSAGE", "message", flexible=True, keep=3),
+]
+
+ACTION = [
+    Column("NAME", "name", flexible=True),
+    Column("METHOD", "method"),
+    Column("PATH", "path", flexible=True),
+    Column("TIMEOUT", "timeout_ms", show=lambda record: human.duration(int(record.get("timeout_ms") or 0) / 1000), right=True, keep=1),
+    Column("DESCRIPTION", "description", flexible=True, keep=2),
+]
+
+FACT = [Column("FIELD", "field"), Column("VALUE", "value")]
+"""One object as lines of a name and its value."""

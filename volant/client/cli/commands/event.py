@@ -1,0 +1,105 @@
+"""`volant event list|follow`, and `volant events`, which is both."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from volant.client.cli import columns, output, terminal
+from volant.client.cli.connect import open_client
+from volant.client.cli.parsing import Parser, add_output, checked, style_of
+from volant.client.cli.text import harmless
+from volant.client.cli.values import count
+from volant.proto.errors import ExitCode, Lagged
+
+LAST = 50
+"""Events shown unless told otherwise: the newest few screens full."""
+
+
+def configure_list(parser: Parser) -> None:
+    _configure(parser)
+    _configure_range(parser)
+    parser.give_examples("volant event list", "volant event list --vm web-1 --last 10", "volant event list --since 120 -o jsonl")
+
+
+def configure_follow(parser: Parser) -> None:
+    _configure(parser)
+    parser.add_argument("--since", metavar="N", type=checked(count), help="first replay what came after event number N")
+    parser.give_examples("volant event follow", "volant event follow --vm web-1", "volant event follow --since 120 -o jsonl")
+
+
+def configure_events(parser: Parser) -> None:
+    _configure(parser)
+    _configure_range(parser)
+    parser.add_argument("--follow", "-f", action="store_true", help="go on with events as they happen")
+    parser.give_examples("volant events", "volant events --follow", "volant events --follow --since 120 -o jsonl", "volant events --kind VM_CRASHED")
+
+
+def _configure(parser: Parser) -> None:
+    add_output(parser)
+    parser.add_argument("--vm", metavar="NAME", default="", help="only what is about this VM")
+    parser.add_argument("--kind", metavar="KIND", action="append", default=[], help="only events of this kind, such as VM_READY; may be repeated")
+
+
+def _configure_range(parser: Parser) -> None:
+    parser.add_argument("--since", metavar="N", type=checked(count), help="only what came after event number N")
+    parser.add_argument("--last", "--limit", metavar="N", type=checked(count), help=f"at most so many: the newest, or with --since the next (default {LAST})")
+
+
+def run_events(args: argparse.Namespace) -> int:
+    return run_follow(args) if args.follow else run_list(args)
+
+
+def run_list(args: argparse.Namespace) -> int:
+    params = _selection(args)
+    if args.since is None:
+        params["last"] = LAST if args.last is None else args.last
+    else:
+        params |= {"after": args.since, "limit": LAST if args.last is None else args.last}
+    with open_client(args) as client, _explaining_gaps():
+        reply = client.call_plain("event.list", params)
+    output.write_list(style_of(args), columns.EVENT, reply, empty="no such events")
+    return ExitCode.OK
+
+
+def run_follow(args: argparse.Namespace) -> int:
+    style = style_of(args)
+    params = _selection(args) | ({"after": args.since} if args.since is not None else {})
+    if style.format == "tsv" and style.header:
+        output.write_rows(style, columns.EVENT, [])
+    with open_client(args) as client, _explaining_gaps():
+        for event in client.stream_plain("event.follow", params):
+            _write(style, event)
+            sys.stdout.flush()
+    return ExitCode.OK
+
+
+def _selection(args: argparse.Namespace) -> dict[str, Any]:
+    return {"vm": args.vm, "kinds": [kind.upper() for kind in args.kind]}
+
+
+def _write(style: output.Style, event: dict[str, Any]) -> None:
+    """One event as it comes: a table can't know its widths beforehand, so for a person it is a line of its parts."""
+    if style.format in ("json", "jsonl"):
+        output.write_line(output.as_json(event))
+    elif style.format == "yaml":
+        output.write_line("---")
+        output.write_document(style, event)
+    elif style.format in ("table", "wide"):
+        parts = (f"{event['seq']:>6}", str(event["time"])[11:23], f"{event['kind']:<16}", f"{event['vm'] or '-':<16}", str(event["message"]))
+        output.write_line(harmless("  ".join(parts)).rstrip())
+    else:
+        output.write_rows(style._replace(header=False), columns.EVENT, [event])
+
+
+@contextmanager
+def _explaining_gaps() -> Iterator[None]:
+    """Turns the daemon's word for a gap into what to do about it here."""
+    try:
+        yield
+    except Lagged as fault:
+        fault.hint = "`volant event list` shows what is kept; follow from its newest number with --since"
+        raise

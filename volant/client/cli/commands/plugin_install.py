@@ -1,0 +1,135 @@
+"""`volant plugin install`: read a manifest file, hand it over, and show how far the fetching is."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from typing import Any
+
+from volant.client.cli import columns, output, terminal
+from volant.client.cli.connect import open_client
+from volant.client.cli.narrate import StatusLine, bar
+from volant.client.cli.parsing import Parser, add_output, style_of
+from volant.client.cli.text import harmless
+from volant.proto.errors import ExitCode, InvalidManifest, NoSuchFile, Usage
+
+MAX_MANIFEST = 192 * 1024
+"""Bytes of a manifest file: it travels in one frame of 256 KiB towards the daemon, and real ones have a few KiB."""
+
+
+def configure_install(parser: Parser) -> None:
+    parser.add_argument("file", metavar="FILE", help="the manifest (JSON); - reads it from standard input")
+    parser.add_argument("--strict", action="store_true", help="unknown fields are errors, not warnings")
+    parser.add_argument("--replace", action="store_true", help="allow other contents under the same name and version while no VM uses it")
+    parser.add_argument("--dry-run", action="store_true", help="check everything, change nothing, print the manifest as it would be installed")
+    add_output(parser)
+    parser.give_examples(
+        "volant plugin install ./hello/plugin.json",
+        "volant plugin install plugin.json --dry-run -o json",
+        "generate-manifest | volant plugin install -",
+    )
+
+
+def run_install(args: argparse.Namespace) -> int:
+    manifest = read_manifest(args.file)
+    params = {"manifest": manifest, "strict": args.strict, "replace": args.replace, "dry_run": args.dry_run}
+    line = StatusLine(quiet=args.quiet)
+    with open_client(args) as client:
+        stream = client.stream_plain("plugin.install", params)
+        try:
+            for progress in stream:
+                line.draw(f"{progress['step']} {bar(int(progress['done']), int(progress['total']))}")
+        finally:
+            line.clear()
+        record: dict[str, Any] = stream.result
+    for warning in record.get("warnings") or ():
+        terminal.say(f"warning: {harmless(str(warning))}")
+    if args.output is None and not args.dry_run:
+        output.write_line(f"{record['name']} {record['version']}")
+    elif args.output is None or args.output == "name":
+        output.write_document(output.Style("json"), record["manifest"]) if args.output is None else output.write_line(record["name"])
+    else:
+        output.write_one(style_of(args), columns.PLUGIN, record)
+    return ExitCode.OK
+
+
+def read_manifest(file: str) -> dict[str, Any]:
+    """The manifest in `file` (`-`: standard input), its relative artifact paths made absolute against the file's folder."""
+    if file == "-":
+        text, folder = sys.stdin.buffer.read(MAX_MANIFEST + 1), os.getcwd()
+    else:
+        text, folder = _read(file), os.path.dirname(os.path.abspath(file))
+    shown = "standard input" if file == "-" else file
+    if len(text) > MAX_MANIFEST:
+        raise Usage(
+            f"{shown} is larger than {MAX_MANIFEST // 1024} KiB, the most a manifest may have",
+            hint="a manifest names its images by path or URL; is this the image itself?",
+        )
+    return resolved(parse(text, shown), folder)
+
+
+def parse(text: bytes, shown: str) -> dict[str, Any]:
+    """`text` as a JSON object; InvalidManifest says where it is none."""
+    if not text.strip():
+        raise InvalidManifest((("", f"{shown} is empty"),), hint="docs/manifest.md shows a small manifest to begin with")
+    try:
+        manifest = json.loads(text, object_pairs_hook=_without_twins)
+    except UnicodeDecodeError:
+        raise InvalidManifest((("", f"{shown} is not UTF-8 text"),), hint="a manifest is a JSON object in UTF-8") from None
+    except json.JSONDecodeError as error:
+        where = f"{shown} is not JSON: line {error.lineno}, column {error.colno}: {error.msg}"
+        raise InvalidManifest((("", where),), hint="a manifest is one JSON object") from None
+    except RecursionError:
+        raise InvalidManifest((("", f"{shown} is nested too deep"),), hint="a manifest is one JSON object of a few levels") from None
+    if not isinstance(manifest, dict):
+        raise InvalidManifest((("", f"{shown} holds a JSON {_kind(manifest)}, not an object"),), hint="a manifest is one JSON object")
+    return manifest
+
+
+def resolved(manifest: dict[str, Any], folder: str) -> dict[str, Any]:
+    """`manifest` with the paths of its artifacts absolute: the daemon has another working directory than whoever wrote them."""
+    found = dict(manifest)
+    for key in ("rootfs", "initramfs"):
+        if isinstance(found.get(key), dict):
+            found[key] = _with_absolute(found[key], "url", folder)
+    if isinstance(found.get("disks"), list):
+        found["disks"] = [_with_absolute(disk, "source", folder) if isinstance(disk, dict) else disk for disk in found["disks"]]
+    if isinstance(found.get("cloud_init"), dict):
+        found["cloud_init"] = {
+            key: _with_absolute(part, "path", folder) if isinstance(part, dict) else part for key, part in found["cloud_init"].items()
+        }
+    return found
+
+
+def _with_absolute(part: dict[str, Any], key: str, folder: str) -> dict[str, Any]:
+    value = part.get(key)
+    if not isinstance(value, str) or not value.strip() or "://" in value or os.path.isabs(value.strip()):
+        return part
+    return part | {key: os.path.normpath(os.path.join(folder, value.strip()))}
+
+
+def _read(file: str) -> bytes:
+    try:
+        with open(file, "rb") as opened:
+            return opened.read(MAX_MANIFEST + 1)
+    except FileNotFoundError:
+        raise NoSuchFile(f"there is no file {file}", hint="name a manifest file, or - for standard input") from None
+    except IsADirectoryError:
+        raise Usage(f"{file} is a folder", hint="name the manifest file in it") from None
+    except OSError as error:
+        raise Usage(f"{file} can't be read: {error.strerror}", hint="check the file and its permissions") from None
+
+
+def _without_twins(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """A JSON object that says a key twice is a slip: the later one would win in silence."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        twin = next(key for at, (key, _) in enumerate(pairs) if key in dict(pairs[:at]))
+        raise InvalidManifest(((twin, "is given twice in the same object"),))
+    return found
+
+
+def _kind(value: object) -> str:
+    return {list: "array", str: "string", type(None): "null", bool: "boolean"}.get(type(value), "number")

@@ -1,0 +1,71 @@
+"""`volant system info|ping`."""
+
+from __future__ import annotations
+
+import argparse
+import time
+from typing import Any
+
+from volant.client.cli import human, output
+from volant.client.cli.connect import open_client
+from volant.client.cli.parsing import Parser, add_output, style_of
+from volant.proto.errors import ExitCode
+
+
+def configure_info(parser: Parser) -> None:
+    add_output(parser)
+    parser.give_examples("volant system info", "volant system info -o json")
+
+
+def run_info(args: argparse.Namespace) -> int:
+    with open_client(args) as client:
+        record = client.call_plain("system.info", {})
+    output.write_facts(style_of(args), record, facts(record))
+    return ExitCode.OK
+
+
+def facts(record: dict[str, Any]) -> list[tuple[str, str]]:
+    """What the daemon is and has, as lines for a person."""
+    network = record["network"]
+    low, high = record["protocol"]
+    states = ", ".join(f"{number} {state}" for state, number in record["vms"].items() if number)
+    return [
+        ("version", f"{record['version']} (protocol {low}{f' to {high}' if high != low else ''})"),
+        ("daemon", f"pid {record['pid']}, up {human.age(record['started_at'])}"),
+        ("socket", record["socket"]),
+        ("state", record["state_dir"]),
+        ("runtime", record["runtime_dir"]),
+        ("host", f"{record['hostname']}, {record['host_cpus']} CPUs"),
+        ("memory", f"{human.mebibytes(record['host_memory_available_mib'])} of {human.mebibytes(record['host_memory_mib'])} available"),
+        ("kernel", record["kernel"] or "none set up"),
+        *((f"hypervisor {one['name']}", _hypervisor(one)) for one in record["hypervisors"]),
+        ("network", f"{network['default_mode']} by default; bridge {network['bridge']}, subnet {network['subnet']}, gateway {network['gateway']}"),
+        ("addresses", f"{network['leases']} of {network['capacity']} taken"),
+        ("vms", states or "none"),
+        ("plugins", str(record["plugins"])),
+        ("events", f"newest is {record['event_seq']}"),
+    ]
+
+
+def _hypervisor(one: dict[str, Any]) -> str:
+    accel = one["accel"] or "acceleration not probed yet"
+    reason = f" ({one['accel_reason']})" if one["accel_reason"] else ""
+    return f"{one['version']}, {accel}{reason}, {one['binary']}"
+
+
+def configure_ping(parser: Parser) -> None:
+    add_output(parser)
+    parser.give_examples("volant system ping", "volant system ping --socket /run/volant/volantd.sock")
+
+
+def run_ping(args: argparse.Namespace) -> int:
+    with open_client(args) as client:
+        started = time.perf_counter()
+        record = client.call_plain("system.ping", {})
+        took = time.perf_counter() - started
+    style = style_of(args)
+    if style.format in ("json", "jsonl", "yaml", "tsv"):
+        output.write_facts(style, record | {"milliseconds": round(took * 1000, 3)}, [])
+    else:
+        output.write_line(f"the daemon answers after {took * 1000:.1f} ms")
+    return ExitCode.OK

@@ -1,0 +1,135 @@
+"""`volant vm list` and `volant vm get`: the path that has to be quick, so plain values only, no typed objects."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+from volant.client.cli import columns, human, output, terminal
+from volant.client.cli.connect import open_client
+from volant.client.cli.parsing import Parser, add_names, add_output, checked, style_of
+from volant.client.cli.values import count
+from volant.proto.errors import ExitCode, Usage
+
+PAGE = 1_000
+"""VMs asked for at a time: the daemon's largest page (`proto.api.vm.MAX_PAGE`, held equal by a test)."""
+ON_TERMINAL = 100
+"""VMs shown on a terminal unless told otherwise; a pipe gets all, so that no script acts on a part of them."""
+SORTS = ("name", "status", "plugin", "created", "ip", "cpu", "memory")
+
+
+def configure_list(parser: Parser) -> None:
+    add_output(parser)
+    parser.add_argument("--filter", "-f", metavar="FIELD=VALUE", action="append", default=[], help="status=, plugin= or text=; a word alone is text")
+    parser.add_argument("--sort", metavar="FIELD", default="name", help=f"{', '.join(SORTS)}; -FIELD turns the order round")
+    parser.add_argument("--limit", metavar="N", type=checked(count), help=f"at most so many (on a terminal {ON_TERMINAL}, else all)")
+    parser.add_argument("--all", "-a", action="store_true", help="all of them, on a terminal too")
+    parser.give_examples(
+        "volant vm list",
+        "volant vm list --filter status=ready,running --filter plugin=web",
+        "volant vm list --sort=-created --limit 5 -o wide",
+        "volant vm list -o name --filter status=crashed | xargs -r volant vm restart",
+    )
+
+
+def run_list(args: argparse.Namespace) -> int:
+    style = style_of(args)
+    wanted = filters(args.filter)
+    wanted["sort"] = sort_order(args.sort)
+    limit = None if args.all else args.limit if args.limit is not None else ON_TERMINAL if terminal.is_tty(1) else None
+    with open_client(args) as client:
+        reply = _pages(client, wanted, limit)
+    output.write_list(style, columns.VM, reply, empty=_nothing(args))
+    shown = len(reply["items"])
+    if shown < reply["total"] and args.limit is None and not args.quiet:
+        terminal.say(f"{shown} of {reply['total']} VMs; --all shows every one")
+    return ExitCode.OK
+
+
+def _pages(client: Any, wanted: dict[str, Any], limit: int | None) -> dict[str, Any]:
+    """One reply made of as many pages as `limit` (None: all) takes."""
+    reply: dict[str, Any] = client.call_plain("vm.list", wanted | {"limit": PAGE if limit is None else min(limit, PAGE)})
+    items = list(reply["items"])
+    end = reply["total"] if limit is None else min(limit, reply["total"])
+    while len(items) < end:
+        page = client.call_plain("vm.list", wanted | {"limit": min(PAGE, end - len(items)), "offset": len(items)})
+        if not page["items"]:  # some went away between two pages
+            break
+        items += page["items"]
+    reply["items"] = items
+    return reply
+
+
+def filters(words: list[str]) -> dict[str, Any]:
+    """`--filter` words as parameters of `vm.list`."""
+    found: dict[str, Any] = {}
+    for word in words:
+        field, equals, value = word.partition("=")
+        if not equals:
+            field, value = "text", word
+        if field == "status":
+            found["status"] = [*found.get("status", []), *value.split(",")]
+        elif field in ("plugin", "text"):
+            found[field] = value
+        else:
+            raise Usage(f"VMs can't be filtered by {field!r}", hint="filters are status=, plugin= and text=")
+    return found
+
+
+def sort_order(word: str) -> str:
+    """`--sort` checked, since a server's complaint would come later and say less."""
+    if word.removeprefix("-") not in SORTS:
+        raise Usage(f"VMs can't be sorted by {word!r}", hint=f"choose one of {', '.join(SORTS)}; --sort=-created turns the order round")
+    return word
+
+
+def _nothing(args: argparse.Namespace) -> str:
+    return "no VM matches" if args.filter else "no VMs yet; `volant run PLUGIN` makes one"
+
+
+def configure_get(parser: Parser) -> None:
+    add_output(parser)
+    add_names(parser, many=True)
+    parser.give_examples("volant vm get web-1", "volant vm get web-1 -o json", "volant vm get web-1 web-2 -o yaml")
+
+
+def run_get(args: argparse.Namespace) -> int:
+    from volant.client.cli.several import for_each
+
+    style = style_of(args)
+    with open_client(args) as client:
+        return for_each(client, args, lambda name: _show(style, client.call_plain("vm.get", {"name": name})))
+
+
+def _show(style: output.Style, record: dict[str, Any]) -> None:
+    if style.format == "wide":
+        output.write_one(style, columns.VM, record)
+    else:
+        output.write_facts(style, record, facts(record))
+
+
+def facts(record: dict[str, Any]) -> list[tuple[str, str]]:
+    """One VM as lines for a person; what it doesn't have is left out."""
+    ready_ms = int(record.get("ready_ms") or 0)
+    fault = record.get("error") or {}
+    found = [
+        ("name", str(record["name"])),
+        ("id", str(record.get("id") or "")),
+        ("status", str(record["status"])),
+        ("wanted", str(record.get("wanted") or "")),
+        ("reason", str(record.get("reason") or "")),
+        ("error", str(fault.get("message") or "")),
+        ("hint", str(fault.get("hint") or "")),
+        ("plugin", f"{record['plugin']} {record.get('plugin_version') or ''}".strip()),
+        ("size", f"{record.get('cpu_cores')} CPUs, {human.mebibytes(int(record.get('memory_mb') or 0))}"),
+        ("network", " ".join(str(record.get(key) or "") for key in ("network", "ip", "mac")).strip()),
+        ("ports", ", ".join(f"{one['host_ip']}:{one['host_port']} -> {one['guest_port']}/{one['protocol']}" for one in record.get("forwards") or ())),
+        ("health", str(record.get("health") or "")),
+        ("hypervisor", f"{record.get('hypervisor') or ''} {record.get('accel') or ''}".strip()),
+        ("pid", str(record.get("pid") or "")),
+        ("boot", str(record.get("boot") or "")),
+        ("ready after", human.duration(ready_ms / 1000) if ready_ms else ""),
+        ("labels", ", ".join(f"{key}={value}" for key, value in (record.get("labels") or {}).items())),
+        *((key, f"{record[f'{key}_at']} ({human.age(record[f'{key}_at'])} ago)") for key in ("created", "started", "ready", "stopped") if record.get(f"{key}_at")),
+    ]
+    return [(name, value) for name, value in found if value]

@@ -1,0 +1,76 @@
+"""Failures on stderr: one line what and why, one line what to do, then what the guest or the VMM last said."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from volant.client.cli import terminal
+from volant.client.cli.text import harmless, harmless_block
+from volant.proto.errors import Fault
+
+_EXCERPTS = (("console", "last console lines"), ("stderr", "what the VMM said"), ("command_line", "its command line"))
+_INDENT = "    "
+MAX_SUGGESTIONS = 3
+
+
+def report(fault: Fault, *, as_json: bool = False, subject: str = "") -> None:
+    """Say `fault` on stderr. `subject` names whose failure it is, where a command was about several."""
+    if as_json:
+        from volant.client.cli.output import as_json as encode
+
+        terminal.say(encode(described(fault, subject)))
+        return
+    colour = terminal.wants_colour(2)
+    prefix = f"{harmless(subject)}: " if subject else ""
+    terminal.say(f"{_painted('error:', '1;31', colour)} {prefix}{_one_line(fault.message)}")
+    if fault.hint:
+        terminal.say(f"{_painted('hint:', '36', colour)} {_one_line(fault.hint)}")
+    for line in excerpts(fault.data):
+        terminal.say(line)
+
+
+def described(fault: Fault, subject: str = "") -> dict[str, Any]:
+    """The fault for programs; `name` and `data` only where there is something in them."""
+    found: dict[str, Any] = {"code": str(fault.data.get("code", fault.code)), "message": fault.message, "hint": fault.hint}
+    if subject:
+        found["name"] = subject
+    if fault.data:
+        found["data"] = fault.data
+    return found
+
+
+def excerpts(data: dict[str, Any]) -> list[str]:
+    """Console, stderr and command line of a boot that failed, indented below the error."""
+    lines = []
+    for key, title in _EXCERPTS:
+        text = _joined(data.get(key))
+        if text:
+            lines.append(f"  {title}:")
+            lines.extend(f"{_INDENT}{line}" for line in text.split("\n"))
+    return lines
+
+
+def nearest(word: str, choices: list[str]) -> list[str]:
+    """Which of `choices` somebody who typed `word` may have meant, the likeliest first."""
+    import difflib
+
+    return difflib.get_close_matches(word, choices, n=MAX_SUGGESTIONS, cutoff=0.6)
+
+
+def _joined(value: object) -> str:
+    """An excerpt as lines of harmless text, whether it came as a text, as lines or as words."""
+    if isinstance(value, str):
+        return harmless_block(value).strip("\n")
+    if isinstance(value, (list, tuple)):
+        words = [str(word) for word in value]
+        return "\n".join(harmless(word.rstrip("\r\n")) for word in words)
+    return ""
+
+
+def _one_line(text: str) -> str:
+    """A sentence of a fault; one that has several lines keeps them, below each other."""
+    return harmless_block(text).rstrip("\n").replace("\n", "\n" + _INDENT)
+
+
+def _painted(text: str, style: str, colour: bool) -> str:
+    return f"\x1b[{style}m{text}\x1b[0m" if colour else text

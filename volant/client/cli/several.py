@@ -1,0 +1,57 @@
+"""One command about several names: all are tried, each failure is told, and the exit code says whether some or all failed."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from typing import Any
+
+from volant.client.cli import failures
+from volant.proto.errors import ExitCode, Fault, NoSuchPlugin, NoSuchVm, ProtocolFault, Unreachable
+
+MAX_CHOICES = 1_000
+"""Names looked through for a suggestion: one page."""
+
+
+def for_each(client: Any, args: argparse.Namespace, act: Callable[[str], object]) -> int:
+    """`act` on each of `args.names` in their order. One name's fault is the command's; of several, code 8 when only some failed."""
+    names = list(dict.fromkeys(args.names))
+    if len(names) == 1:
+        with_suggestion(client, lambda: act(names[0]))
+        return ExitCode.OK
+    failed: list[Fault] = []
+    for name in names:
+        try:
+            with_suggestion(client, lambda name=name: act(name))  # type: ignore[misc]
+        except (Unreachable, ProtocolFault):
+            raise  # the rest would fail the same way
+        except Fault as fault:
+            failures.report(fault, as_json=getattr(args, "output", None) in ("json", "jsonl"), subject=name)
+            failed.append(fault)
+    if not failed:
+        return ExitCode.OK
+    codes = {fault.exit_code for fault in failed}
+    if len(failed) < len(names):
+        return ExitCode.PARTIAL
+    return codes.pop() if len(codes) == 1 else ExitCode.FAILED
+
+
+def with_suggestion(client: Any, act: Callable[[], Any]) -> Any:
+    """The result of `act`; where it finds no such VM or plugin, the fault's hint names those that are spelled much the same."""
+    try:
+        return act()
+    except NoSuchVm as fault:
+        raise _suggesting(client, fault, "vm.list", {"limit": MAX_CHOICES}) from None
+    except NoSuchPlugin as fault:
+        raise _suggesting(client, fault, "plugin.list", {}) from None
+
+
+def _suggesting(client: Any, fault: Fault, method: str, params: dict[str, Any]) -> Fault:
+    try:
+        names = [str(item["name"]) for item in client.call_plain(method, params)["items"]]
+    except Fault:
+        return fault
+    close = failures.nearest(str(fault.data.get("name", "")), names)
+    if close:
+        fault.hint = f"did you mean {' or '.join(repr(name) for name in close)}? {fault.hint}"
+    return fault

@@ -1,0 +1,80 @@
+"""Text from elsewhere, made fit for a terminal: control characters shown instead of obeyed, and widths in columns.
+
+Whatever a guest or another peer chose (log lines, labels, event messages, console excerpts in errors) could carry escape
+sequences that move the cursor, set the window title or write to the clipboard. On a terminal they are shown as `\\x1b`.
+"""
+
+from __future__ import annotations
+
+import re
+
+# C0 and DEL, C1 (which some terminals obey), line separators, zero-width and bidirectional controls, surrogates.
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u2028\u2029\u202a-\u202e\u2060-\u2069\ufeff\ud800-\udfff]")
+_CONTROL_IN_BLOCK = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u2028\u2029\u202a-\u202e\u2060-\u2069\ufeff\ud800-\udfff]")
+_SGR = re.compile(r"\x1b\[[0-9;:]*m")
+_NAMED = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
+_TSV = {"\\": "\\\\", "\n": "\\n", "\r": "\\r", "\t": "\\t"}
+_TSV_SPECIAL = re.compile(r"[\\\n\r\t]")
+
+RESET = "\x1b[0m"
+
+
+def _shown(match: re.Match[str]) -> str:
+    char = match[0]
+    code = ord(char)
+    return _NAMED.get(char) or (f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}")
+
+
+def harmless(text: str) -> str:
+    """`text` as one line that no terminal obeys: every control character is spelled out."""
+    return text if text.isascii() and text.isprintable() else _CONTROL.sub(_shown, text)
+
+
+def harmless_block(text: str) -> str:
+    """Like `harmless`, but line feeds and tabs stay: for text of several lines. A carriage return before a line feed goes."""
+    return _CONTROL_IN_BLOCK.sub(_shown, text.replace("\r\n", "\n"))
+
+
+def harmless_log_line(text: str, *, colour: bool) -> str:
+    """One line of a workload's output: its colours stay where colours are wanted (and end with the line), the rest is spelled out."""
+    if text.isascii() and text.isprintable():
+        return text
+    if not colour:
+        return _CONTROL_IN_BLOCK.sub(_shown, _SGR.sub("", text))
+    plain = _SGR.split(text)
+    if len(plain) == 1:
+        return _CONTROL_IN_BLOCK.sub(_shown, text)
+    marks = [*_SGR.findall(text), RESET]
+    return "".join(_CONTROL_IN_BLOCK.sub(_shown, part) + mark for part, mark in zip(plain, marks, strict=True))
+
+
+def tsv_field(text: str) -> str:
+    """`text` as one field of tab-separated values: backslash, tab and line ends become backslash escapes."""
+    return _TSV_SPECIAL.sub(lambda match: _TSV[match[0]], text)
+
+
+def width_of(text: str) -> int:
+    """How many columns `text` takes on a terminal: wide East Asian characters two, combining marks none."""
+    if text.isascii():
+        return len(text)
+    from unicodedata import combining, east_asian_width  # 1 MB of tables that an all-ASCII table does not need
+
+    return sum(0 if combining(char) else 2 if east_asian_width(char) in "WF" else 1 for char in text)
+
+
+def cut(text: str, width: int) -> str:
+    """`text` in at most `width` columns; what was cut off shows as an ellipsis."""
+    if width_of(text) <= width:
+        return text
+    if width <= 0:
+        return ""
+    kept = text[: width - 1]  # no character is narrower than a column but marks, so longer never fits
+    while width_of(kept) > width - 1:
+        kept = kept[:-1]
+    return kept + "…"
+
+
+def pad(text: str, width: int, *, right: bool = False) -> str:
+    """`text` filled up with blanks to `width` columns."""
+    fill = " " * (width - width_of(text))
+    return fill + text if right else text + fill
