@@ -59,7 +59,7 @@ def _start(name: str, state: VmState, wanted: Wanted) -> Verdict:
         raise Denied(f"VM {name!r} is stopping", hint=f"wait for it: `volant vm wait {name} --for stopped`, then start it")
     if state.is_live or (state is VmState.PENDING and wanted is Wanted.RUNNING):
         return Verdict(taken=False, wanted=wanted)
-    return Verdict(taken=True, wanted=Wanted.RUNNING, state=VmState.PENDING)
+    return Verdict(taken=True, wanted=Wanted.RUNNING, state=None if state is VmState.PENDING else VmState.PENDING)
 
 
 def _stop(state: VmState, wanted: Wanted) -> Verdict:

@@ -1,0 +1,38 @@
+"""What a console tells of a boot that failed."""
+
+from __future__ import annotations
+
+import pytest
+
+from volant.daemon.vms.diagnosis import diagnose, launch_fault, panicked
+
+
+@pytest.mark.parametrize(
+    ("console", "sentence"),
+    [
+        ("Kernel panic - not syncing: No working init found.  Try passing init=", "the initramfs has no /init that the kernel can run"),
+        ("Initramfs unpacking failed: junk within compressed archive", "the kernel could not unpack the initramfs"),
+        ("Kernel panic - not syncing: System is deadlocked on memory", "the guest ran out of memory"),
+        ("kestrel: failed: the workload exited with code 3\nKernel panic - not syncing: x", "the workload exited with code 3"),
+        ("Kernel panic - not syncing: VFS: Unable to mount root fs", "the guest's kernel panicked: VFS: Unable to mount root fs"),
+    ],
+)
+def test_the_cause_that_explains_most_is_named(console: str, sentence: str) -> None:
+    cause = diagnose(console)
+    assert cause is not None and cause.sentence == sentence and cause.hint
+
+
+def test_an_ordinary_console_shows_no_cause() -> None:
+    assert diagnose("Linux version 6.1\nkestrel: ready") is None
+    assert not panicked("kestrel: ready")
+
+
+def test_a_failure_carries_what_explains_it() -> None:
+    fault = launch_fault("web", "its agent never answered", console="a\nb", stderr="boom", command_line=("qemu", "-M", "microvm"))
+    assert fault.message == "VM 'web' did not come up: its agent never answered"
+    assert fault.data == {"console": "a\nb", "stderr": "boom", "command_line": ["qemu", "-M", "microvm"]}
+    assert "volant vm console web" in fault.hint
+
+
+def test_a_silent_guest_points_at_its_kernel() -> None:
+    assert "kernel" in launch_fault("web", "its agent never answered").hint

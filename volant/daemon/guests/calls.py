@@ -1,0 +1,135 @@
+"""One call to an agent, from the daemon's side: items, bytes with credit, and the one answer."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import trio
+
+from volant.proto.connection import INITIAL_CREDIT, MAX_DATA, Connection
+from volant.proto.errors import Fault, ProtocolFault
+from volant.proto.preamble import without_magic
+
+MAX_QUEUED_ITEMS = 4_096
+"""Items of one stream held for its reader. Log lines come in bursts of a tail's length; more means that a guest floods."""
+
+GRANT_AFTER = INITIAL_CREDIT // 2
+"""Bytes consumed before the peer is granted as many anew: half the window keeps it sending."""
+
+
+class _Channel:
+    """Incoming bytes of one channel, in order."""
+
+    __slots__ = ("chunks", "ended", "unacknowledged")
+
+    def __init__(self) -> None:
+        self.chunks: deque[bytes] = deque()
+        self.ended = False
+        self.unacknowledged = 0
+
+
+class AgentCall:
+    """A call under way; `AgentLink.open` makes it and cancels it when its block is left early."""
+
+    def __init__(self, call_id: int, connection: Connection, write: Callable[[bytes], Awaitable[None]]) -> None:
+        self.id = call_id
+        self._connection = connection
+        self._write = write
+        self._channels: dict[int, _Channel] = {}
+        self._items: deque[Any] = deque()
+        self._changed = trio.Event()
+        self._fault: Fault | None = None
+        self._result: Any = None
+        self.done = False
+
+    # What the link's reader tells us; none of these waits.
+
+    def deliver_item(self, item: Any) -> None:
+        if len(self._items) >= MAX_QUEUED_ITEMS:
+            raise ProtocolFault(f"the guest sent more than {MAX_QUEUED_ITEMS} items that nobody has read yet")
+        self._items.append(item)
+        self._wake()
+
+    def deliver_data(self, channel: int, data: bytes) -> None:
+        self._channel(channel).chunks.append(data)
+        self._wake()
+
+    def deliver_end(self, channel: int) -> None:
+        self._channel(channel).ended = True
+        self._wake()
+
+    def deliver_credit(self) -> None:
+        self._wake()
+
+    def finish(self, result: Any = None, fault: Fault | None = None) -> None:
+        """The answer, or what took its place; the first one counts."""
+        if not self.done:
+            self.done, self._result, self._fault = True, result, fault
+            self._wake()
+
+    # What the caller does.
+
+    async def receive(self, channel: int) -> bytes:
+        """The next bytes of `channel`; empty once the agent has ended it or answered. Raises the call's fault."""
+        incoming = self._channel(channel)
+        while not incoming.chunks:
+            if incoming.ended or self.done:
+                if self._fault is not None:
+                    raise self._fault
+                return b""
+            await self._changed.wait()
+        data = incoming.chunks.popleft()
+        incoming.unacknowledged += len(data)
+        if incoming.unacknowledged >= GRANT_AFTER and not self.done:
+            granted, incoming.unacknowledged = incoming.unacknowledged, 0
+            await self._write(self._connection.credit(self.id, channel, granted))
+        return data
+
+    async def send(self, channel: int, data: bytes) -> None:
+        """Send all of `data`, as credit allows; what is left when the call ends is dropped."""
+        for piece in without_magic(data):
+            view = memoryview(piece)
+            while view and not self.done:
+                room = min(self._connection.sendable(self.id, channel), MAX_DATA, len(view))
+                if room == 0:
+                    await self._changed.wait()
+                    continue
+                await self._write(self._connection.data(self.id, channel, bytes(view[:room])))
+                view = view[room:]
+
+    async def end(self, channel: int) -> None:
+        """Say that no more bytes come on `channel`."""
+        if not self.done:
+            await self._write(self._connection.end(self.id, channel))
+
+    async def next_item(self) -> Any:
+        """The next item in plain form; None once the call has ended well. Raises the call's fault."""
+        while not self._items:
+            if self.done:
+                if self._fault is not None:
+                    raise self._fault
+                return None
+            await self._changed.wait()
+        return self._items.popleft()
+
+    async def result(self) -> Any:
+        """The answer in plain form, or the fault raised."""
+        while not self.done:
+            await self._changed.wait()
+        if self._fault is not None:
+            raise self._fault
+        return self._result
+
+    async def cancel(self) -> None:
+        """Tell the agent that nobody waits any more."""
+        if not self.done:
+            await self._write(self._connection.cancel(self.id))
+
+    def _channel(self, number: int) -> _Channel:
+        return self._channels.setdefault(number, _Channel())
+
+    def _wake(self) -> None:
+        self._changed.set()
+        self._changed = trio.Event()

@@ -1,0 +1,187 @@
+"""The daemon's end of an agent channel: attach, then calls side by side over one byte pipe.
+
+The guest is hostile until proven otherwise: whatever breaks the wire's rules ends the link, never the daemon.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any, TypeVar
+
+import trio
+
+from volant import __version__
+from volant.daemon.guests.calls import AgentCall
+from volant.daemon.host.nurseries import helpers
+from volant.proto import cbor
+from volant.proto.connection import Connection, Side
+from volant.proto.errors import AgentMissing, ConnectionLost, Fault, GuestFailed, ProtocolFault
+from volant.proto.frames import MAX_FRAME_TO_DAEMON
+from volant.proto.messages import (
+    ClosedByPeer,
+    CreditReceived,
+    DataReceived,
+    EndReceived,
+    FaultReceived,
+    Hello,
+    HelloReceived,
+    ItemReceived,
+    Message,
+    ReplyReceived,
+)
+from volant.proto.method import Method
+from volant.proto.plain import from_plain, to_plain
+from volant.proto.preamble import NONCE_SEED_BYTES, Attacher
+
+P = TypeVar("P")
+R = TypeVar("R")
+
+HELLO_EVERY_S = 0.5
+"""How often the attach is repeated: bytes written before the guest opens its end are lost."""
+
+READ_BYTES = 65_536
+"""One read from the pipe."""
+
+
+class AgentLink:
+    """One attached session. `run` reads until the pipe ends; calls may be made while it runs."""
+
+    def __init__(self, stream: trio.abc.Stream) -> None:
+        self._stream = stream
+        self._writing = trio.Lock()
+        self._calls: dict[int, AgentCall] = {}
+        self._connection = _fresh_connection()
+        self.version = ""
+
+    async def attach(self) -> None:
+        """Find the agent at the other end: repeat preamble and hello until it answers. Waits as long as it takes.
+
+        ConnectionLost when the pipe ends, ProtocolFault when the guest answers with something else.
+        """
+        attacher = Attacher(os.urandom(NONCE_SEED_BYTES))
+        hello = self._connection.hello()
+        async with helpers() as nursery:
+            nursery.start_soon(self._knock, attacher, hello)
+            while not self.version:
+                self._take(attacher.feed(await self._read()))
+
+    async def run(self) -> None:
+        """Route what the agent sends until the pipe ends or the agent breaks the rules; then every open call fails."""
+        fault: Fault = ConnectionLost("the agent's channel ended in the middle of a call", hint="see whether the VM still runs")
+        try:
+            while True:
+                self._take(await self._read())
+        except ConnectionLost:
+            return
+        except ProtocolFault as error:
+            fault = GuestFailed(f"the guest's agent broke the protocol: {error.message}", hint="restart the VM")
+            raise
+        finally:
+            for call in self._calls.values():
+                call.finish(fault=fault)
+            self._calls.clear()
+
+    async def call(self, method: Method[P, R], params: P) -> R:
+        """Call and wait for the typed answer."""
+        async with self.open(method, params) as call:
+            answer = await call.result()
+        return _typed(method, method.result, answer)
+
+    @asynccontextmanager
+    async def open(self, method: Method[P, Any], params: P) -> AsyncIterator[AgentCall]:
+        """A call under way; cancelled when the block is left before its answer."""
+        call_id, frame = self._connection.call(method.name, to_plain(params))
+        call = AgentCall(call_id, self._connection, self._write)
+        self._calls[call_id] = call
+        try:
+            await self._write(frame)
+            yield call
+        finally:
+            if not call.done:
+                with trio.move_on_after(HELLO_EVERY_S) as scope:
+                    scope.shield = True
+                    try:
+                        await call.cancel()
+                    except ConnectionLost:
+                        pass
+
+    async def aclose(self) -> None:
+        await trio.aclose_forcefully(self._stream)
+
+    async def _knock(self, attacher: Attacher, hello: bytes) -> None:
+        while not attacher.answered:
+            await self._write(attacher.attempt() + hello)
+            await trio.sleep(HELLO_EVERY_S)
+
+    async def _write(self, data: bytes) -> None:
+        async with self._writing:
+            try:
+                await self._stream.send_all(data)
+            except (trio.BrokenResourceError, trio.ClosedResourceError):
+                raise ConnectionLost("the agent's channel is closed", hint="see whether the VM still runs") from None
+
+    async def _read(self) -> bytes:
+        try:
+            data = await self._stream.receive_some(READ_BYTES)
+        except (trio.BrokenResourceError, trio.ClosedResourceError):
+            data = b""
+        if not data:
+            raise ConnectionLost("the agent's channel is closed", hint="see whether the VM still runs")
+        return bytes(data)
+
+    def _take(self, data: bytes) -> None:
+        for message in self._connection.receive(data):
+            self._route(message)
+
+    def _route(self, message: Message) -> None:
+        match message:
+            case HelloReceived():
+                self.version = message.hello.version or "unknown"
+            case ReplyReceived():
+                if call := self._calls.pop(message.id, None):
+                    call.finish(message.result)
+            case FaultReceived():
+                if call := self._calls.pop(message.id, None):
+                    call.finish(fault=message.fault)
+            case ItemReceived():
+                if call := self._calls.get(message.id):
+                    call.deliver_item(message.item)
+            case DataReceived():
+                if call := self._calls.get(message.id):
+                    call.deliver_data(message.channel, message.data)
+            case EndReceived():
+                if call := self._calls.get(message.id):
+                    call.deliver_end(message.channel)
+            case CreditReceived():
+                if call := self._calls.get(message.id):
+                    call.deliver_credit()
+            case ClosedByPeer():
+                raise ProtocolFault(f"the agent closed the channel: {message.fault.message}")
+            case _:
+                raise ProtocolFault("the agent sent a message that only a caller may send")
+
+
+def typed_item(method: Method[Any, Any], plain: Any) -> Any:
+    """A stream's item as its declared type; GuestFailed when it is none."""
+    assert method.item is not None
+    return _typed(method, method.item, plain)
+
+
+def no_agent(name: str, state: str) -> AgentMissing:
+    """The fault for a VM whose agent can't be asked now."""
+    hint = f"wait for it: `volant vm wait {name} --for ready`" if state in ("starting", "running") else f"`volant vm get {name}` says why"
+    return AgentMissing(f"the agent of VM {name!r} does not answer (the VM is {state})", hint=hint)
+
+
+def _typed(method: Method[Any, Any], wanted: type[R], plain: Any) -> R:
+    try:
+        return from_plain(wanted, plain)
+    except Fault as error:
+        raise GuestFailed(f"the guest's agent answered {method.name} with something else than agreed: {error.message}") from None
+
+
+def _fresh_connection() -> Connection:
+    hello = Hello(version=__version__, role="daemon")
+    return Connection(Side.CLIENT, cbor, max_incoming=MAX_FRAME_TO_DAEMON, hello=hello)

@@ -1,0 +1,207 @@
+"""All VMs of the host: makes them, finds them, and starts their owners; every verb of the `vm` noun that is not a byte stream."""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass
+
+import trio
+
+from volant.daemon.ports import ConfigRecord, EventDraft, HostObject, Lease, PluginRecord, PutConfig, PutLease, PutObject, PutVm, VmRecord
+from volant.daemon.vms.book import Book
+from volant.daemon.vms.launch import check_memory
+from volant.daemon.vms.owner import Owner, Request
+from volant.daemon.vms.requests import Ask
+from volant.daemon.vms.services import Services
+from volant.daemon.vms.views import matching
+from volant.proto.api.vm import CreateVm, DeleteVm, ListVms, RestartVm, StartVm, StopVm, VmView, WaitVm
+from volant.proto.errors import InvalidParams, NameTaken, NoSuchVm, PluginDisabled, Timeout
+from volant.proto.plain import from_plain, to_plain
+from volant.proto.specs.names import check_name
+from volant.proto.specs.states import NetworkMode, VmState, WaitFor, Wanted
+from volant.proto.specs.vmconfig import Defaults, VmConfig, resolve
+
+ID_BYTES = 6
+"""Random bytes of a VM id: 12 hex digits, short enough for socket paths and tap aliases."""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A page of VMs: their views, and how many match in all."""
+
+    items: tuple[VmView, ...]
+    total: int
+
+
+class Roster:
+    """The VMs by name. `restore` first, then `run`, which owns every owner's task."""
+
+    def __init__(self, services: Services, defaults: Defaults) -> None:
+        self._services, self._defaults = services, defaults
+        self._owners: dict[str, Owner] = {}
+        self._nursery: trio.Nursery | None = None
+
+    async def restore(self) -> None:
+        """Take the stored VMs back; their owners start with `run`."""
+        store = self._services.journal.store
+        configs = await store.latest_configs()
+        for record in await store.vms():
+            config = configs[record.id]
+            plugin = self._services.catalog.record(record.plugin, record.plugin_version)
+            book = Book(self._services.journal, record, config, plugin)
+            self._owners[record.name] = Owner(self._services, book, from_plain(VmConfig, config.config))
+
+    async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        """Run all owners until cancelled; the VMs stay."""
+        async with trio.open_nursery() as nursery:
+            self._nursery = nursery
+            for owner in self._owners.values():
+                nursery.start_soon(self._own, owner)
+            task_status.started()
+            await trio.sleep_forever()
+
+    def owner(self, name: str) -> Owner:
+        """The VM called `name`; NoSuchVm."""
+        owner = self._owners.get(name)
+        if owner is None:
+            raise NoSuchVm(name)
+        return owner
+
+    def users_of(self, plugin: str, version: str) -> tuple[str, ...]:
+        """Names of the VMs made from a plugin; an empty version means any."""
+        return tuple(
+            name
+            for name, owner in self._owners.items()
+            if owner.book.record.plugin == plugin and version in ("", owner.book.record.plugin_version)
+        )
+
+    def find(self, asked: ListVms) -> Found:
+        """A page of the VMs that match."""
+        found = matching((owner.book.view for owner in self._owners.values()), asked)
+        return Found(tuple(found[asked.offset : asked.offset + asked.limit]), len(found))
+
+    def counts(self) -> dict[str, int]:
+        """How many VMs are in each state that occurs."""
+        counts: dict[str, int] = {}
+        for owner in self._owners.values():
+            state = owner.book.record.state
+            counts[state] = counts.get(state, 0) + 1
+        return counts
+
+    async def create(self, asked: CreateVm, *, author: str) -> VmView:
+        """Store the wanted VM, then let its owner start it; with `dry_run` only check and show it."""
+        services = self._services
+        check_name("VM", asked.name)
+        if asked.name in self._owners:
+            raise NameTaken("VM", asked.name)
+        plugin = services.catalog.record(asked.plugin, asked.version)
+        if not plugin.enabled:
+            raise PluginDisabled(plugin.name)
+        config = resolve(asked, plugin.manifest, self._defaults)
+        if asked.start:
+            check_memory(config.memory_mb, services.available_mib())
+        if asked.wait is WaitFor.DELETED or (asked.wait is not None and not asked.start and asked.wait is not WaitFor.STOPPED):
+            raise InvalidParams(f"a VM that is not started can't become {asked.wait}", hint="leave out --wait or --no-start")
+        vm_id = secrets.token_hex(ID_BYTES)
+        lease = services.network.lease(vm_id, ip=config.ip) if config.network is NetworkMode.BRIDGED else None
+        try:
+            book = self._new_book(vm_id, asked, config, plugin, lease, author)
+            if asked.dry_run:
+                services.network.give_back(vm_id)
+                return book.view
+            owner = Owner(services, book, config)
+            self._owners[asked.name] = owner
+            await self._store_new(book, lease)
+        except BaseException:
+            self._owners.pop(asked.name, None)
+            services.network.give_back(vm_id)
+            raise
+        assert self._nursery is not None
+        self._nursery.start_soon(self._own, owner)
+        if asked.wait is not None:
+            await self._within(asked.timeout_ms, owner, asked.wait, boot=1 if asked.start else 0)
+        return owner.book.view
+
+    async def start(self, asked: StartVm) -> VmView:
+        owner = self.owner(asked.name)
+        record = owner.book.record
+        if not record.state.is_live:
+            check_memory(owner.book.config.config["memory_mb"], self._services.available_mib())
+        await owner.request(Request(Ask.START))
+        if asked.wait is not None:
+            await self._within(asked.timeout_ms, owner, asked.wait)
+        return owner.book.view
+
+    async def stop(self, asked: StopVm) -> VmView:
+        owner = self.owner(asked.name)
+        await owner.request(Request(Ask.STOP, grace_s=asked.grace_ms / 1000, force=asked.force))
+        if asked.wait:
+            await self._within(asked.timeout_ms, owner, WaitFor.STOPPED)
+        return owner.book.view
+
+    async def restart(self, asked: RestartVm) -> VmView:
+        owner = self.owner(asked.name)
+        boot = owner.book.record.boot + 1
+        await owner.request(Request(Ask.RESTART, grace_s=asked.grace_ms / 1000, force=asked.force))
+        if asked.wait is not None:
+            await self._within(asked.timeout_ms, owner, asked.wait, boot=boot)
+        return owner.book.view
+
+    async def delete(self, asked: DeleteVm) -> None:
+        owner = self.owner(asked.name)
+        await owner.request(Request(Ask.DELETE, force=asked.force))
+        await self._within(asked.timeout_ms, owner, WaitFor.DELETED)
+
+    async def wait(self, asked: WaitVm) -> VmView:
+        owner = self.owner(asked.name)
+        await self._within(asked.timeout_ms, owner, asked.until)
+        return owner.book.view
+
+    async def _within(self, timeout_ms: int, owner: Owner, until: WaitFor, *, boot: int = 0) -> None:
+        with trio.move_on_after(timeout_ms / 1000) as scope:
+            await owner.wait(until, boot=boot)
+        if scope.cancelled_caught:
+            record = owner.book.record
+            raise Timeout(
+                f"VM {record.name!r} was not {until} after {timeout_ms / 1000:g} s; it is {record.state}",
+                hint=f"it goes on by itself: `volant vm wait {record.name} --for {until}`, or give more --timeout",
+                name=record.name,
+                status=record.state,
+            )
+
+    def _new_book(self, vm_id: str, asked: CreateVm, config: VmConfig, plugin: PluginRecord, lease: Lease | None, author: str) -> Book:
+        now = self._services.now()
+        record = VmRecord(
+            id=vm_id,
+            name=asked.name,
+            plugin=plugin.name,
+            plugin_version=plugin.version,
+            config_version=1,
+            wanted=Wanted.RUNNING if asked.start else Wanted.STOPPED,
+            wanted_generation=1,
+            state=VmState.PENDING if asked.start else VmState.STOPPED,
+            generation=1,
+            ip=lease.ip if lease else "",
+            mac=lease.mac if lease else "",
+            tap=self._services.network.tap_name(vm_id) if lease else "",
+            hypervisor=config.hypervisor,
+            created_at=now,
+        )
+        first = ConfigRecord(vm_id=vm_id, version=1, config=to_plain(config), created_at=now, author=author)
+        return Book(self._services.journal, record, first, plugin)
+
+    async def _store_new(self, book: Book, lease: Lease | None) -> None:
+        record, where = book.record, self._services.places(book.record.id)
+        folders = [HostObject(kind="folder", name=str(path), vm_id=record.id) for path in (where.state, where.runtime)]
+        await self._services.journal.commit(
+            PutVm(record),
+            PutConfig(book.config),
+            *([PutLease(lease)] if lease else []),
+            *(PutObject(item) for item in folders),
+            EventDraft(kind="VM_CREATED", vm=record.name, vm_id=record.id, data={"plugin": record.plugin}),
+        )
+
+    async def _own(self, owner: Owner) -> None:
+        await owner.run()
+        if self._owners.get(owner.book.record.name) is owner:
+            del self._owners[owner.book.record.name]

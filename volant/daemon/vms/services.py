@@ -1,0 +1,44 @@
+"""What every owner works with; `wiring` fills it in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import trio
+
+from volant.daemon.ports import Catalog, Consoles, Hypervisor, Images, LinkOver, Network
+from volant.daemon.vms.book import Journal
+from volant.daemon.vms.plan import Places, places
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Services:
+    """The ports behind which the host lies, and the few settings of the orchestrator."""
+
+    journal: Journal
+    hypervisors: Mapping[str, Hypervisor]
+    network: Network
+    images: Images
+    consoles: Consoles
+    catalog: Catalog
+    link_over: LinkOver
+    now: Callable[[], str]
+    """RFC 3339 in UTC."""
+    wall_ns: Callable[[], int]
+    """UTC nanoseconds since 1970, for the guests' clocks."""
+    available_mib: Callable[[], int]
+    """Memory that the host could hand out now."""
+    free_port: Callable[[str, int, str], int]
+    """(host address, wanted port or 0, protocol) to a port that nobody holds; AddressTaken."""
+    encode_manifest: Callable[[dict[str, Any]], str]
+    state_dir: Path
+    runtime_dir: Path
+    boot_timeout_s: float
+    boots: trio.Semaphore
+    """A place for each guest that may boot at once: booting is bound by the CPU."""
+
+    def places(self, vm_id: str) -> Places:
+        return places(self.state_dir, self.runtime_dir, vm_id)
