@@ -437,6 +437,9 @@ class EventHub(Protocol):
     def subscribe(self) -> AbstractAsyncContextManager[AsyncIterator[Event]]:
         """Events from now on; raises Lagged in the iterator when the subscriber was too slow."""
 
+    def encoded(self, event: Event) -> bytes:
+        """The event's wire form, made once and shared by all who send it."""
+
 
 # ------------------------------------------------------------------------------------------------- consoles and guests
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Iterable
-from datetime import UTC, datetime
 
 from volant.daemon.ports import (
     Change,
@@ -28,10 +27,6 @@ from volant.proto.errors import Fault
 
 Clock = Callable[[], str]
 """Gives the time as RFC 3339 in UTC."""
-
-
-def utc_now() -> str:
-    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def apply_all(connection: sqlite3.Connection, changes: Iterable[Change], now: Clock) -> tuple[Event, ...]:

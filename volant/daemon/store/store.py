@@ -16,10 +16,11 @@ from typing import Any, TypeVar
 import trio
 from peewee import SqliteDatabase
 
+from volant.daemon.host.clock import utc_now
 from volant.daemon.ports import Change, ConfigRecord, HostObject, Lease, PluginRecord, VmRecord
 from volant.daemon.store import migrating, opening, problems, rows
 from volant.daemon.store import statements as sql
-from volant.daemon.store.changes import Clock, apply_all, utc_now
+from volant.daemon.store.changes import Clock, apply_all
 from volant.daemon.store.worker import Work, Worker, commit_group, open_worker, run_each
 from volant.proto.api.event import Event
 
