@@ -13,6 +13,7 @@ from typing import Any, NoReturn
 
 import cbor2
 
+from volant.proto import purecbor
 from volant.proto.errors import MalformedFrame
 from volant.proto.purecbor import MAX_DEPTH, NotPlain
 
@@ -20,6 +21,10 @@ _MAX_VALUES = 4 * 1024 * 1024
 """Most values in one item: each takes a byte at least, so more can't be in the largest frame. Bounds the walk over a value
 that holds itself twice."""
 
+_SMALL = 128
+"""Up to this many bytes the pure decoder is faster, because it needs no second pass (both take about 5 us here)."""
+
+_LEAST, _MOST = -(2**64), 2**64 - 1
 _CONTAINERS = frozenset({list, tuple, dict})
 _PLAIN = frozenset({str, bytes, int, float, bool, type(None)}) | _CONTAINERS
 
@@ -44,6 +49,8 @@ def dumps(value: Any) -> bytes:
 
 def loads(data: bytes) -> Any:
     """The one item that `data` holds. MalformedFrame when it is anything but exactly one item of the subset."""
+    if len(data) <= _SMALL:
+        return purecbor.loads(data)
     source = BytesIO(data)
     decoder = cbor2.CBORDecoder(
         source,
@@ -77,7 +84,7 @@ def _problem_with(value: Any) -> str:
             return f"{odd!r:.80} is not allowed: only finite numbers, text, bytes, booleans, null, lists and text-keyed maps are"
         if float in kinds and not all(isfinite(item) for item in level if type(item) is float):
             return "NaN and infinity are not allowed"
-        if int in kinds and not all(-0x10000000000000000 <= item < 0x10000000000000000 for item in level if type(item) is int):
+        if int in kinds and [item for item in level if type(item) is int and not _LEAST <= item <= _MOST]:
             return "an integer is outside -2**64 .. 2**64-1"
         if kinds.isdisjoint(_CONTAINERS):
             return ""

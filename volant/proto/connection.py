@@ -84,25 +84,30 @@ class LocalProtocolError(RuntimeError):
 
 
 class _Rule(NamedTuple):
-    """One kind of message: its fields after the kind (`object`: any value), who may say it, whether it may come late."""
+    """One kind of message: the types of its elements, who may say it, and whether it may come late."""
 
-    fields: tuple[type, ...]
+    types: tuple[type, ...]
+    """Of the kind and all that follows; where a value of any type comes last, it is not counted here."""
+    length: int
     senders: tuple[Side, ...]
     late: bool = False
 
 
 _BOTH = (Side.CLIENT, Side.SERVER)
 _RULES: dict[int, _Rule] = {
-    Kind.HELLO: _Rule((dict,), _BOTH),
-    Kind.CALL: _Rule((int, str, dict), (Side.CLIENT,)),
-    Kind.REPLY: _Rule((int, object), (Side.SERVER,)),
-    Kind.FAULT: _Rule((int, dict), _BOTH),  # from a client only for call 0, the connection
-    Kind.ITEM: _Rule((int, object), (Side.SERVER,)),
-    Kind.END: _Rule((int, int), _BOTH, late=True),
-    Kind.DATA: _Rule((int, int, bytes), _BOTH, late=True),
-    Kind.CREDIT: _Rule((int, int, int), _BOTH, late=True),
-    Kind.CANCEL: _Rule((int,), (Side.CLIENT,), late=True),
+    Kind.HELLO: _Rule((int, dict), 2, _BOTH),
+    Kind.CALL: _Rule((int, int, str, dict), 4, (Side.CLIENT,)),
+    Kind.REPLY: _Rule((int, int), 3, (Side.SERVER,)),
+    Kind.FAULT: _Rule((int, int, dict), 3, _BOTH),  # from a client only for call 0, the connection
+    Kind.ITEM: _Rule((int, int), 3, (Side.SERVER,)),
+    Kind.END: _Rule((int, int, int), 3, _BOTH, late=True),
+    Kind.DATA: _Rule((int, int, int, bytes), 4, _BOTH, late=True),
+    Kind.CREDIT: _Rule((int, int, int, int), 4, _BOTH, late=True),
+    Kind.CANCEL: _Rule((int, int), 2, (Side.CLIENT,), late=True),
 }
+
+# As plain integers: these are used for every message, and an Enum's members are slow to reach.
+_HELLO, _CALL, _REPLY, _FAULT, _ITEM, _END, _DATA, _CREDIT, _CANCEL = map(int, Kind)
 
 _ENDED = -1
 """In place of a channel's credit: nothing more may come in that direction."""
@@ -128,6 +133,7 @@ class Connection:
         """The peer's hello, once it came."""
         self.protocol = 0
         """The protocol both speak, once the peer's hello came."""
+        self._other = side.other
         self._codec = codec
         self._ours = hello
         self._decoder = FrameDecoder(max_incoming)
@@ -137,15 +143,15 @@ class Connection:
         self._last_id = 0
         self._calls: dict[int, _Call] = {}
         self._take_by_kind: dict[int, Callable[..., Message | None]] = {
-            Kind.HELLO: self._take_hello,
-            Kind.CALL: self._take_call,
-            Kind.REPLY: self._take_reply,
-            Kind.FAULT: self._take_fault,
-            Kind.ITEM: ItemReceived,
-            Kind.END: self._take_end,
-            Kind.DATA: self._take_data,
-            Kind.CREDIT: self._take_credit,
-            Kind.CANCEL: CancelReceived,
+            _HELLO: self._take_hello,
+            _CALL: self._take_call,
+            _REPLY: self._take_reply,
+            _FAULT: self._take_fault,
+            _ITEM: ItemReceived,
+            _END: self._take_end,
+            _DATA: self._take_data,
+            _CREDIT: self._take_credit,
+            _CANCEL: CancelReceived,
         }
 
     # ---------------------------------------------------------------------------------------------------------- incoming
@@ -183,26 +189,24 @@ class Connection:
         """One message; None when it came late."""
         if type(message) is not list or not message or type(message[0]) is not int:
             raise MalformedFrame("a message is an array that begins with its kind")
-        kind, *fields = message
+        kind = message[0]
         rule = _RULES.get(kind)
         if rule is None:
             raise MalformedFrame(f"there is no kind of message {kind}")
-        if len(fields) != len(rule.fields) or not all(
-            type(item) is wanted or wanted is object for item, wanted in zip(fields, rule.fields, strict=True)
-        ):
-            raise MalformedFrame(f"the fields of a {Kind(kind).name.lower()} message are not as they should be")
-        if self.side.other not in rule.senders:
-            raise OutOfOrder(f"a {Kind(kind).name.lower()} message is not the {self.side.other.value}'s to send")
-        if kind == Kind.FAULT and fields[0] == 0:
+        if len(message) != rule.length or tuple(map(type, message))[: len(rule.types)] != rule.types:
+            raise MalformedFrame(f"the fields of a {_name(kind)} message are not as they should be")
+        if self._other not in rule.senders:
+            raise OutOfOrder(f"a {_name(kind)} message is not the {self._other.value}'s to send")
+        if kind == _FAULT and message[1] == 0:
             self._over = True
-            return ClosedByPeer(Fault.from_wire(fields[1]))
-        if kind != Kind.HELLO and not self.protocol:
+            return ClosedByPeer(Fault.from_wire(message[2]))
+        if kind != _HELLO and not self.protocol:
             raise OutOfOrder("a message came before the hello")
-        if kind > Kind.CALL and fields[0] not in self._calls:
-            if rule.late and self.side is Side.SERVER and 0 < fields[0] <= self._last_id:
+        if kind > _CALL and message[1] not in self._calls:
+            if rule.late and self.side is Side.SERVER and 0 < message[1] <= self._last_id:
                 return None
-            raise OutOfOrder(f"a {Kind(kind).name.lower()} message is about call {fields[0]}, which is not open")
-        return self._take_by_kind[kind](*fields)
+            raise OutOfOrder(f"a {_name(kind)} message is about call {message[1]}, which is not open")
+        return self._take_by_kind[kind](*message[1:])
 
     def _take_hello(self, wire: dict[str, Any]) -> HelloReceived:
         if self.peer is not None:
@@ -274,7 +278,7 @@ class Connection:
         if self._said_hello:
             raise LocalProtocolError("hello was said already")
         self._said_hello = True
-        return self._frame([Kind.HELLO.value, self._ours.to_wire()])
+        return self._frame([_HELLO, self._ours.to_wire()])
 
     def call(self, method: str, params: dict[str, Any]) -> tuple[int, bytes]:
         """Open a call; its id and the bytes. TooManyCalls and FrameTooLarge when the server would refuse it; nothing is open then."""
@@ -282,36 +286,36 @@ class Connection:
         if len(self._calls) >= MAX_OPEN_CALLS:
             raise _too_many()
         id = self._last_id + 1
-        frame = self._frame([Kind.CALL.value, id, method, params])
+        frame = self._frame([_CALL, id, method, params])
         self._last_id = id
         self._calls[id] = _Call()
         return id, frame
 
     def reply(self, id: int, result: Any) -> bytes:
         """End a call with its result, a plain value. FrameTooLarge leaves it open, to be ended by a fault."""
-        return self._end_call(id, self._frame([Kind.REPLY.value, id, result]))
+        return self._end_call(id, self._frame([_REPLY, id, result]))
 
     def reply_encoded(self, id: int, encoded: bytes) -> bytes:
         """`reply` with a result that is encoded already."""
-        return self._end_call(id, self._spliced(Kind.REPLY, id, encoded))
+        return self._end_call(id, self._spliced(_REPLY, id, encoded))
 
     def fault(self, id: int, fault: Fault) -> bytes:
         """End a call with a fault. NotPlain or FrameTooLarge, when its data can't travel, leave the call open."""
-        return self._end_call(id, self._frame([Kind.FAULT.value, id, fault.to_wire()]))
+        return self._end_call(id, self._frame([_FAULT, id, fault.to_wire()]))
 
     def farewell(self, fault: Fault) -> bytes:
         """Tell the peer why the connection is about to be closed. The last bytes to write."""
         self._over = True
-        return self._frame([Kind.FAULT.value, 0, fault.to_wire()])
+        return self._frame([_FAULT, 0, fault.to_wire()])
 
     def item(self, id: int, item: Any) -> bytes:
         self._require(Side.SERVER, id)
-        return self._frame([Kind.ITEM.value, id, item])
+        return self._frame([_ITEM, id, item])
 
     def item_encoded(self, id: int, encoded: bytes) -> bytes:
         """`item` with a value that is encoded already."""
         self._require(Side.SERVER, id)
-        return self._spliced(Kind.ITEM, id, encoded)
+        return self._spliced(_ITEM, id, encoded)
 
     def sendable(self, id: int, channel: int) -> int:
         """Bytes that may be sent on `channel` now; 0 also when the call or the channel has ended."""
@@ -326,14 +330,14 @@ class Connection:
             raise LocalProtocolError(
                 f"{len(payload)} bytes can't be sent at once: {left + len(payload)} are granted, {MAX_DATA} is the most"
             )
-        frame = self._frame([Kind.DATA.value, id, channel, payload])
+        frame = self._frame([_DATA, id, channel, payload])
         outgoing[channel] = left
         return frame
 
     def end(self, id: int, channel: int) -> bytes:
         """Say that no more data comes from us on `channel`."""
         self._require_channel(id, channel)[channel] = _ENDED
-        return self._frame([Kind.END.value, id, channel])
+        return self._frame([_END, id, channel])
 
     def credit(self, id: int, channel: int, n: int) -> bytes:
         """Allow `n` bytes more; empty when the call or the peer's sending has ended meanwhile, so that none are needed."""
@@ -344,12 +348,12 @@ class Connection:
         if n <= 0 or left + n > MAX_CREDIT:
             raise LocalProtocolError(f"{n} bytes of credit can't be granted on top of {left}")
         call.incoming[channel] = left + n
-        return self._frame([Kind.CREDIT.value, id, channel, n])
+        return self._frame([_CREDIT, id, channel, n])
 
     def cancel(self, id: int) -> bytes:
         """Ask the server to end a call early; it still ends with its reply or fault. Empty when it has ended."""
         self._require(Side.CLIENT)
-        return self._frame([Kind.CANCEL.value, id]) if id in self._calls else b""
+        return self._frame([_CANCEL, id]) if id in self._calls else b""
 
     def _require(self, side: Side, id: int | None = None) -> None:
         if self.side is not side or not self._said_hello or self._over:
@@ -369,7 +373,7 @@ class Connection:
         del self._calls[id]
         return frame
 
-    def _spliced(self, kind: Kind, id: int, encoded: bytes) -> bytes:
+    def _spliced(self, kind: int, id: int, encoded: bytes) -> bytes:
         # 0x83: an array of three, whose last item is `encoded`.
         return self._framed(b"\x83" + bytes((kind,)) + self._codec.dumps(id) + encoded)
 
@@ -380,6 +384,10 @@ class Connection:
         if len(payload) > self._max_outgoing:
             raise FrameTooLarge(len(payload), self._max_outgoing)
         return LENGTH.pack(len(payload)) + payload
+
+
+def _name(kind: int) -> str:
+    return Kind(kind).name.lower()
 
 
 def _too_many() -> TooManyCalls:
