@@ -1,0 +1,237 @@
+"""Starts, adopts and finds QEMU microVMs; see `ports.Hypervisor`."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import pwd
+import re
+import shutil
+import socket
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import ClassVar
+
+import trio
+
+from volant.daemon.host.processes import Process, Spawn, command_line_of, find_marked, spawn
+from volant.daemon.host.tsc import tsc_khz
+from volant.daemon.hypervisors.cmdline import kernel_words
+from volant.daemon.hypervisors.qemu.argv import Descriptors, command_line
+from volant.daemon.hypervisors.qemu.failures import INSTALL_HINT, launch_fault
+from volant.daemon.hypervisors.qemu.monitor import MonitorGone
+from volant.daemon.hypervisors.qemu.probe import AccelProbe, BootFilesOf
+from volant.daemon.hypervisors.qemu.qmp import QmpBroken
+from volant.daemon.hypervisors.qemu.vmm import QemuVmm, Sockets, stderr_path
+from volant.daemon.ports import Capabilities, HypervisorFacts, LaunchPlan, ProcessIdentity, Vmm
+from volant.proto.errors import HostShort, LaunchFailed
+
+MARKER = "VOLANT_VM"
+"""Environment variable that holds the VM's id in each VMM."""
+
+CONTROL_S = 20.0
+"""How long QEMU may take to greet: 0.05 s when idle, some seconds when many start at once on few CPUs."""
+
+OWN_EXIT_S = 2.0
+"""How long a QEMU that closed its monitor at start gets to end by itself, so that its exit code is its own."""
+
+QEMU_NAME = "qemu-system-x86_64"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QemuSettings:
+    """What the daemon's configuration says about QEMU."""
+
+    probe_dir: Path
+    """Folder for what the acceleration probe keeps (its verdict) and needs while it runs."""
+    accel: str = "auto"
+    """auto, kvm or tcg."""
+    binary: str = QEMU_NAME
+    user: str = ""
+    """User that VMMs run as when the daemon is root and this user exists."""
+
+
+class QemuLauncher:
+    """The part of the driver that needs no facts: binary, user, processes. `nursery` carries one watching task per VMM;
+    cancelling it leaves the VMs running."""
+
+    def __init__(self, nursery: trio.Nursery, *, binary: str = QEMU_NAME, user: str = "") -> None:
+        self._nursery = nursery
+        self._binary = binary
+        self._user = user
+
+    def binary(self) -> str:
+        """QEMU's path; HostShort when it is not installed."""
+        found = shutil.which(self._binary)
+        if found is None:
+            raise HostShort(f"{self._binary} is not installed", hint=INSTALL_HINT)
+        return found
+
+    async def launch(self, plan: LaunchPlan, *, tap_fd: int | None = None) -> Vmm:
+        process, argv = self._spawn(plan, tap_fd)
+        vmm = QemuVmm(process, plan, tuple(argv))
+        try:
+            with trio.fail_after(CONTROL_S):
+                await self._nursery.start(vmm.watch)
+        except BaseException as error:
+            with trio.CancelScope(shield=True):
+                if isinstance(error, (OSError, MonitorGone)):
+                    with trio.move_on_after(OWN_EXIT_S):
+                        await vmm.wait_exited()
+                report = await vmm.kill()
+                await vmm.release()
+            if isinstance(error, (OSError, MonitorGone, QmpBroken)):
+                raise launch_fault(plan.name, stderr=report.stderr, command_line=argv, exit_code=report.exit_code) from None
+            if isinstance(error, trio.TooSlowError):
+                raise _mute(plan.name, report.stderr, argv) from None
+            raise
+        return vmm
+
+    async def adopt(self, identity: ProcessIdentity, plan: LaunchPlan) -> Vmm | None:
+        process = Process.open(identity)
+        if process is None:
+            Sockets.of(plan).remove()
+            return None
+        vmm = QemuVmm(process, plan, command_line_of(identity.pid))
+        await self._nursery.start(partial(vmm.watch, adopted=True))
+        return vmm
+
+    async def find(self, plan: LaunchPlan) -> ProcessIdentity | None:
+        for identity in find_marked(MARKER, plan.vm_id):
+            # Whoever sets our variable in a shell has not become a VMM by that.
+            if any(word.endswith(f",process=volant-{plan.vm_id}") for word in command_line_of(identity.pid)):
+                return identity
+        return None
+
+    def _spawn(self, plan: LaunchPlan, tap_fd: int | None) -> tuple[Process, list[str]]:
+        binary = self.binary()
+        plan.runtime_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        user = self._effective_user()
+        if user:
+            _hand_over_disks(plan, user)
+        with contextlib.ExitStack() as stack:
+            fds = stack.enter_context(_descriptors(plan, tap_fd))
+            stderr = _opened(stderr_path(plan), os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_TRUNC)
+            stack.callback(os.close, stderr)
+            argv = command_line(binary, plan, fds)
+            # If it can't even be started, nobody will listen on the sockets.
+            with contextlib.ExitStack() as on_failure:
+                on_failure.callback(Sockets.of(plan).remove)
+                process = spawn(
+                    Spawn(argv=argv, env={MARKER: plan.vm_id, "PATH": os.defpath}, stderr=stderr, pass_fds=fds.all(), user=user)
+                )
+                on_failure.pop_all()
+        return process, argv
+
+    def _effective_user(self) -> str:
+        if os.geteuid() != 0 or not self._user:
+            return ""
+        try:
+            return pwd.getpwnam(self._user).pw_name
+        except KeyError:
+            return ""
+
+
+class QemuHypervisor(QemuLauncher):
+    """`ports.Hypervisor` with QEMU."""
+
+    name: ClassVar[str] = "qemu"
+
+    def __init__(self, nursery: trio.Nursery, settings: QemuSettings, boot_files: BootFilesOf) -> None:
+        super().__init__(nursery, binary=settings.binary, user=settings.user)
+        self._probe = AccelProbe(self, settings.accel, settings.probe_dir, boot_files)
+        self._finding = trio.Lock()
+        self._facts: HypervisorFacts | None = None
+
+    async def facts(self) -> HypervisorFacts:
+        async with self._finding:
+            if self._facts is None:
+                binary = self.binary()
+                version = await _version(binary)
+                verdict = await self._probe.verdict(version)
+                facts = HypervisorFacts(
+                    name=self.name,
+                    version=version,
+                    binary=binary,
+                    accel=verdict.accel,
+                    accel_reason=verdict.reason,
+                    capabilities=Capabilities(),
+                    kernel_words=kernel_words(verdict.accel, tsc_khz()),
+                )
+                if not verdict.final:
+                    return facts
+                self._facts = facts
+            return self._facts
+
+
+async def _version(binary: str) -> str:
+    """As `7.2.22`; HostShort when the program doesn't run."""
+    try:
+        done = await trio.run_process([binary, "--version"], capture_stdout=True, capture_stderr=True)
+    except (OSError, subprocess.CalledProcessError) as error:
+        raise HostShort(f"{binary} does not run: {error}", hint=INSTALL_HINT) from None
+    found = re.search(rb"version (\d+\.\d+\.\d+)", done.stdout)
+    return found[1].decode() if found else "unknown"
+
+
+@contextlib.contextmanager
+def _descriptors(plan: LaunchPlan, tap_fd: int | None) -> Iterator[Descriptors]:
+    """What QEMU inherits; ours are closed afterwards, so that a connection shows whether QEMU lives."""
+    sockets = Sockets.of(plan)
+    with contextlib.ExitStack() as stack:
+        control, console, agent = (
+            stack.enter_context(_listener(path)).fileno() for path in (sockets.control, sockets.console, sockets.agent)
+        )
+        log = _opened(plan.console_log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+        stack.callback(os.close, log)
+        config = None
+        if plan.config_blob:
+            # In memory, so that secrets in it never reach a disk.
+            config = os.memfd_create("volant-config", os.MFD_CLOEXEC)
+            stack.callback(os.close, config)
+            with open(config, "wb", closefd=False) as file:
+                file.write(plan.config_blob)
+        yield Descriptors(control=control, console=console, agent=agent, console_log=log, config=config, tap=tap_fd)
+
+
+def _listener(path: Path) -> socket.socket:
+    """A Unix socket that listens at `path`, whatever a dead VMM left there."""
+    path.unlink(missing_ok=True)
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        listener.bind(str(path))
+        path.chmod(0o600)
+        listener.listen(1)
+    except OSError as error:
+        listener.close()
+        raise LaunchFailed(
+            f"can't listen at {path}: {error}", hint="choose a runtime folder with a short path that the daemon may write"
+        ) from None
+    return listener
+
+
+def _opened(path: Path, flags: int) -> int:
+    try:
+        return os.open(path, flags | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise LaunchFailed(f"can't write {path}: {error.strerror}", hint="let the daemon write its state and runtime folders") from None
+
+
+def _hand_over_disks(plan: LaunchPlan, user: str) -> None:
+    """Let the VMM's user write the VM's own disks; everything else it gets as open descriptors or may read anyway."""
+    entry = pwd.getpwnam(user)
+    for disk in plan.disks:
+        if not disk.readonly:
+            os.chown(disk.path, entry.pw_uid, entry.pw_gid)
+
+
+def _mute(name: str, stderr: str, argv: list[str]) -> LaunchFailed:
+    return LaunchFailed(
+        f"VM {name!r} can't start: QEMU did not answer within {CONTROL_S:.0f} s",
+        hint="see what keeps the host busy, then start the VM again",
+        stderr=stderr,
+        command_line=argv,
+    )

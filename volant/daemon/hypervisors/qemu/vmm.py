@@ -1,0 +1,205 @@
+"""One running QEMU, launched or adopted."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import trio
+
+from volant.daemon.host.processes import Process
+from volant.daemon.hypervisors.qemu.failures import exit_cause
+from volant.daemon.hypervisors.qemu.monitor import Monitor, MonitorGone, open_monitor
+from volant.daemon.hypervisors.qemu.qmp import Happened, QmpBroken
+from volant.daemon.ports import ExitReport, LaunchPlan
+from volant.proto.errors import MAX_EXCERPT_CHARS, ConnectionLost, GuestFailed
+
+RECONNECT_S = 5.0
+"""Between attempts to get a lost monitor back; it is only needed for pause, resume and the cause of an exit."""
+
+COMMAND_S = 10.0
+"""How long QEMU may take over one command: its main loop answers in a millisecond unless a disk hangs."""
+
+LAST_EVENTS_S = 1.0
+"""How long, after QEMU's death, its last events may take to be read from the socket's buffer."""
+
+MAX_STDERR = 1_048_576
+"""Bytes of stderr kept on disk: a guest can make QEMU complain for ever."""
+
+STDERR_CHECK_S = 60.0
+"""Between looks at stderr's size; QEMU's complaints are rate-limited, so little happens in between."""
+
+CONSOLE_END = 8_192
+"""Bytes at the console's end in which a kernel panic's first line still stands, its trace after it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sockets:
+    """Where the daemon reaches one QEMU."""
+
+    control: Path
+    console: Path
+    agent: Path
+
+    @classmethod
+    def of(cls, plan: LaunchPlan) -> Sockets:
+        folder = plan.runtime_dir
+        return cls(folder / "qmp.sock", folder / "console.sock", folder / "agent.sock")
+
+    def remove(self) -> None:
+        """Take the names away; nobody listens on them any more."""
+        for path in (self.control, self.console, self.agent):
+            path.unlink(missing_ok=True)
+
+
+class QemuVmm:
+    """See `ports.Vmm`. `watch` has to be running as long as the handle is used."""
+
+    def __init__(self, process: Process, plan: LaunchPlan, command_line: tuple[str, ...]) -> None:
+        self.identity = process.identity
+        self.command_line = command_line
+        self._process = process
+        self._sockets = Sockets.of(plan)
+        self._console_log = plan.console_log
+        self._stderr = stderr_path(plan)
+        self._monitor: Monitor | None = None
+        self._connected = trio.Event()
+        self._watching = trio.CancelScope()
+        self._watch_ended = trio.Event()
+        self._shutdown_reason = ""
+        self._panicked = False
+        self._killed = False
+        self._report: ExitReport | None = None
+
+    async def watch(self, *, adopted: bool = False, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        """Keep a monitor connected and read its events until QEMU is dead or the handle released.
+
+        Started once the first monitor is there; when there is none, OSError, MonitorGone or QmpBroken. An adopted QEMU is
+        known to run, so for it this is started at once and goes on trying.
+        """
+        try:
+            with self._watching:
+                if adopted:
+                    task_status.started()
+                await self._stay_connected(adopted, task_status)
+        finally:
+            self._watch_ended.set()
+
+    async def wait_exited(self) -> ExitReport:
+        await self._process.wait_dead()
+        with trio.move_on_after(LAST_EVENTS_S):
+            await self._watch_ended.wait()
+        if self._report is None:
+            self._report = self._conclude()
+        return self._report
+
+    async def kill(self) -> ExitReport:
+        if self._process.alive:
+            self._killed = True
+            await self._process.kill()
+        return await self.wait_exited()
+
+    async def pause(self) -> None:
+        await self._execute("stop")
+
+    async def resume(self) -> None:
+        await self._execute("cont")
+
+    async def open_agent(self) -> trio.abc.Stream:
+        return await _connect(self._sockets.agent, "agent channel")
+
+    async def open_console(self) -> trio.abc.Stream:
+        return await _connect(self._sockets.console, "console")
+
+    async def release(self) -> None:
+        self._watching.cancel()
+        with trio.move_on_after(LAST_EVENTS_S):
+            await self._watch_ended.wait()
+        self._process.close()
+
+    def stderr_tail(self) -> str:
+        return read_end(self._stderr, MAX_EXCERPT_CHARS).decode("utf-8", "replace")
+
+    async def _stay_connected(self, patient: bool, task_status: trio.TaskStatus[None]) -> None:
+        while self._process.alive or not patient:
+            try:
+                await self._converse(trio.TASK_STATUS_IGNORED if patient else task_status)
+            except (OSError, MonitorGone, QmpBroken):
+                if not patient:
+                    raise
+            patient = True
+            with trio.move_on_after(RECONNECT_S):
+                await self._process.wait_dead()
+
+    async def _converse(self, task_status: trio.TaskStatus[None]) -> None:
+        async with open_monitor(self._sockets.control, self._note) as monitor:
+            self._monitor = monitor
+            self._connected.set()
+            task_status.started()
+            try:
+                async with trio.open_nursery() as nursery:
+                    nursery.start_soon(self._keep_stderr_small)
+                    await monitor.run()
+                    nursery.cancel_scope.cancel()
+            finally:
+                self._monitor = None
+                self._connected = trio.Event()
+
+    async def _execute(self, command: str) -> Any:
+        with trio.move_on_after(COMMAND_S):
+            if self._monitor is None:
+                await self._connected.wait()
+            assert self._monitor is not None
+            return await self._monitor.execute(command)
+        raise GuestFailed(f"QEMU did not answer `{command}` within {COMMAND_S:.0f} s", hint="stop the VM with --force if it stays so")
+
+    async def _keep_stderr_small(self) -> None:
+        while True:
+            await trio.sleep(STDERR_CHECK_S)
+            end = read_end(self._stderr, MAX_EXCERPT_CHARS)
+            if self._stderr.exists() and self._stderr.stat().st_size > MAX_STDERR:
+                # QEMU appends, so it goes on after whatever the file ends with.
+                self._stderr.write_bytes(end)
+
+    def _note(self, event: Happened) -> None:
+        if event.name == "SHUTDOWN":
+            self._shutdown_reason = str(event.data.get("reason", ""))
+        elif event.name == "GUEST_PANICKED":
+            self._panicked = True
+
+    def _conclude(self) -> ExitReport:
+        self._sockets.remove()
+        code = self._process.exit_code
+        cause = exit_cause(
+            shutdown_reason=self._shutdown_reason,
+            panicked=self._panicked,
+            killed=self._killed,
+            exit_code=code,
+            console_end=read_end(self._console_log, CONSOLE_END),
+        )
+        return ExitReport(cause=cause, exit_code=code, stderr=self.stderr_tail())
+
+
+def stderr_path(plan: LaunchPlan) -> Path:
+    """Where QEMU's own words are kept."""
+    return plan.runtime_dir / "qemu.stderr"
+
+
+def read_end(path: Path, length: int) -> bytes:
+    """The last `length` bytes of a file; empty when there is none."""
+    try:
+        with path.open("rb") as file:
+            size = os.fstat(file.fileno()).st_size
+            file.seek(max(0, size - length))
+            return file.read(length)
+    except FileNotFoundError:
+        return b""
+
+
+async def _connect(path: Path, what: str) -> trio.SocketStream:
+    try:
+        return await trio.open_unix_socket(path)
+    except OSError as error:
+        raise ConnectionLost(f"the VM's {what} can't be reached: {error.strerror}", hint="see whether the VM still runs") from None
