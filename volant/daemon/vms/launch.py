@@ -19,8 +19,9 @@ from volant.daemon.vms.plan import BootFiles, Places, launch_plan
 from volant.daemon.vms.services import Services
 from volant.proto.api.vm import Forward
 from volant.proto.errors import HostShort, ImageFailed
+from volant.proto.specs.manifest_parse import parse_manifest
 from volant.proto.specs.states import BootMode, NetworkMode
-from volant.proto.specs.vmconfig import VmConfig, merge_manifest
+from volant.proto.specs.vmconfig import VmConfig
 
 MEMORY_OVERHEAD_MIB = 100
 """What a VMM needs beside the guest's RAM: translated code and heap (measured under software emulation)."""
@@ -36,10 +37,8 @@ async def launch(services: Services, book: Book, config: VmConfig, claim: Claim,
     files = await _boot_files(services, book, config, facts, where)
     address = await _settle_network(services, book, config)
     tap = await _plug_in(services, book, config, claim, stack)
-    manifest = merge_manifest(book.plugin.manifest, config)
-    plan = launch_plan(
-        book.record, config, where=where, facts=facts, files=files, manifest=manifest, encode=services.encode_manifest, address=address
-    )
+    manifest = parse_manifest(book.plugin.manifest).manifest
+    plan = launch_plan(book.record, config, where=where, facts=facts, files=files, manifest=manifest, address=address)
     return await _spawn(hypervisor, plan, claim, stack, tap)
 
 

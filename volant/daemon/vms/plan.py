@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from volant.daemon.ports import Address, DiskPlan, HypervisorFacts, LaunchPlan, NicPlan, VmRecord
 from volant.daemon.vms.cmdline import GuestConfig, guest_words
+from volant.proto.specs.manifest import Manifest
+from volant.proto.specs.manifest_codec import encode_manifest
+from volant.proto.specs.manifest_parse import parse_manifest
 from volant.proto.specs.states import NetworkMode
-from volant.proto.specs.vmconfig import VmConfig
+from volant.proto.specs.vmconfig import VmConfig, merge_manifest
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,19 +62,19 @@ def launch_plan(
     where: Places,
     facts: HypervisorFacts,
     files: BootFiles,
-    manifest: dict[str, Any],
-    encode: Callable[[dict[str, Any]], str],
+    manifest: Manifest,
     address: Address | None,
 ) -> LaunchPlan:
     """Everything a launcher needs. InvalidParams when the user's own kernel words are too long."""
+    merged = merge_manifest(manifest, config)
     words = guest_words(
         GuestConfig(
             vm_id=record.id,
             hostname=record.name,
             boot=config.boot,
             kernel_words=facts.kernel_words,
-            manifest=manifest,
-            encoded_manifest=encode(manifest),
+            manifest=merged,
+            encoded_manifest=encode_manifest(parse_manifest(merged).manifest),
             private=bool(config.env),
             address=address,
             extra=config.cmdline,

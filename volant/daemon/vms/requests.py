@@ -37,7 +37,7 @@ def decide(ask: Ask, *, name: str, state: VmState, wanted: Wanted, force: bool =
 
     The same request twice is never an error: the second time it is so already.
     """
-    if wanted is Wanted.DESTROYED:
+    if wanted is Wanted.DESTROYED or state is VmState.DESTROYING:
         if ask is Ask.DELETE:
             return Verdict(taken=False, wanted=wanted)
         raise Denied(f"VM {name!r} is being deleted", hint="wait until it is gone, then create it again")

@@ -17,6 +17,7 @@ from volant.daemon.vms.views import matching
 from volant.proto.api.vm import CreateVm, DeleteVm, ListVms, RestartVm, StartVm, StopVm, VmView, WaitVm
 from volant.proto.errors import InvalidParams, NameTaken, NoSuchVm, PluginDisabled, Timeout
 from volant.proto.plain import from_plain, to_plain
+from volant.proto.specs.manifest_parse import parse_manifest
 from volant.proto.specs.names import check_name
 from volant.proto.specs.states import NetworkMode, VmState, WaitFor, Wanted
 from volant.proto.specs.vmconfig import Defaults, VmConfig, resolve
@@ -97,7 +98,7 @@ class Roster:
         plugin = services.catalog.record(asked.plugin, asked.version)
         if not plugin.enabled:
             raise PluginDisabled(plugin.name)
-        config = resolve(asked, plugin.manifest, self._defaults)
+        config = resolve(asked, parse_manifest(plugin.manifest).manifest, self._defaults)
         if asked.start:
             check_memory(config.memory_mb, services.available_mib())
         if asked.wait is WaitFor.DELETED or (asked.wait is not None and not asked.start and asked.wait is not WaitFor.STOPPED):

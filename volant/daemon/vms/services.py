@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import trio
 
@@ -33,7 +32,6 @@ class Services:
     """Memory that the host could hand out now."""
     free_port: Callable[[str, int, str], int]
     """(host address, wanted port or 0, protocol) to a port that nobody holds; AddressTaken."""
-    encode_manifest: Callable[[dict[str, Any]], str]
     state_dir: Path
     runtime_dir: Path
     boot_timeout_s: float
