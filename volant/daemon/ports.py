@@ -6,7 +6,7 @@ in `tests/kits/`.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -368,6 +368,10 @@ class Network(Protocol):
     def user_address(self, vm_id: str) -> Address:
         """What a guest in user mode configures."""
 
+    def choose_forwards(self, wanted: tuple[Forward, ...], held: Mapping[str, tuple[Forward, ...]]) -> tuple[Forward, ...]:
+        """Host ports for a VM in user mode: the named ones when they are free, free ones in place of 0. `held`: the forwards of the
+        other VMs by VM name. Nothing reserves the ports until the VMM listens. InvalidParams, AddressTaken, NotAllowed, HostShort."""
+
     def tap_name(self, vm_id: str) -> str:
         """Derived by hash, at most 15 bytes."""
 
@@ -376,7 +380,7 @@ class Network(Protocol):
         and tap and proves them gone. With `adopt` the tap is there already and only the rules are made sure of."""
 
     async def sweep(self, keep: frozenset[str]) -> tuple[str, ...]:
-        """Remove taps and rules that are provably ours (name and alias) and not in `keep`; the names removed."""
+        """Remove taps and rules that are provably ours (name and alias) and whose tap's name is not in `keep`; the names removed."""
 
     async def close(self) -> None: ...
 
