@@ -23,7 +23,8 @@ ARCHITECTURES = ("amd64", "arm64")
 _DOWNLOAD_SECONDS = 600
 """30 MB even over a slow line; a download that takes longer hangs."""
 _UNPACK_SECONDS = 120
-_PACKAGE = re.compile(r"linux-image-(?P<version>[0-9][A-Za-z0-9.+~-]*)\Z")
+_PREFIX = "linux-image-"
+_PACKAGE = re.compile(_PREFIX + r"[0-9][A-Za-z0-9.+~-]*\Z")
 
 Say = Callable[[str], None]
 """Told what happens, a sentence at a time."""
@@ -36,13 +37,12 @@ def install(state: Path, say: Say, *, package: Path | None = None) -> Path:
     the machine can't provide one, ImageFailed when the package holds no kernel.
     """
     kernels = state / "kernels"
-    if package is None:
-        name = newest_package()
-        version = _version_of(name)
-        if _is_complete(kernels / version):
-            say(f"the kernel {version} is there")
-            _point_default(kernels, version)
-            return kernels / version
+    name = newest_package() if package is None else _package_in(package)
+    version = name.removeprefix(_PREFIX)
+    if _is_complete(kernels / version):
+        say(f"the kernel {version} is there")
+        _point_default(kernels, version)
+        return kernels / version
     kernels.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".unpacking-", dir=kernels) as draft:
         folder = Path(draft)
@@ -51,10 +51,9 @@ def install(state: Path, say: Say, *, package: Path | None = None) -> Path:
             package = _download(name, folder)
         say(f"unpacking {package.name}")
         _run(["dpkg-deb", "-x", str(package), str(folder / "tree")], _UNPACK_SECONDS, f"{package} can't be unpacked")
-        version = _arrange(folder / "tree", folder / "ready", package)
-        if not _is_complete(kernels / version):
-            shutil.rmtree(kernels / version, ignore_errors=True)
-            (folder / "ready").rename(kernels / version)
+        _arrange(folder / "tree", folder / "ready", package, version)
+        shutil.rmtree(kernels / version, ignore_errors=True)
+        (folder / "ready").rename(kernels / version)
     _point_default(kernels, version)
     say(f"the kernel {version} is ready")
     return kernels / version
@@ -86,10 +85,12 @@ def package_behind(shown: str, meta: str) -> str:
     raise HostShort(f"apt's record of {meta} names no kernel package", hint="run `apt-get update`, then try again")
 
 
-def _version_of(package: str) -> str:
-    match = _PACKAGE.match(package)
-    assert match is not None
-    return match["version"]
+def _package_in(file: Path) -> str:
+    """The name of the package in a `.deb` file. ImageFailed when that is no kernel, HostShort when it can't be read."""
+    name = _run(["dpkg-deb", "-f", str(file), "Package"], _UNPACK_SECONDS, f"{file} can't be read").strip()
+    if not _PACKAGE.match(name):
+        raise ImageFailed(f"{file} holds the package {name}, which is no kernel")
+    return name
 
 
 def _download(name: str, folder: Path) -> Path:
@@ -100,21 +101,17 @@ def _download(name: str, folder: Path) -> Path:
     return found[0]
 
 
-def _arrange(tree: Path, ready: Path, package: Path) -> str:
-    """Move kernel and modules out of the unpacked package; the kernel's version."""
-    images = sorted(tree.glob("boot/vmlinuz-*"))
-    if len(images) != 1:
-        raise ImageFailed(f"{package} holds no kernel image (boot/vmlinuz-*)")
-    version = images[0].name.removeprefix("vmlinuz-")
+def _arrange(tree: Path, ready: Path, package: Path, version: str) -> None:
+    """Move kernel and modules out of the unpacked package."""
+    image = tree / "boot" / f"vmlinuz-{version}"
     modules = next((path for top in ("lib", "usr/lib") if (path := tree / top / "modules" / version).is_dir()), None)
-    if modules is None:
-        raise ImageFailed(f"{package} holds no modules of its kernel {version}")
+    if not image.is_file() or modules is None:
+        raise ImageFailed(f"{package} does not hold the kernel {version} with its modules")
     ready.mkdir()
-    images[0].rename(ready / "vmlinuz")
+    image.rename(ready / "vmlinuz")
     modules.rename(ready / "modules")
     # Others than root may run guests: /boot's modes are narrower than a kernel needs.
     (ready / "vmlinuz").chmod(0o644)
-    return version
 
 
 def _is_complete(folder: Path) -> bool:

@@ -25,15 +25,15 @@ def write_folder(folder: Path, writer: Writer) -> None:
         raise ImageFailed(f"{folder} is not a folder")
     try:
         found = [(path, os.lstat(folder / path)) for path in _walk(folder)]
-        names = Counter((facts.st_dev, facts.st_ino) for _, facts in found if stat.S_ISREG(facts.st_mode))
-        left = dict(names)
+        names = Counter(_identity(facts) for _, facts in found if stat.S_ISREG(facts.st_mode))
+        written: Counter[tuple[int, int, int]] = Counter()
         for path, facts in found:
-            key = (facts.st_dev, facts.st_ino)
-            linked = names.get(key, 1) > 1
-            if linked:
-                left[key] -= 1
+            identity = _identity(facts)
+            written[identity] += 1
+            links = names.get(identity, 1)
+            inode = identity if links > 1 else None
             # The last name of a linked file carries the data, as cpio programs expect.
-            _write_member(folder / path, path, facts, (0, *key) if linked else None, names.get(key, 1), left.get(key, 0) == 0, writer)
+            _write_member(folder / path, path, facts, inode, links, written[identity] == links, writer)
     except OSError as error:
         raise ImageFailed(f"{error.filename} can't be read: {error.strerror}") from error
 
@@ -91,6 +91,10 @@ def _walk(folder: Path) -> Iterator[str]:
         here = os.path.relpath(top, folder)
         for name in sorted([*folders, *files]):
             yield name if here == "." else f"{here}/{name}"
+
+
+def _identity(facts: os.stat_result) -> tuple[int, int, int]:
+    return (os.major(facts.st_dev), os.minor(facts.st_dev), facts.st_ino)
 
 
 def _write_member(
