@@ -1,0 +1,171 @@
+"""The serial line of one VM, over all its boots: a log file that the VMM writes, and whoever reads and types.
+
+The VMM appends every byte to the log by itself, from the first one on and also while no daemon runs. What arrives on its socket
+is only read away (a reader that doesn't would stop the guest) and taken as the sign that the log has grown. So readers read the
+file, each at its own pace, and none of them can hold up another or the guest.
+
+The log's old part is punched out, so that a guest that prints for ever takes `keep` bytes of disk: what is there moves between
+`start` and `end`, and offsets only grow.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import trio
+
+from volant.daemon.consoles.log import ConsoleLog
+from volant.daemon.consoles.text import harmless_lines
+from volant.daemon.ports import ConsoleChunk
+from volant.proto.errors import Denied, WriterTaken
+
+READ_BYTES = 65_536
+"""One read, from the socket or the log: what a guest prints in some milliseconds at full speed."""
+
+HISTORY_BYTES = 65_536
+"""History that a reader gets unasked: some screens full, and a boot with its messages."""
+
+TAIL_BYTES = 65_536
+"""Where `tail` looks for lines; a longer last line is cut at its beginning."""
+
+LATE_LOOKS_S = (0.005, 0.05, 0.5, 2.0)
+"""The VMM sends a byte first and logs it then. After the last byte of a burst, readers look again after these seconds, so that
+a VMM that was put aside in between is waited for, too."""
+
+GATHER_S = 0.002
+"""How long a reader lets bytes gather: a serial line delivers them one by one, and nobody notices two milliseconds."""
+
+TRIM_EVERY = 262_144
+"""Bytes drained between looks at the log's size."""
+
+
+class Console:
+    """One VM's line; satisfies `ports.ConsoleHolder`."""
+
+    def __init__(self, vm_id: str, log_path: Path) -> None:
+        self.vm_id = vm_id
+        self._log = ConsoleLog(log_path)
+        self._grown = trio.lowlevel.ParkingLot()
+        self._stream: trio.abc.Stream | None = None
+        self._writer: Writer | None = None
+        self._typing = trio.Lock()
+        self._closed = False
+
+    async def hold(self, stream: trio.abc.Stream) -> None:
+        """Drain `stream` until it ends; readers and the writer work meanwhile."""
+        self._stream = stream
+        self._log.trim()
+        try:
+            await self._drain(stream)
+        finally:
+            if self._stream is stream:
+                self._stream = None
+            self._log.trim()
+            self._grown.unpark_all()
+
+    async def read(
+        self, *, history_bytes: int = HISTORY_BYTES, from_offset: int | None = None, follow: bool = True
+    ) -> AsyncIterator[ConsoleChunk]:
+        """See `ports.ConsoleHolder`. With `follow` it ends when the VM is destroyed; leave the loop to end it earlier."""
+        start, end = self._log.span()
+        at = max(start, end - history_bytes) if from_offset is None else min(from_offset, end)
+        while True:
+            chunk = self._log.read(at, READ_BYTES)
+            if chunk.data:
+                at = chunk.offset + len(chunk.data)
+                yield chunk
+            elif not follow or self._closed:
+                return
+            else:
+                # Nothing waits between the look at the log and this, so no growth is missed.
+                await self._grown.park()
+                await trio.sleep(GATHER_S)
+
+    @asynccontextmanager
+    async def writer(self, holder: str, *, force: bool = False) -> AsyncIterator[Writer]:
+        """See `ports.ConsoleHolder`."""
+        if self._writer is not None:
+            if not force:
+                raise WriterTaken(
+                    f"{self._writer.holder} is typing on this console", hint="read along without --write, or take over with --force"
+                )
+            self._writer.lose(holder)
+        self._writer = writer = Writer(holder, self)
+        try:
+            yield writer
+        finally:
+            if self._writer is writer:
+                self._writer = None
+
+    def tail(self, lines: int = 20) -> str:
+        """The newest lines, made harmless for a terminal."""
+        start, end = self._log.span()
+        data = self._log.read(max(start, end - TAIL_BYTES), TAIL_BYTES).data
+        return "\n".join(harmless_lines(data)[-lines:]) if lines > 0 else ""
+
+    def close(self) -> None:
+        """The VM is destroyed: readers end once they have read everything."""
+        self._closed = True
+        self._grown.unpark_all()
+
+    async def type(self, data: bytes) -> None:
+        """Send `data` to the running VM, one sender at a time; Denied when there is none, or it ends meanwhile."""
+        async with self._typing:
+            try:
+                if self._stream is None:
+                    raise trio.ClosedResourceError
+                await self._stream.send_all(data)
+            except (trio.BrokenResourceError, trio.ClosedResourceError):
+                raise Denied("nobody listens on this console: the VM does not run", hint="start the VM") from None
+
+    async def _drain(self, stream: trio.abc.Stream) -> None:
+        late = len(LATE_LOOKS_S)
+        drained = 0
+        while True:
+            data: bytes | bytearray | None = None
+            try:
+                with trio.move_on_after(LATE_LOOKS_S[late] if late < len(LATE_LOOKS_S) else float("inf")):
+                    data = await stream.receive_some(READ_BYTES)
+            except (trio.BrokenResourceError, trio.ClosedResourceError):
+                return
+            if data is not None and not data:
+                return
+            late = 0 if data else late + 1
+            drained += len(data or b"")
+            if drained >= TRIM_EVERY:
+                self._log.trim()
+                drained = 0
+            self._grown.unpark_all()
+
+
+class Writer:
+    """The writer's place; satisfies `ports.ConsoleWriter`."""
+
+    def __init__(self, holder: str, console: Console) -> None:
+        self.holder = holder
+        self._console = console
+        self._taken_by = ""
+        self._lost = trio.Event()
+        self._sending = trio.CancelScope()
+
+    async def send(self, data: bytes) -> None:
+        """Type `data`; waits while the guest doesn't take it."""
+        if not self._taken_by:
+            self._sending = trio.CancelScope()
+            with self._sending:
+                await self._console.type(data)
+        if self._taken_by:
+            raise WriterTaken(f"{self._taken_by} took over this console", hint="take it back with --force")
+
+    async def wait_lost(self) -> str:
+        """Returns once somebody took the place: who."""
+        await self._lost.wait()
+        return self._taken_by
+
+    def lose(self, taken_by: str) -> None:
+        """Somebody takes the place; a send under way is given up, for the guest may never take it."""
+        self._taken_by = taken_by
+        self._lost.set()
+        self._sending.cancel()

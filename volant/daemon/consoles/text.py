@@ -1,0 +1,22 @@
+"""What a guest printed, as lines that can't do anything to the terminal that shows them. Pure."""
+
+from __future__ import annotations
+
+import re
+
+_ESCAPES = re.compile(
+    r"\x1b\[[0-?]*[ -/]*[@-~]"  # CSI: colours, cursor
+    r"|\x1b[\]PX^_][^\x07\x1b]*(?:\x07|\x1b\\)?"  # OSC, DCS, SOS, PM, APC: titles, clipboards, keys
+    r"|\x1b[ -/]*[0-~]?"  # the rest
+)
+"""Escape sequences after ECMA-48."""
+
+_CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+"""Control characters, C0 and C1, but tab and newline."""
+
+
+def harmless_lines(data: bytes) -> list[str]:
+    """The lines of `data` without empty ones at the end, escape sequences and control characters."""
+    text = data.decode("utf-8", "replace").replace("\r\n", "\n").replace("\r", "\n")
+    plain = _CONTROLS.sub("", _ESCAPES.sub("", text))
+    return [line.rstrip() for line in plain.rstrip().split("\n")] if plain.strip() else []
