@@ -47,6 +47,16 @@ def loads(data: bytes) -> Any:
     return value
 
 
+def array_head(count: int) -> bytes:
+    """What stands before `count` encoded items to make them one array: for splicing what is encoded already."""
+    return _head(_ARRAY, count)
+
+
+def map_head(count: int) -> bytes:
+    """What stands before `count` pairs of encoded keys and values to make them one map."""
+    return _head(_MAP, count)
+
+
 def _head(major: int, number: int) -> bytes:
     if number < 24:
         return bytes((major | number,))
