@@ -34,8 +34,6 @@ class Config:
     """Mode of VMs whose manifest and request name none."""
     bridge: str = "vbr0"
     subnet: str = "192.168.127.0/24"
-    cpu_cores: int = 1
-    memory_mb: int = 256
     boot_timeout_s: float = 120.0
     """How long a guest may take to become ready; software emulation on a busy host needs most of it."""
     boots: int = 0
@@ -81,7 +79,7 @@ def load(environ: Mapping[str, str], flags: Mapping[str, str | None], *, uid: in
 _NAMES = tuple(item.name for item in fields(Config))
 _CHOICES = {"hypervisor": ("qemu", "fake"), "accel": ("auto", "kvm", "tcg"), "log_level": ("debug", "info", "warning", "error")}
 _PATHS = frozenset({"state_dir", "runtime_dir", "socket"})
-_COUNTS = {"cpu_cores": 1, "memory_mb": 1, "boots": 0, "event_keep": 100}
+_COUNTS = {"boots": 0, "event_keep": 100}
 
 
 def _parsed(name: str, text: str) -> object:

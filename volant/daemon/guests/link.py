@@ -17,7 +17,7 @@ from volant.daemon.guests.calls import AgentCall
 from volant.daemon.host.nurseries import helpers
 from volant.proto import cbor
 from volant.proto.connection import Connection, Side
-from volant.proto.errors import AgentMissing, ConnectionLost, Fault, GuestFailed, ProtocolFault
+from volant.proto.errors import ConnectionLost, Fault, GuestFailed, ProtocolFault
 from volant.proto.frames import MAX_FRAME_TO_DAEMON
 from volant.proto.messages import (
     ClosedByPeer,
@@ -161,18 +161,6 @@ class AgentLink:
                 raise ProtocolFault(f"the agent closed the channel: {message.fault.message}")
             case _:
                 raise ProtocolFault("the agent sent a message that only a caller may send")
-
-
-def typed_item(method: Method[Any, Any], plain: Any) -> Any:
-    """A stream's item as its declared type; GuestFailed when it is none."""
-    assert method.item is not None
-    return _typed(method, method.item, plain)
-
-
-def no_agent(name: str, state: str) -> AgentMissing:
-    """The fault for a VM whose agent can't be asked now."""
-    hint = f"wait for it: `volant vm wait {name} --for ready`" if state in ("starting", "running") else f"`volant vm get {name}` says why"
-    return AgentMissing(f"the agent of VM {name!r} does not answer (the VM is {state})", hint=hint)
 
 
 def _typed(method: Method[Any, Any], wanted: type[R], plain: Any) -> R:

@@ -12,7 +12,7 @@ from volant.daemon.ports import GuestLink, Vmm
 from volant.daemon.vms.book import Book
 from volant.daemon.vms.services import Services
 from volant.proto.api import guest
-from volant.proto.errors import ConnectionLost, Fault, GuestFailed, ProtocolFault
+from volant.proto.errors import AgentMissing, ConnectionLost, Fault, GuestFailed, ProtocolFault
 from volant.proto.plain import from_plain
 from volant.proto.specs.states import VmState
 
@@ -97,6 +97,13 @@ class AgentWatch:
                 await self._book.change(state=VmState.RUNNING, health="unhealthy", reason=status.message or "the workload has ended")
             case _:
                 pass
+
+
+def no_agent(name: str, state: VmState) -> AgentMissing:
+    """The fault for a VM whose agent can't be asked now."""
+    coming = state in (VmState.PENDING, VmState.STARTING, VmState.RUNNING)
+    hint = f"wait for it: `volant vm wait {name} --for ready`" if coming else f"`volant vm get {name}` says why"
+    return AgentMissing(f"the agent of VM {name!r} does not answer (the VM is {state})", hint=hint)
 
 
 def _status(plain: Any) -> guest.GuestStatus:

@@ -11,8 +11,10 @@ import trio
 from volant.daemon.ports import Change, ConfigRecord, EventDraft, EventHub, PluginRecord, PutVm, Store, VmRecord
 from volant.daemon.vms.lifecycle import EVENT_OF, check
 from volant.daemon.vms.views import view
+from volant.proto import cbor
 from volant.proto.api.event import Event
 from volant.proto.api.vm import VmView
+from volant.proto.plain import to_plain
 from volant.proto.specs.states import VmState
 
 
@@ -47,6 +49,7 @@ class Book:
         """The VM is destroyed and its row dropped."""
         self._changed = trio.Event()
         self._view: VmView | None = None
+        self._encoded: bytes | None = None
 
     @property
     def view(self) -> VmView:
@@ -54,6 +57,13 @@ class Book:
         if self._view is None:
             self._view = view(self.record, self.config.config, self.plugin)
         return self._view
+
+    @property
+    def encoded(self) -> bytes:
+        """The view as it travels; encoded once per change, however often it is listed."""
+        if self._encoded is None:
+            self._encoded = cbor.dumps(to_plain(self.view))
+        return self._encoded
 
     async def change(self, *extra: Change, state: VmState | None = None, message: str = "", **fields: Any) -> None:
         """Put new values into the record and the store, with the event that the new state has.
@@ -67,7 +77,7 @@ class Book:
             state = None
         # Assigned before the first wait, so that two callers never work from the same old record.
         self.record = record = replace(self.record, generation=self.record.generation + 1, **fields)
-        self._view = None
+        self._view = self._encoded = None
         drafts = [self._draft(EVENT_OF[state], message)] if state in EVENT_OF else []
         await self._journal.commit(PutVm(record), *extra, *drafts)
         self.wake()

@@ -7,14 +7,30 @@ from dataclasses import dataclass
 
 import trio
 
-from volant.daemon.ports import ConfigRecord, EventDraft, HostObject, Lease, PluginRecord, PutConfig, PutLease, PutObject, PutVm, VmRecord
+from volant.daemon.ports import (
+    ConfigRecord,
+    ConsoleHolder,
+    EventDraft,
+    GuestLink,
+    HostObject,
+    Lease,
+    PluginRecord,
+    PutConfig,
+    PutLease,
+    PutObject,
+    PutVm,
+    VmRecord,
+)
+from volant.daemon.vms.actions import request
+from volant.daemon.vms.agent import no_agent
 from volant.daemon.vms.book import Book
 from volant.daemon.vms.launch import check_memory
 from volant.daemon.vms.owner import Owner, Request
 from volant.daemon.vms.requests import Ask
 from volant.daemon.vms.services import Services
-from volant.daemon.vms.views import matching
-from volant.proto.api.vm import CreateVm, DeleteVm, ListVms, RestartVm, StartVm, StopVm, VmView, WaitVm
+from volant.daemon.vms.views import actions, matching
+from volant.proto.api import guest
+from volant.proto.api.vm import Action, CallVm, CreateVm, DeleteVm, ListVms, RestartVm, StartVm, StopVm, VmView, WaitVm
 from volant.proto.errors import InvalidParams, NameTaken, NoSuchVm, PluginDisabled, Timeout
 from volant.proto.plain import from_plain, to_plain
 from volant.proto.specs.manifest_parse import parse_manifest
@@ -28,9 +44,9 @@ ID_BYTES = 6
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A page of VMs: their views, and how many match in all."""
+    """A page of VMs, each as its encoded view, and how many match in all."""
 
-    items: tuple[VmView, ...]
+    encoded: tuple[bytes, ...]
     total: int
 
 
@@ -78,8 +94,31 @@ class Roster:
 
     def find(self, asked: ListVms) -> Found:
         """A page of the VMs that match."""
-        found = matching((owner.book.view for owner in self._owners.values()), asked)
-        return Found(tuple(found[asked.offset : asked.offset + asked.limit]), len(found))
+        found = matching((owner.book for owner in self._owners.values()), asked)
+        return Found(tuple(book.encoded for book in found[asked.offset : asked.offset + asked.limit]), len(found))
+
+    def get(self, name: str) -> VmView:
+        return self.owner(name).book.view
+
+    def actions(self, name: str) -> tuple[Action, ...]:
+        return actions(self.owner(name).book.plugin)
+
+    def workload_request(self, asked: CallVm) -> guest.Request:
+        """The HTTP request that an action or a free request is."""
+        return request(asked, self.actions(asked.name))
+
+    def link(self, name: str) -> GuestLink:
+        """The agent's link; AgentMissing when there is none now."""
+        owner = self.owner(name)
+        link = owner.session.link if owner.session else None
+        if link is None:
+            raise no_agent(name, owner.book.record.state)
+        return link
+
+    def console(self, name: str) -> ConsoleHolder:
+        """The serial line; of a VM that is stopped too, for its history."""
+        record = self.owner(name).book.record
+        return self._services.consoles.console(record.id, self._services.places(record.id).console_log)
 
     def counts(self) -> dict[str, int]:
         """How many VMs are in each state that occurs."""

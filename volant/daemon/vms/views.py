@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 from volant.daemon.ports import PluginRecord, VmRecord
 from volant.proto.api.vm import MAX_PAGE, Action, ListVms, VmView
@@ -71,7 +71,17 @@ _KEYS: dict[str, Callable[[VmView], Any]] = {
 }
 
 
-def matching(views: Iterable[VmView], asked: ListVms) -> list[VmView]:
+class Viewed(Protocol):
+    """Whatever has a view."""
+
+    @property
+    def view(self) -> VmView: ...
+
+
+V = TypeVar("V", bound=Viewed)
+
+
+def matching(found_in: Iterable[V], asked: ListVms) -> list[V]:
     """Those that match, in the order asked for. InvalidParams for an unknown order or a page that makes no sense."""
     key = _KEYS.get(asked.sort.removeprefix("-"))
     if key is None:
@@ -81,13 +91,13 @@ def matching(views: Iterable[VmView], asked: ListVms) -> list[VmView]:
         raise InvalidParams(f"limit must be 1 to {MAX_PAGE} and offset not negative", hint="ask for the list in pages")
     text = asked.text.casefold()
     found = [
-        vm
-        for vm in views
-        if (not asked.status or vm.status in asked.status)
-        and (not asked.plugin or vm.plugin == asked.plugin)
-        and (not text or _mentions(vm, text))
+        item
+        for item in found_in
+        if (not asked.status or item.view.status in asked.status)
+        and (not asked.plugin or item.view.plugin == asked.plugin)
+        and (not text or _mentions(item.view, text))
     ]
-    found.sort(key=key, reverse=asked.sort.startswith("-"))
+    found.sort(key=lambda item: key(item.view), reverse=asked.sort.startswith("-"))
     return found
 
 

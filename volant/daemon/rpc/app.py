@@ -1,0 +1,73 @@
+"""What the handlers forward to; `wiring` fills it in with the rooms' objects."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from typing import Protocol
+
+from volant.daemon.ports import ConsoleHolder, EventHub, GuestLink, Store
+from volant.proto.api import guest
+from volant.proto.api.event import Event
+from volant.proto.api.plugin import InstallPlugin, InstallProgress, ListPlugins, PluginName, PluginView
+from volant.proto.api.system import SystemInfo
+from volant.proto.api.vm import Action, CallVm, CreateVm, DeleteVm, ListVms, RestartVm, StartVm, StopVm, VmView, WaitVm
+
+
+class Page(Protocol):
+    """A page of VMs, each as its encoded view."""
+
+    @property
+    def encoded(self) -> tuple[bytes, ...]: ...
+    @property
+    def total(self) -> int: ...
+
+
+class Vms(Protocol):
+    """The orchestrator."""
+
+    async def create(self, asked: CreateVm, *, author: str) -> VmView: ...
+    async def start(self, asked: StartVm) -> VmView: ...
+    async def stop(self, asked: StopVm) -> VmView: ...
+    async def restart(self, asked: RestartVm) -> VmView: ...
+    async def delete(self, asked: DeleteVm) -> None: ...
+    async def wait(self, asked: WaitVm) -> VmView: ...
+    def get(self, name: str) -> VmView: ...
+    def find(self, asked: ListVms) -> Page: ...
+    def actions(self, name: str) -> tuple[Action, ...]: ...
+    def workload_request(self, asked: CallVm) -> guest.Request: ...
+    def link(self, name: str) -> GuestLink:
+        """AgentMissing when there is none now."""
+
+    def console(self, name: str) -> ConsoleHolder: ...
+
+
+class Plugins(Protocol):
+    """The plugin registry."""
+
+    async def install(self, asked: InstallPlugin, progress: Callable[[InstallProgress], Awaitable[None]]) -> PluginView: ...
+    def list(self, asked: ListPlugins) -> tuple[PluginView, ...]: ...
+    def get(self, name: str, version: str = "") -> PluginView: ...
+    async def enable(self, asked: PluginName) -> tuple[PluginView, ...]: ...
+    async def disable(self, asked: PluginName) -> tuple[PluginView, ...]: ...
+    async def remove(self, asked: PluginName) -> tuple[PluginView, ...]: ...
+
+
+Follow = Callable[[int | None, str, tuple[str, ...]], AbstractAsyncContextManager[AsyncIterator[Event]]]
+"""(after, vm, kinds) to the events from there on."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class App:
+    """The daemon's rooms behind the wire."""
+
+    vms: Vms
+    plugins: Plugins
+    store: Store
+    hub: EventHub
+    follow: Follow
+    encoded_event: Callable[[Event], bytes]
+    newest_event: Callable[[], int]
+    info: Callable[[], SystemInfo]
+    now: Callable[[], str]

@@ -1,0 +1,43 @@
+"""Handlers of the `plugin` noun: convert and forward."""
+
+from __future__ import annotations
+
+from volant.daemon.rpc.app import App
+from volant.daemon.rpc.calls import Call
+from volant.daemon.rpc.peer import Peer
+from volant.daemon.rpc.registry import handles
+from volant.proto.api import plugin as api
+
+
+@handles(api.INSTALL)
+async def install(app: App, peer: Peer, asked: api.InstallPlugin, call: Call) -> api.PluginView:
+    return await app.plugins.install(asked, call.send_item)
+
+
+@handles(api.LIST)
+def list_plugins(app: App, peer: Peer, asked: api.ListPlugins) -> api.Plugins:
+    return _page(app, app.plugins.list(asked))
+
+
+@handles(api.SHOW)
+def show(app: App, peer: Peer, asked: api.PluginName) -> api.PluginView:
+    return app.plugins.get(asked.name, asked.version)
+
+
+@handles(api.ENABLE)
+async def enable(app: App, peer: Peer, asked: api.PluginName) -> api.Plugins:
+    return _page(app, await app.plugins.enable(asked))
+
+
+@handles(api.DISABLE)
+async def disable(app: App, peer: Peer, asked: api.PluginName) -> api.Plugins:
+    return _page(app, await app.plugins.disable(asked))
+
+
+@handles(api.REMOVE)
+async def remove(app: App, peer: Peer, asked: api.PluginName) -> api.Plugins:
+    return _page(app, await app.plugins.remove(asked))
+
+
+def _page(app: App, items: tuple[api.PluginView, ...]) -> api.Plugins:
+    return api.Plugins(items, app.newest_event())
