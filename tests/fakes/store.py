@@ -1,0 +1,181 @@
+"""A store in memory: everything `ports.Store` promises but durability. It keeps rows, so records come back as a file would give them."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+import trio
+
+from volant.daemon.host.clock import utc_now
+from volant.daemon.ports import (
+    Change,
+    ConfigRecord,
+    DropLease,
+    DropObject,
+    DropPlugin,
+    DropVm,
+    EventDraft,
+    HostObject,
+    Lease,
+    PluginRecord,
+    PutConfig,
+    PutLease,
+    PutObject,
+    PutPlugin,
+    PutVm,
+    VmRecord,
+)
+from volant.daemon.store import refusals, rows
+from volant.daemon.store.rows import Row
+from volant.proto.api.event import Event
+from volant.proto.errors import Fault
+
+T = TypeVar("T")
+
+
+@dataclass
+class _Tables:
+    vms: dict[str, Row] = field(default_factory=dict)
+    configs: dict[tuple[str, int], Row] = field(default_factory=dict)
+    plugins: dict[tuple[str, str], Row] = field(default_factory=dict)
+    leases: dict[str, Row] = field(default_factory=dict)
+    objects: dict[tuple[str, str], Row] = field(default_factory=dict)
+    events: list[Row] = field(default_factory=list)
+    newest: int = 0
+
+    def copy(self) -> _Tables:
+        """One level deep: rows never change."""
+        return _Tables(
+            dict(self.vms), dict(self.configs), dict(self.plugins), dict(self.leases), dict(self.objects), list(self.events), self.newest
+        )
+
+
+@dataclass
+class MemoryStore:
+    """Tests steer it: each fault in `failures` refuses one commit, in order."""
+
+    now: Callable[[], str] = utc_now
+    failures: deque[Fault] = field(default_factory=deque)
+    _tables: _Tables = field(default_factory=_Tables)
+
+    async def commit(self, *changes: Change) -> tuple[Event, ...]:
+        await trio.lowlevel.checkpoint()
+        if self.failures:
+            raise self.failures.popleft()
+        # Worked out on a copy, so that a refusal half-way leaves nothing.
+        tables = self._tables.copy()
+        events = [event for change in changes if (event := _apply(tables, change, self.now())) is not None]
+        self._tables = tables
+        return tuple(events)
+
+    async def vms(self) -> tuple[VmRecord, ...]:
+        found = await self._read(rows.vm_record, self._tables.vms.values())
+        return tuple(sorted(found, key=lambda vm: (vm.created_at, vm.id)))
+
+    async def configs(self, vm_id: str) -> tuple[ConfigRecord, ...]:
+        found = await self._read(rows.config_record, self._tables.configs.values())
+        return tuple(sorted((record for record in found if record.vm_id == vm_id), key=lambda record: record.version))
+
+    async def latest_configs(self) -> dict[str, ConfigRecord]:
+        found = await self._read(rows.config_record, self._tables.configs.values())
+        return {record.vm_id: record for record in sorted(found, key=lambda record: record.version)}
+
+    async def plugins(self) -> tuple[PluginRecord, ...]:
+        return await self._read(rows.plugin_record, (row for _, row in sorted(self._tables.plugins.items())))
+
+    async def leases(self) -> tuple[Lease, ...]:
+        return await self._read(rows.lease_record, (row for _, row in sorted(self._tables.leases.items())))
+
+    async def objects(self) -> tuple[HostObject, ...]:
+        return await self._read(rows.object_record, (row for _, row in sorted(self._tables.objects.items())))
+
+    async def events(self, *, after: int, limit: int, vm: str = "", kinds: tuple[str, ...] = (), last: int = 0) -> tuple[Event, ...]:
+        found = [
+            event
+            for event in await self._read(rows.event_record, self._tables.events)
+            if (not vm or vm in (event.vm, event.vm_id)) and (not kinds or event.kind in kinds)
+        ]
+        if last > 0:
+            return tuple(found[-min(last, limit) :])
+        return tuple(event for event in found if event.seq > after)[:limit]
+
+    async def event_range(self) -> tuple[int, int]:
+        await trio.lowlevel.checkpoint()
+        return (self._tables.events[0][0] if self._tables.events else 0, self._tables.newest)
+
+    async def trim_events(self, *, keep: int) -> int:
+        await trio.lowlevel.checkpoint()
+        events = self._tables.events
+        gone = max(0, len(events) - keep)
+        self._tables.events = events[gone:]
+        return gone
+
+    async def _read(self, convert: Callable[[Row], T], found: Iterable[Row]) -> tuple[T, ...]:
+        await trio.lowlevel.checkpoint()
+        return tuple(map(convert, found))
+
+
+def _apply(tables: _Tables, change: Change, now: str) -> Event | None:
+    match change:
+        case PutVm(record):
+            if any(row[1] == record.name and row[0] != record.id for row in tables.vms.values()):
+                raise refusals.name_taken(record)
+            tables.vms[record.id] = rows.vm_row(record)
+        case DropVm(vm_id):
+            _drop_vm(tables, vm_id)
+        case PutConfig(record):
+            if (record.vm_id, record.version) in tables.configs:
+                raise refusals.version_taken(record)
+            _require_owner(tables, record.vm_id)
+            tables.configs[record.vm_id, record.version] = rows.config_row(record)
+        case PutPlugin(record):
+            tables.plugins[record.name, record.version] = rows.plugin_row(record)
+        case DropPlugin(name, version):
+            tables.plugins.pop((name, version), None)
+        case PutLease(lease):
+            _put_lease(tables, lease)
+        case DropLease(ip):
+            tables.leases.pop(ip, None)
+        case PutObject(record):
+            _put_object(tables, record)
+        case DropObject(kind, name):
+            tables.objects.pop((kind, name), None)
+        case EventDraft():
+            tables.newest += 1
+            tables.events.append((tables.newest, *rows.event_row(change, now)))
+            return rows.event_record(tables.events[-1])
+    return None
+
+
+def _drop_vm(tables: _Tables, vm_id: str) -> None:
+    if left := sorted(key for key, row in tables.objects.items() if row[2] == vm_id):
+        raise refusals.objects_left(vm_id, [f"{kind} {name}" for kind, name in left])
+    tables.vms.pop(vm_id, None)
+    tables.configs = {key: row for key, row in tables.configs.items() if key[0] != vm_id}
+    tables.leases = {ip: row for ip, row in tables.leases.items() if row[1] != vm_id}
+
+
+def _put_lease(tables: _Tables, lease: Lease) -> None:
+    owner = tables.leases.get(lease.ip, (lease.ip, lease.vm_id))[1]
+    if owner != lease.vm_id:
+        raise refusals.address_taken(lease, owner)
+    _require_owner(tables, lease.vm_id)
+    tables.leases[lease.ip] = rows.lease_row(lease)
+
+
+def _put_object(tables: _Tables, record: HostObject) -> None:
+    row = rows.object_row(record)
+    owner = tables.objects.get((record.kind, record.name), row)[2]
+    if owner != row[2]:
+        raise refusals.object_owned(record, owner or "")
+    if record.vm_id:
+        _require_owner(tables, record.vm_id)
+    tables.objects[record.kind, record.name] = row
+
+
+def _require_owner(tables: _Tables, vm_id: str) -> None:
+    if vm_id not in tables.vms:
+        raise refusals.no_such_owner(vm_id)
