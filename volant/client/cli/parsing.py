@@ -48,7 +48,10 @@ class Parser(argparse.ArgumentParser):
     def read(self, argv: list[str]) -> argparse.Namespace:
         """Parse `argv`. `--wait NAME` means `--wait=ready NAME`: only a condition is taken as that flag's value."""
         end = argv.index("--") if "--" in argv else len(argv)
-        own = [_WAIT_READY if word == "--wait" and "".join(argv[at + 1 : at + 2]) not in WAIT_FOR else word for at, word in enumerate(argv[:end])]
+        own = [
+            _WAIT_READY if word == "--wait" and "".join(argv[at + 1 : at + 2]) not in WAIT_FOR else word
+            for at, word in enumerate(argv[:end])
+        ]
         if not self.takes_command:
             return self.parse_args(own + argv[end:])
         args = self.parse_args(own)

@@ -44,9 +44,7 @@ class Column(NamedTuple):
 def render(columns: list[Column], records: list[dict[str, Any]], *, width: int | None, header: bool, colour: bool) -> list[str]:
     """The table's lines. `width` None: as wide as it takes; else columns are cut, then left out, until a line fits."""
     cells = [[column.cell(record) for column in columns] for record in records]
-    natural = [
-        max([width_of(column.title) if header else 0, *(width_of(row[at]) for row in cells)]) for at, column in enumerate(columns)
-    ]
+    natural = [max([width_of(column.title) if header else 0, *(width_of(row[at]) for row in cells)]) for at, column in enumerate(columns)]
     shown, widths = fit(columns, natural, width) if width is not None else (list(range(len(columns))), natural)
     lines = []
     if header:

@@ -10,7 +10,9 @@ import re
 
 # C0 and DEL, C1 (which some terminals obey), line separators, zero-width and bidirectional controls, surrogates.
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u2028\u2029\u202a-\u202e\u2060-\u2069\ufeff\ud800-\udfff]")
-_CONTROL_IN_BLOCK = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u2028\u2029\u202a-\u202e\u2060-\u2069\ufeff\ud800-\udfff]")
+_CONTROL_IN_BLOCK = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u2028\u2029\u202a-\u202e\u2060-\u2069\ufeff\ud800-\udfff]"
+)
 _SGR = re.compile(r"\x1b\[[0-9;:]*m")
 _NAMED = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
 _TSV = {"\\": "\\\\", "\n": "\\n", "\r": "\\r", "\t": "\\t"}

@@ -98,7 +98,9 @@ def _change(args: argparse.Namespace, method: str, params: dict[str, Any], doing
 
 def run_delete(args: argparse.Namespace) -> int:
     names = ", ".join(args.names)
-    if not args.yes and not asked_to_go_on(f"delete {names} and all of its disks?" if len(args.names) == 1 else f"delete {names} and all of their disks?"):
+    if not args.yes and not asked_to_go_on(
+        f"delete {names} and all of its disks?" if len(args.names) == 1 else f"delete {names} and all of their disks?"
+    ):
         if not args.quiet:
             terminal.say("nothing was deleted")
         return ExitCode.FAILED

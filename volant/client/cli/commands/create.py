@@ -41,21 +41,35 @@ def configure_run(parser: Parser) -> None:
     _configure(parser)
     parser.set_defaults(no_start=False)
     add_wait(parser, default="ready")
-    parser.give_examples("volant run hello", "volant run hello web-1 --memory 512M -p 8080:80", "volant run hello --wait=running --timeout 30s")
+    parser.give_examples(
+        "volant run hello", "volant run hello web-1 --memory 512M -p 8080:80", "volant run hello --wait=running --timeout 30s"
+    )
 
 
 def _configure(parser: Parser) -> None:
     parser.add_argument("--cpus", metavar="N", type=checked(count), help="virtual CPUs; without it the manifest's")
-    parser.add_argument("--memory", "-m", metavar="SIZE", type=checked(memory_mib), help="such as 256, 256M or 1G; without it the manifest's")
+    parser.add_argument(
+        "--memory", "-m", metavar="SIZE", type=checked(memory_mib), help="such as 256, 256M or 1G; without it the manifest's"
+    )
     parser.add_argument("--network", choices=NETWORK_MODES, metavar="MODE", help=f"{', '.join(NETWORK_MODES)}; without it the manifest's")
     parser.add_argument("--ip", metavar="ADDRESS", default="", help="this address of the pool, not the next free one")
-    parser.add_argument("--env", "-e", metavar="K=V", type=checked(pair), action="append", default=[], help="variable of the workload; may be repeated")
-    parser.add_argument("--label", "-l", metavar="K=V", type=checked(pair), action="append", default=[], help="label of the VM; may be repeated")
+    parser.add_argument(
+        "--env", "-e", metavar="K=V", type=checked(pair), action="append", default=[], help="variable of the workload; may be repeated"
+    )
+    parser.add_argument(
+        "--label", "-l", metavar="K=V", type=checked(pair), action="append", default=[], help="label of the VM; may be repeated"
+    )
     parser.add_argument("--kernel", metavar="PATH", default="", help="another kernel on the daemon's host")
     parser.add_argument("--cmdline", metavar="WORDS", default="", help="extra words for the kernel's command line")
     parser.add_argument("--boot", choices=BOOT_MODES, metavar="MODE", help=f"{', '.join(BOOT_MODES)}: where the workload's files come from")
     parser.add_argument(
-        "--publish", "-p", metavar="HOST:GUEST", type=checked(forward), action="append", default=[], help="host port to guest port; may be repeated"
+        "--publish",
+        "-p",
+        metavar="HOST:GUEST",
+        type=checked(forward),
+        action="append",
+        default=[],
+        help="host port to guest port; may be repeated",
     )
     parser.add_argument("--dry-run", action="store_true", help="check and plan everything, change nothing, print the plan")
     add_output(parser)

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from volant.client.cli import columns, output, terminal
+from volant.client.cli import columns, output
 from volant.client.cli.connect import open_client
 from volant.client.cli.parsing import Parser, add_output, checked, style_of
 from volant.client.cli.text import harmless
@@ -35,18 +35,28 @@ def configure_events(parser: Parser) -> None:
     _configure(parser)
     _configure_range(parser)
     parser.add_argument("--follow", "-f", action="store_true", help="go on with events as they happen")
-    parser.give_examples("volant events", "volant events --follow", "volant events --follow --since 120 -o jsonl", "volant events --kind VM_CRASHED")
+    parser.give_examples(
+        "volant events", "volant events --follow", "volant events --follow --since 120 -o jsonl", "volant events --kind VM_CRASHED"
+    )
 
 
 def _configure(parser: Parser) -> None:
     add_output(parser)
     parser.add_argument("--vm", metavar="NAME", default="", help="only what is about this VM")
-    parser.add_argument("--kind", metavar="KIND", action="append", default=[], help="only events of this kind, such as VM_READY; may be repeated")
+    parser.add_argument(
+        "--kind", metavar="KIND", action="append", default=[], help="only events of this kind, such as VM_READY; may be repeated"
+    )
 
 
 def _configure_range(parser: Parser) -> None:
     parser.add_argument("--since", metavar="N", type=checked(count), help="only what came after event number N")
-    parser.add_argument("--last", "--limit", metavar="N", type=checked(count), help=f"at most so many: the newest, or with --since the next (default {LAST})")
+    parser.add_argument(
+        "--last",
+        "--limit",
+        metavar="N",
+        type=checked(count),
+        help=f"at most so many: the newest, or with --since the next (default {LAST})",
+    )
 
 
 def run_events(args: argparse.Namespace) -> int:
@@ -89,7 +99,13 @@ def _write(style: output.Style, event: dict[str, Any]) -> None:
         output.write_line("---")
         output.write_document(style, event)
     elif style.format in ("table", "wide"):
-        parts = (f"{event['seq']:>6}", str(event["time"])[11:23], f"{event['kind']:<16}", f"{event['vm'] or '-':<16}", str(event["message"]))
+        parts = (
+            f"{event['seq']:>6}",
+            str(event["time"])[11:23],
+            f"{event['kind']:<16}",
+            f"{event['vm'] or '-':<16}",
+            str(event["message"]),
+        )
         output.write_line(harmless("  ".join(parts)).rstrip())
     else:
         output.write_rows(style._replace(header=False), columns.EVENT, [event])

@@ -23,7 +23,9 @@ def configure_install(parser: Parser) -> None:
     parser.add_argument("file", metavar="FILE", help="the manifest (JSON); - reads it from standard input")
     parser.add_argument("--strict", action="store_true", help="unknown fields are errors, not warnings")
     parser.add_argument("--replace", action="store_true", help="allow other contents under the same name and version while no VM uses it")
-    parser.add_argument("--dry-run", action="store_true", help="check everything, change nothing, print the manifest as it would be installed")
+    parser.add_argument(
+        "--dry-run", action="store_true", help="check everything, change nothing, print the manifest as it would be installed"
+    )
     add_output(parser)
     parser.give_examples(
         "volant plugin install ./hello/plugin.json",

@@ -39,7 +39,10 @@ def facts(record: dict[str, Any]) -> list[tuple[str, str]]:
         ("memory", f"{human.mebibytes(record['host_memory_available_mib'])} of {human.mebibytes(record['host_memory_mib'])} available"),
         ("kernel", record["kernel"] or "none set up"),
         *((f"hypervisor {one['name']}", _hypervisor(one)) for one in record["hypervisors"]),
-        ("network", f"{network['default_mode']} by default; bridge {network['bridge']}, subnet {network['subnet']}, gateway {network['gateway']}"),
+        (
+            "network",
+            f"{network['default_mode']} by default; bridge {network['bridge']}, subnet {network['subnet']}, gateway {network['gateway']}",
+        ),
         ("addresses", f"{network['leases']} of {network['capacity']} taken"),
         ("vms", states or "none"),
         ("plugins", str(record["plugins"])),

@@ -20,7 +20,9 @@ SORTS = ("name", "status", "plugin", "created", "ip", "cpu", "memory")
 
 def configure_list(parser: Parser) -> None:
     add_output(parser)
-    parser.add_argument("--filter", "-f", metavar="FIELD=VALUE", action="append", default=[], help="status=, plugin= or text=; a word alone is text")
+    parser.add_argument(
+        "--filter", "-f", metavar="FIELD=VALUE", action="append", default=[], help="status=, plugin= or text=; a word alone is text"
+    )
     parser.add_argument("--sort", metavar="FIELD", default="name", help=f"{', '.join(SORTS)}; -FIELD turns the order round")
     parser.add_argument("--limit", metavar="N", type=checked(count), help=f"at most so many (on a terminal {ON_TERMINAL}, else all)")
     parser.add_argument("--all", "-a", action="store_true", help="all of them, on a terminal too")
@@ -123,13 +125,22 @@ def facts(record: dict[str, Any]) -> list[tuple[str, str]]:
         ("plugin", f"{record['plugin']} {record.get('plugin_version') or ''}".strip()),
         ("size", f"{record.get('cpu_cores')} CPUs, {human.mebibytes(int(record.get('memory_mb') or 0))}"),
         ("network", " ".join(str(record.get(key) or "") for key in ("network", "ip", "mac")).strip()),
-        ("ports", ", ".join(f"{one['host_ip']}:{one['host_port']} -> {one['guest_port']}/{one['protocol']}" for one in record.get("forwards") or ())),
+        (
+            "ports",
+            ", ".join(
+                f"{one['host_ip']}:{one['host_port']} -> {one['guest_port']}/{one['protocol']}" for one in record.get("forwards") or ()
+            ),
+        ),
         ("health", str(record.get("health") or "")),
         ("hypervisor", f"{record.get('hypervisor') or ''} {record.get('accel') or ''}".strip()),
         ("pid", str(record.get("pid") or "")),
         ("boot", str(record.get("boot") or "")),
         ("ready after", human.duration(ready_ms / 1000) if ready_ms else ""),
         ("labels", ", ".join(f"{key}={value}" for key, value in (record.get("labels") or {}).items())),
-        *((key, f"{record[f'{key}_at']} ({human.age(record[f'{key}_at'])} ago)") for key in ("created", "started", "ready", "stopped") if record.get(f"{key}_at")),
+        *(
+            (key, f"{record[f'{key}_at']} ({human.age(record[f'{key}_at'])} ago)")
+            for key in ("created", "started", "ready", "stopped")
+            if record.get(f"{key}_at")
+        ),
     ]
     return [(name, value) for name, value in found if value]

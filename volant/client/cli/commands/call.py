@@ -1,0 +1,141 @@
+"""`volant vm call` and `volant vm actions`: the workload's own HTTP interface."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from typing import Any
+
+from volant.client.cli import columns, output, terminal
+from volant.client.cli.connect import open_client
+from volant.client.cli.parsing import Parser, add_duration, add_names, add_output, checked, style_of
+from volant.client.cli.several import with_suggestion
+from volant.client.cli.text import harmless, harmless_block
+from volant.client.cli.values import header, pair
+from volant.proto.errors import ExitCode, NoSuchFile, Usage
+
+CHUNK = 64 * 1024
+_HTTP_ERROR = 400
+
+
+def configure_actions(parser: Parser) -> None:
+    add_names(parser, many=False)
+    add_output(parser)
+    parser.give_examples("volant vm actions web-1", "volant vm actions web-1 -o json")
+
+
+def run_actions(args: argparse.Namespace) -> int:
+    with open_client(args) as client:
+        reply = with_suggestion(client, lambda: client.call_plain("vm.actions", {"name": args.name}))
+    output.write_list(style_of(args), columns.ACTION, reply, empty="its plugin declares no actions")
+    return ExitCode.OK
+
+
+def configure_call(parser: Parser) -> None:
+    add_names(parser, many=False)
+    parser.add_argument("action", metavar="ACTION", nargs="?", default="", help="an action that `volant vm actions` lists")
+    parser.add_argument("--request", metavar="'VERB /PATH'", help="any HTTP request instead of an action")
+    parser.add_argument("--data", "-d", metavar="DATA|@FILE|-", help="the request's body: text, a file's contents, or standard input")
+    parser.add_argument(
+        "--header", "-H", metavar="NAME:VALUE", type=checked(header), action="append", default=[], help="a request header; may be repeated"
+    )
+    parser.add_argument(
+        "--query", metavar="KEY=VALUE", type=checked(pair), action="append", default=[], help="a query parameter; may be repeated"
+    )
+    parser.add_argument("--include", "-i", action="store_true", help="show status and headers before the body")
+    add_duration(parser, "--timeout", help="how long to wait for the answer (default: the action's, else 30s)")
+    parser.add_argument("-o", "--output", choices=("json",), metavar="FORMAT", help="json: failures are JSON")
+    parser.give_examples(
+        "volant vm call web-1 status",
+        "volant vm call web-1 greet --query name=Ada",
+        "volant vm call web-1 upload -d @body.json -H 'Content-Type: application/json'",
+        "volant vm call web-1 --request 'GET /metrics' -i",
+    )
+
+
+def run_call(args: argparse.Namespace) -> int:
+    params = parameters(args)
+    body = _body(args.data)
+    with open_client(args) as client:
+        return int(with_suggestion(client, lambda: _call(client, params, body, include=args.include)))
+
+
+def parameters(args: argparse.Namespace) -> dict[str, Any]:
+    """The parameters of `vm.call`."""
+    if bool(args.action) == (args.request is not None):
+        raise Usage("name one action, or a --request", hint="`volant vm actions NAME` lists the actions")
+    params: dict[str, Any] = {"name": args.name, "headers": [list(one) for one in args.header]}
+    if args.request is not None:
+        verb, _, path = args.request.partition(" ")
+        if not verb.isalpha() or not path.startswith("/") or any(char.isspace() for char in path):
+            raise Usage(f"{args.request!r} is no request", hint="for example: --request 'GET /metrics'")
+        params |= {"method": verb.upper(), "path": path}
+    else:
+        params["action"] = args.action
+    if args.query:
+        from urllib.parse import urlencode
+
+        params["query"] = urlencode(args.query)
+    if args.timeout is not None:
+        params["timeout_ms"] = args.timeout
+    return params
+
+
+def _body(data: str | None) -> Any:
+    """Where the body comes from: bytes, an open file, or None."""
+    if data is None:
+        return None
+    if data == "-":
+        return sys.stdin.buffer
+    if data.startswith("@"):
+        try:
+            return open(data[1:], "rb")
+        except OSError as error:
+            raise NoSuchFile(
+                f"{data[1:]} can't be read: {error.strerror}", hint="-d @FILE sends a file's contents, -d TEXT the text"
+            ) from None
+    return os.fsencode(data)
+
+
+def _call(client: Any, params: dict[str, Any], body: Any, *, include: bool) -> int:
+    with client.bytes_call("vm.call", params) as call:
+        if isinstance(body, bytes):
+            call.write(body)
+        elif body is not None:
+            while piece := body.read(CHUNK):
+                call.write(piece)
+        call.finish()
+        head = call.item()
+        if include:
+            _write(f"HTTP {head['status']} {head['reason']}\n" + "".join(f"{name}: {value}\n" for name, value in head["headers"]) + "\n")
+        if terminal.is_tty(1):
+            _show(call)
+        else:
+            sys.stdout.flush()
+            while piece := call.read(CHUNK):
+                terminal.write_all(1, piece)
+        call.result()
+    if head["status"] < _HTTP_ERROR:
+        return ExitCode.OK
+    sys.stdout.flush()
+    terminal.say(f"error: the workload answered {head['status']} {harmless(str(head['reason']))}".rstrip())
+    return ExitCode.FAILED
+
+
+def _write(text: str) -> None:
+    sys.stdout.write(harmless_block(text) if terminal.is_tty(1) else text)
+
+
+def _show(call: Any) -> None:
+    """The body on a terminal: as text that it doesn't obey, with a line end at its end."""
+    import codecs
+
+    decoder = codecs.getincrementaldecoder("utf-8")("replace")
+    last = "\n"
+    while piece := call.read(CHUNK):
+        text = harmless_block(decoder.decode(piece))
+        sys.stdout.write(text)
+        last = text[-1:] or last
+    if last != "\n":
+        sys.stdout.write("\n")

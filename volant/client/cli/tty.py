@@ -1,0 +1,148 @@
+"""A terminal in raw mode that is given back as it was, whatever happens: return, exception, SIGTERM or SIGHUP."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import termios
+import tty
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+from volant.client.cli import terminal
+from volant.proto.errors import Usage
+
+_PRIVATE_MODE = re.compile(rb"\x1b\[\?([0-9;]{1,64})([hl])")
+_MARGINS = re.compile(rb"\x1b\[[0-9]*;?[0-9]*r")
+_LONGEST_SEQUENCE = 70
+"""Bytes kept from one piece of output to the next, so that a sequence cut in two is seen."""
+
+_LEFT_ON = frozenset({1, 9, 47, 1000, 1002, 1003, 1004, 1005, 1006, 1015, 1016, 1047, 1049, 2004})
+"""Private modes that must not outlive the guest's program: cursor keys, alternate screens, mouse and focus reports, bracketed paste."""
+_CURSOR = 25
+
+
+class Ended(BaseException):
+    """A signal asks this process to end; raised where it arrives, so that every `finally` runs."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.number = number
+
+
+class ModeWatcher:
+    """Remembers which terminal modes the output passing through has switched on, to switch off just those."""
+
+    def __init__(self) -> None:
+        self._on: set[int] = set()
+        self._hidden_cursor = False
+        self._margins = False
+        self._rest = b""
+
+    def see(self, data: bytes) -> None:
+        """Some output went by."""
+        if not self._rest and b"\x1b" not in data:
+            return
+        seen = self._rest + data
+        for match in _PRIVATE_MODE.finditer(seen):
+            for number in match[1].split(b";"):
+                self._note(int(number or 0), match[2] == b"h")
+        self._margins = self._margins or _MARGINS.search(seen) is not None
+        start = seen.rfind(b"\x1b", max(0, len(seen) - _LONGEST_SEQUENCE))
+        self._rest = seen[start:] if start >= 0 else b""
+
+    def _note(self, mode: int, on: bool) -> None:
+        if mode == _CURSOR:
+            self._hidden_cursor = not on
+        elif mode in _LEFT_ON:
+            (self._on.add if on else self._on.discard)(mode)
+
+    def undo(self) -> bytes:
+        """What to write so that the terminal behaves as before."""
+        sequences = [f"\x1b[?{mode}l" for mode in sorted(self._on)]
+        if self._margins:
+            sequences.append("\x1b7\x1b[r\x1b8")  # setting margins moves the cursor, so it is kept
+        if self._hidden_cursor:
+            sequences.append("\x1b[?25h")
+        return "".join([*sequences, "\x1b[0m"]).encode() if sequences else b""
+
+
+@contextmanager
+def raw_terminal(descriptor: int, watcher: ModeWatcher) -> Iterator[None]:
+    """`descriptor` in raw mode; SIGTERM and SIGHUP raise `Ended` in the body. Its settings and modes are put back on the way out."""
+    saved = termios.tcgetattr(descriptor)
+    handlers = {number: signal.signal(number, _end) for number in (signal.SIGTERM, signal.SIGHUP)}
+    try:
+        tty.setraw(descriptor, termios.TCSADRAIN)
+        yield
+    finally:
+        for number in handlers:
+            signal.signal(number, signal.SIG_IGN)  # a second signal must not interrupt the putting back
+        _put_back(descriptor, saved, watcher.undo())
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+
+
+def _put_back(descriptor: int, saved: list[object], modes: bytes) -> None:
+    try:
+        termios.tcsetattr(descriptor, termios.TCSANOW, saved)  # type: ignore[arg-type]
+        if modes and terminal.is_tty(1):
+            terminal.write_all(1, modes)
+    except (OSError, termios.error):
+        pass  # the terminal itself went away; there is nobody left to put it back for
+
+
+def _end(number: int, frame: FrameType | None) -> None:
+    raise Ended(number)
+
+
+class Signals:
+    """Signals as something to select on: while open, they are only noted, and `take` says which came."""
+
+    def __init__(self, numbers: tuple[int, ...]) -> None:
+        self._numbers = numbers
+        self._handlers: dict[int, object] = {}
+
+    def __enter__(self) -> Signals:
+        self._reader, self._writer = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        self._old_wakeup = signal.set_wakeup_fd(self._writer, warn_on_full_buffer=False)
+        for number in self._numbers:
+            self._handlers[number] = signal.signal(number, _note_only)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self._handlers.items():
+            signal.signal(number, handler)  # type: ignore[arg-type]
+        signal.set_wakeup_fd(self._old_wakeup)
+        os.close(self._reader)
+        os.close(self._writer)
+
+    def fileno(self) -> int:
+        return self._reader
+
+    def take(self) -> list[int]:
+        """The signals that came since the last call."""
+        try:
+            return [number for number in os.read(self._reader, 4096) if number in self._numbers]
+        except BlockingIOError:
+            return []
+
+
+def _note_only(number: int, frame: FrameType | None) -> None:
+    """Python writes the number to the wakeup descriptor by itself, before this is called."""
+
+
+def escape_byte(text: str) -> bytes | None:
+    """`^]` as the byte that Ctrl-] sends; `none` for no escape at all."""
+    if text.lower() == "none":
+        return None
+    if len(text) == 2 and text[0] == "^" and ("@" <= text[1].upper() <= "_" or text[1] == "?"):
+        return b"\x7f" if text[1] == "?" else bytes((ord(text[1].upper()) - 64,))
+    raise Usage(f"{text!r} is no escape key", hint="for example: ^] or ^X; none switches it off")
+
+
+def escape_name(key: bytes) -> str:
+    """How people call the byte: `Ctrl-]`."""
+    return "Ctrl-?" if key == b"\x7f" else f"Ctrl-{chr(key[0] + 64)}"
