@@ -70,4 +70,3 @@ class App:
     encoded_event: Callable[[Event], bytes]
     newest_event: Callable[[], int]
     info: Callable[[], SystemInfo]
-    now: Callable[[], str]

@@ -6,7 +6,6 @@ import os
 import shutil
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +16,6 @@ from volant.daemon.vms.book import Book
 from volant.daemon.vms.ledger import Claim
 from volant.daemon.vms.plan import BootFiles, Places, launch_plan
 from volant.daemon.vms.services import Services
-from volant.proto.api.vm import Forward
 from volant.proto.errors import HostShort, ImageFailed
 from volant.proto.specs.manifest_parse import parse_manifest
 from volant.proto.specs.states import BootMode, NetworkMode
@@ -130,14 +128,12 @@ async def _settle_network(services: Services, book: Book, config: VmConfig) -> A
     if config.network is not NetworkMode.USER:
         return None
     address = services.network.user_address(record.id)
-    forwards = tuple(_bound(services, item) for item in config.forwards)
+    others = {name: held for name, held in services.held_forwards.items() if name != record.name}
+    forwards = services.network.choose_forwards(config.forwards, others)
+    services.held_forwards[record.name] = forwards
     if (record.mac, record.forwards) != (address.mac, forwards):
         await book.change(mac=address.mac, forwards=forwards)
     return address
-
-
-def _bound(services: Services, forward: Forward) -> Forward:
-    return replace(forward, host_port=services.free_port(forward.host_ip, forward.host_port, forward.protocol))
 
 
 async def _plug_in(services: Services, book: Book, config: VmConfig, claim: Claim, stack: AsyncExitStack) -> int | None:

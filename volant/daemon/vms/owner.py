@@ -141,6 +141,7 @@ class Owner:
         leases = [DropLease(record.ip)] if record.ip else []
         await book.drop(*rows, *leases, DropVm(record.id))
         services.network.give_back(record.id)
+        services.held_forwards.pop(record.name, None)
 
     async def _reap(self) -> list[DropObject]:
         """Whatever else the ledger says this VM has: prove each gone; the changes that drop the rows."""

@@ -66,6 +66,8 @@ class Roster:
             config = configs[record.id]
             plugin = self._services.catalog.record(record.plugin, record.plugin_version)
             book = Book(self._services.journal, record, config, plugin)
+            if record.forwards:
+                self._services.held_forwards[record.name] = record.forwards
             self._owners[record.name] = Owner(self._services, book, from_plain(VmConfig, config.config))
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
@@ -119,6 +121,9 @@ class Roster:
         """The serial line; of a VM that is stopped too, for its history."""
         record = self.owner(name).book.record
         return self._services.consoles.console(record.id, self._services.places(record.id).console_log)
+
+    def records(self) -> tuple[VmRecord, ...]:
+        return tuple(owner.book.record for owner in self._owners.values())
 
     def counts(self) -> dict[str, int]:
         """How many VMs are in each state that occurs."""

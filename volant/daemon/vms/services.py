@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import trio
@@ -11,6 +11,7 @@ import trio
 from volant.daemon.ports import Catalog, Consoles, Hypervisor, Images, LinkOver, Network
 from volant.daemon.vms.book import Journal
 from volant.daemon.vms.plan import Places, places
+from volant.proto.api.vm import Forward
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,13 +31,14 @@ class Services:
     """UTC nanoseconds since 1970, for the guests' clocks."""
     available_mib: Callable[[], int]
     """Memory that the host could hand out now."""
-    free_port: Callable[[str, int, str], int]
-    """(host address, wanted port or 0, protocol) to a port that nobody holds; AddressTaken."""
     state_dir: Path
     runtime_dir: Path
     boot_timeout_s: float
     boots: trio.Semaphore
     """A place for each guest that may boot at once: booting is bound by the CPU."""
+
+    held_forwards: dict[str, tuple[Forward, ...]] = field(default_factory=dict)
+    """Host ports that VMs in user mode have, by VM name."""
 
     def places(self, vm_id: str) -> Places:
         return places(self.state_dir, self.runtime_dir, vm_id)

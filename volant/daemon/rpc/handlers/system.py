@@ -1,14 +1,20 @@
-"""Calls about the daemon: convert and forward, nothing else."""
+"""Handlers of the `system` noun: convert and forward."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime
 
+from volant.daemon.rpc.app import App
 from volant.daemon.rpc.peer import Peer
 from volant.daemon.rpc.registry import handles
-from volant.proto.api import system as system_api
+from volant.proto.api import system as api
 
 
-@handles(system_api.PING)
-def ping(app: object, peer: Peer, params: system_api.Nothing) -> system_api.Pong:
-    return system_api.Pong(time=datetime.now(UTC).isoformat(timespec="milliseconds"))
+@handles(api.PING)
+def ping(app: object, peer: Peer, asked: api.Nothing) -> api.Pong:
+    return api.Pong(time=datetime.now(UTC).isoformat(timespec="milliseconds"))
+
+
+@handles(api.INFO)
+def info(app: App, peer: Peer, asked: api.Nothing) -> api.SystemInfo:
+    return app.info()

@@ -1,0 +1,200 @@
+"""The only place that names concrete classes: which room stands behind which port, and in which order they live and die.
+
+Nesting is the order of dying: what is entered last goes first. Clients are drained while everything still works, then the
+owners let go of their VMs, then the watchers of VMMs and the network's thread end, the store last.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import time
+from functools import partial
+
+import trio
+
+from volant.daemon import events
+from volant.daemon.config import Config
+from volant.daemon.consoles.consoles import ConsoleRoom
+from volant.daemon.guests.link import AgentLink
+from volant.daemon.host.clock import utc_now
+from volant.daemon.host.memory import host_memory
+from volant.daemon.host.nurseries import helpers
+from volant.daemon.hypervisors.fake.launcher import FakeHost, FakeHypervisor
+from volant.daemon.hypervisors.qemu.driver import QemuHypervisor, QemuSettings
+from volant.daemon.hypervisors.qemu.probe import BootFiles
+from volant.daemon.images.library import ImageLibrary
+from volant.daemon.info import Facts, system_info
+from volant.daemon.net.config import NetConfig, parse_subnet
+from volant.daemon.net.network import HostNetwork
+from volant.daemon.plugins.registry import PluginRegistry
+from volant.daemon.ports import Hypervisor
+from volant.daemon.rpc.app import App
+from volant.daemon.rpc.handlers import event, guest, plugin, system, vm
+from volant.daemon.rpc.listener import bind_socket, group_id
+from volant.daemon.rpc.peer import owner_policy
+from volant.daemon.rpc.registry import Handlers
+from volant.daemon.rpc.service import RpcService
+from volant.daemon.store.lock import state_lock
+from volant.daemon.store.store import open_store
+from volant.daemon.vms.book import Journal
+from volant.daemon.vms.roster import Roster
+from volant.daemon.vms.services import Services
+from volant.daemon.vms.sweep import sweep
+from volant.proto import cbor
+from volant.proto.api.system import NetworkInfo
+from volant.proto.errors import Fault
+from volant.proto.plain import to_plain
+from volant.proto.specs.vmconfig import Defaults
+
+log = logging.getLogger("volant")
+
+DATABASE = "volant.db"
+
+
+class Daemon:
+    """One daemon on one state folder."""
+
+    def __init__(self, config: Config) -> None:
+        self._config = config
+        self._asked_to_stop = trio.Event()
+        self.stopped = trio.Event()
+        """Everything is closed; the VMs go on."""
+
+    def stop(self) -> None:
+        self._asked_to_stop.set()
+
+    async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        """Serve until `stop`; started once clients can connect."""
+        config = self._config
+        with state_lock(config.state_dir):
+            async with open_store(config.state_dir / DATABASE, now=utc_now) as store:
+                oldest, newest = await store.event_range()
+                hub = events.Hub(newest=newest, encode=lambda item: cbor.dumps(to_plain(item)))
+                journal = Journal(store, hub, newest)
+                network = HostNetwork(NetConfig(bridge=config.bridge, subnet=parse_subnet(config.subnet)), config.state_dir)
+                try:
+                    async with helpers() as vmms:
+                        await self._serve(journal, hub, network, vmms, task_status)
+                finally:
+                    await network.close()
+        self.stopped.set()
+
+    async def _serve(
+        self, journal: Journal, hub: events.Hub, network: HostNetwork, vmms: trio.Nursery, task_status: trio.TaskStatus[None]
+    ) -> None:
+        config, store = self._config, journal.store
+        images = ImageLibrary(config.state_dir, kernel=config.kernel)
+        hypervisor = _hypervisor(config, images, vmms)
+        plugins = PluginRegistry(store, images, hub)
+        services = _services(config, journal, network, images, hypervisor, plugins)
+        roster = Roster(services, Defaults(network=config.network, hypervisor=config.hypervisor))
+        plugins.users = roster.users_of
+        facts = Facts(config=config, started_at=utc_now())
+        await plugins.load()
+        network.restore(await store.leases())
+        await roster.restore()
+        app = App(
+            vms=roster,
+            plugins=plugins,
+            store=store,
+            hub=hub,
+            follow=lambda after, name, kinds: events.follow(store, hub, after=after, vm=name, kinds=kinds),
+            encoded_event=hub.encoded,
+            newest_event=lambda: journal.newest,
+            info=lambda: system_info(
+                facts,
+                counts=roster.counts(),
+                plugins=len(plugins.list_all()),
+                newest=journal.newest,
+                network=partial(_network_info, config, network),
+            ),
+        )
+        handlers = Handlers.of(system, vm, guest, plugin, event)
+        # Bound before the slow parts, so that nobody finds the daemon missing; answered once everything is there.
+        listening = bind_socket(config.socket, group=config.socket_group)
+        service = RpcService(app, handlers, listening, policy=owner_policy(group_id(config.socket_group)))
+        try:
+            async with helpers() as owners:
+                await sweep(services, roster.records())
+                await owners.start(roster.run)
+                owners.start_soon(_find_out, facts, hypervisor, images)
+                owners.start_soon(_keep_events, journal, config.event_keep)
+                async with helpers() as serving:
+                    serving.start_soon(self._stop_when_asked, service)
+                    log.info("volantd serves %s", config.socket)
+                    await service.run(task_status=task_status)
+        finally:
+            config.socket.unlink(missing_ok=True)
+
+    async def _stop_when_asked(self, service: RpcService) -> None:
+        await self._asked_to_stop.wait()
+        service.stop()
+
+
+def _hypervisor(config: Config, images: ImageLibrary, vmms: trio.Nursery) -> Hypervisor:
+    if config.hypervisor == "fake":
+        return FakeHypervisor(FakeHost(), vmms)
+
+    async def boot_files() -> BootFiles:
+        return BootFiles(kernel=await images.kernel(), initramfs=await images.initramfs())
+
+    settings = QemuSettings(probe_dir=config.state_dir / "probe", accel=config.accel, user=config.vmm_user)
+    return QemuHypervisor(vmms, settings, boot_files)
+
+
+def _services(
+    config: Config, journal: Journal, network: HostNetwork, images: ImageLibrary, hypervisor: Hypervisor, plugins: PluginRegistry
+) -> Services:
+    return Services(
+        journal=journal,
+        hypervisors={hypervisor.name: hypervisor},
+        network=network,
+        images=images,
+        consoles=ConsoleRoom(),
+        catalog=plugins,
+        link_over=AgentLink,
+        now=utc_now,
+        wall_ns=time.time_ns,
+        available_mib=lambda: host_memory().available_mib,
+        state_dir=config.state_dir,
+        runtime_dir=config.runtime_dir,
+        boot_timeout_s=config.boot_timeout_s,
+        boots=trio.Semaphore(config.boots or os.cpu_count() or 1),
+    )
+
+
+def _network_info(config: Config, network: HostNetwork) -> NetworkInfo:
+    subnet = parse_subnet(config.subnet)
+    return NetworkInfo(
+        default_mode=config.network,
+        bridge=config.bridge,
+        subnet=str(subnet.network),
+        gateway=str(subnet.ip),
+        leases=network.leases,
+        capacity=network.capacity,
+    )
+
+
+async def _find_out(facts: Facts, hypervisor: Hypervisor, images: ImageLibrary) -> None:
+    """Learn early what VMs will run on, and say it; a host that can't run any is told so now, not at the first create."""
+    try:
+        facts.kernel = str(images.kernel_path())
+        facts.hypervisor = await hypervisor.facts()
+    except Fault as fault:
+        facts.obstacle = fault.message
+        log.warning("VMs can't be started yet: %s; %s", fault.message, fault.hint)
+    else:
+        log.info("VMs run on %s %s with %s: %s", hypervisor.name, facts.hypervisor.version, facts.hypervisor.accel, facts.hypervisor.accel_reason)
+
+
+KEEP_EVENTS_EVERY_S = 600.0
+"""How often old events are forgotten; between two times a busy host adds some ten thousand."""
+
+
+async def _keep_events(journal: Journal, keep: int) -> None:
+    while True:
+        await journal.store.trim_events(keep=keep)
+        await trio.sleep(KEEP_EVENTS_EVERY_S)
+
+
