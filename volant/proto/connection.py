@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from enum import Enum
-from typing import Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any
 
 from volant.proto.errors import CreditOverrun, Fault, FrameTooLarge, MalformedFrame, OutOfOrder, ProtocolFault, TooManyCalls
 from volant.proto.frames import LENGTH, MAX_FRAME_TO_CLIENT, MAX_FRAME_TO_DAEMON, FrameDecoder
@@ -70,25 +70,30 @@ class Side(Enum):
         return Side.SERVER if self is Side.CLIENT else Side.CLIENT
 
 
-class Codec(Protocol):
-    """`cbor` and `purecbor`: two modules of the same two functions."""
+if TYPE_CHECKING:  # typing.Protocol takes its time, and nobody asks for this class at run time
+    from typing import Protocol
 
-    def dumps(self, value: Any, /) -> bytes: ...
-    def loads(self, data: bytes, /) -> Any: ...
+    class Codec(Protocol):
+        """`cbor` and `purecbor`: two modules of the same two functions."""
+
+        def dumps(self, value: Any, /) -> bytes: ...
+        def loads(self, data: bytes, /) -> Any: ...
 
 
 class LocalProtocolError(RuntimeError):
     """Our own misuse of a Connection; a defect, never the peer's doing."""
 
 
-class _Rule(NamedTuple):
-    """One kind of message: the types of its elements, who may say it, and whether it may come late."""
+class _Rule:
+    """One kind of message: the types of its elements, how many there are, who may say it, and whether it may come late.
 
-    types: tuple[type, ...]
-    """Of the kind and all that follows; where a value of any type comes last, it is not counted here."""
-    length: int
-    senders: tuple[Side, ...]
-    late: bool = False
+    `types` are those of the kind and all that follows; where a value of any type comes last, it is not among them.
+    """
+
+    __slots__ = ("late", "length", "senders", "types")
+
+    def __init__(self, types: tuple[type, ...], length: int, senders: tuple[Side, ...], late: bool = False) -> None:
+        self.types, self.length, self.senders, self.late = types, length, senders, late
 
 
 _BOTH = (Side.CLIENT, Side.SERVER)
