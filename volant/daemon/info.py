@@ -26,12 +26,12 @@ class Facts:
     obstacle: str = ""
     """Why the launcher can't be used."""
     kernel: str = ""
-    network: NetworkInfo = field(default_factory=lambda: NetworkInfo(default_mode="", bridge="", subnet="", gateway="", leases=0, capacity=0))
+    network: NetworkInfo = field(
+        default_factory=lambda: NetworkInfo(default_mode="", bridge="", subnet="", gateway="", leases=0, capacity=0)
+    )
 
 
-def system_info(
-    facts: Facts, *, counts: dict[str, int], plugins: int, newest: int, network: Callable[[], NetworkInfo]
-) -> SystemInfo:
+def system_info(facts: Facts, *, counts: dict[str, int], plugins: int, newest: int, network: Callable[[], NetworkInfo]) -> SystemInfo:
     """The answer of `system.info`."""
     memory = host_memory()
     config = facts.config
@@ -61,6 +61,4 @@ def _hypervisor(facts: Facts) -> HypervisorInfo:
     if known is None:
         reason = facts.obstacle or "still being found out"
         return HypervisorInfo(name=facts.config.hypervisor, version="", binary="", accel="", accel_reason=reason)
-    return HypervisorInfo(
-        name=known.name, version=known.version, binary=known.binary, accel=known.accel, accel_reason=known.accel_reason
-    )
+    return HypervisorInfo(name=known.name, version=known.version, binary=known.binary, accel=known.accel, accel_reason=known.accel_reason)

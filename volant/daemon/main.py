@@ -87,7 +87,9 @@ def prepare_folders(config: Config) -> None:
 
 
 def _unusable(folder: Path, why: str) -> Failed:
-    return Failed(f"the folder {folder} can't be made: {why}", hint="run volantd as root, or choose other folders with --state-dir and --runtime-dir")
+    return Failed(
+        f"the folder {folder} can't be made: {why}", hint="run volantd as root, or choose other folders with --state-dir and --runtime-dir"
+    )
 
 
 async def _until_signalled(config: Config) -> None:

@@ -311,7 +311,9 @@ class Vmm(Protocol):
 class Hypervisor(Protocol):
     """Starts and adopts VMMs."""
 
-    name: str
+    @property
+    def name(self) -> str:
+        """What VM configs call it."""
 
     async def facts(self) -> HypervisorFacts:
         """Binary, version and acceleration in use; probes on first use (may boot a guest once), cached after. HostShort when missing."""

@@ -185,7 +185,9 @@ async def _find_out(facts: Facts, hypervisor: Hypervisor, images: ImageLibrary) 
         facts.obstacle = fault.message
         log.warning("VMs can't be started yet: %s; %s", fault.message, fault.hint)
     else:
-        log.info("VMs run on %s %s with %s: %s", hypervisor.name, facts.hypervisor.version, facts.hypervisor.accel, facts.hypervisor.accel_reason)
+        log.info(
+            "VMs run on %s %s with %s: %s", hypervisor.name, facts.hypervisor.version, facts.hypervisor.accel, facts.hypervisor.accel_reason
+        )
 
 
 KEEP_EVENTS_EVERY_S = 600.0
@@ -196,5 +198,3 @@ async def _keep_events(journal: Journal, keep: int) -> None:
     while True:
         await journal.store.trim_events(keep=keep)
         await trio.sleep(KEEP_EVENTS_EVERY_S)
-
-

@@ -61,7 +61,9 @@ def test_how_an_unasked_end_is_read(cause: str, was_ready: bool, panic: bool, st
 
 def test_an_asked_for_end_is_a_stop_and_a_restart_begins_anew() -> None:
     assert ending(wanted=Wanted.STOPPED, asked_to_stop=True, was_ready=True, cause="killed", panicked=False).state is VmState.STOPPED
-    assert ending(wanted=Wanted.RUNNING, asked_to_stop=True, was_ready=True, cause="guest-shutdown", panicked=False).state is VmState.PENDING
+    assert (
+        ending(wanted=Wanted.RUNNING, asked_to_stop=True, was_ready=True, cause="guest-shutdown", panicked=False).state is VmState.PENDING
+    )
 
 
 def test_entering_a_state_that_users_watch_for_is_an_event() -> None:

@@ -55,6 +55,16 @@ class HostNetwork:
     def give_back(self, vm_id: str) -> None:
         self._pool.give_back(vm_id)
 
+    @property
+    def leases(self) -> int:
+        """How many addresses VMs have."""
+        return len(self._pool)
+
+    @property
+    def capacity(self) -> int:
+        """How many addresses the pool has for VMs."""
+        return self._pool.capacity
+
     def address(self, lease: Lease) -> Address:
         return Address(
             ip=lease.ip,
