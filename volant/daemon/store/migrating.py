@@ -73,8 +73,8 @@ def _take(runner: Runner, step: _Step, database: SqliteDatabase, path: Path, ver
     try:
         runner.up(target=step.name)
     except Exception as error:  # a step is any code; peewee's context has rolled it back
-        if isinstance(error.__cause__, sqlite3.Error) and problems.is_about_the_disk(error.__cause__):
-            raise problems.explain(error.__cause__, path) from error
+        if isinstance(error.__context__, sqlite3.Error) and problems.is_about_the_disk(error.__context__):
+            raise problems.explain(error.__context__, path) from error
         raise StoreFailed(
             f"the schema of {path} could not be brought from version {version} to {step.idx} ({step.name}): {error}",
             hint="the database is as it was" + (f", and a copy is {kept}" if kept else "") + "; the earlier Volant still works with it",

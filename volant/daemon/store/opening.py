@@ -63,9 +63,9 @@ def faults(path: Path) -> Iterator[None]:
     except sqlite3.Error as error:
         raise problems.explain(error, path) from error
     except DatabaseError as error:
-        # peewee wraps the driver's exceptions in classes of its own, and keeps the original as the cause.
-        if isinstance(error.__cause__, sqlite3.Error):
-            raise problems.explain(error.__cause__, path) from error
+        # peewee raises classes of its own while it handles the driver's exception, which tells more.
+        if isinstance(error.__context__, sqlite3.Error):
+            raise problems.explain(error.__context__, path) from error
         raise
 
 
@@ -90,7 +90,7 @@ def _check_existing(path: Path) -> None:
         raise StoreFailed(f"{path} is not a file", hint=f"move it away or {_ELSEWHERE}")
     # Asked without opening: closing any descriptor of the file would drop the locks that SQLite holds through another one.
     for place, mode in ((path, os.R_OK | os.W_OK), (path.parent, os.R_OK | os.W_OK | os.X_OK)):
-        if not os.access(place, mode):
+        if not os.access(place, mode, effective_ids=True):
             raise _forbidden(place)
 
 
