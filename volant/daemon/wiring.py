@@ -69,7 +69,7 @@ class Daemon:
         config = self._config
         with state_lock(config.state_dir):
             async with open_store(config.state_dir / DATABASE, now=utc_now) as store:
-                oldest, newest = await store.event_range()
+                _, newest = await store.event_range()
                 hub = events.Hub(newest=newest, encode=lambda item: cbor.dumps(to_plain(item)))
                 journal = Journal(store, hub, newest)
                 network = HostNetwork(NetConfig(bridge=config.bridge, subnet=parse_subnet(config.subnet)), config.state_dir)

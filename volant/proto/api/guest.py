@@ -113,10 +113,14 @@ class Shutdown:
 WATCH = NOUN.add(Method("guest.watch", Watch, Done, "the guest's state and its changes", shape=Shape.STREAM, item=GuestStatus))
 SYNC = NOUN.add(Method("guest.sync", Sync, Done, "hand over clock, entropy and hostname"))
 INFO = NOUN.add(Method("guest.info", Watch, GuestInfo, "what the guest is"))
-HTTP = NOUN.add(Method("guest.http", Request, Done, "an HTTP request to the workload", shape=Shape.BYTES, item=HttpHead, channels=(_IN, _OUT)))
+HTTP = NOUN.add(
+    Method("guest.http", Request, Done, "an HTTP request to the workload", shape=Shape.BYTES, item=HttpHead, channels=(_IN, _OUT))
+)
 EXEC = NOUN.add(Method("guest.exec", Exec, ExecResult, "run a program", shape=Shape.BYTES, item=ExecStarted, channels=(_IN, _OUT, _ERR)))
 SIGNAL = NOUN.add(Method("guest.signal", Signal, Done, "signal or resize an exec"))
 COPY_IN = NOUN.add(Method("guest.copy_in", GuestPath, Copied, "unpack a tar stream", shape=Shape.BYTES, channels=(_IN,)))
-COPY_OUT = NOUN.add(Method("guest.copy_out", GuestPath, Copied, "pack a file or folder as a tar stream", shape=Shape.BYTES, channels=(_OUT,)))
+COPY_OUT = NOUN.add(
+    Method("guest.copy_out", GuestPath, Copied, "pack a file or folder as a tar stream", shape=Shape.BYTES, channels=(_OUT,))
+)
 LOGS = NOUN.add(Method("guest.logs", Logs, Done, "the workload's output", shape=Shape.STREAM, item=LogLine))
 SHUTDOWN = NOUN.add(Method("guest.shutdown", Shutdown, Done, "power off"))

@@ -77,10 +77,26 @@ INSTALL = NOUN.add(
 LIST = NOUN.add(Method("plugin.list", ListPlugins, Plugins, "list plugins", http=Http("GET", "/plugins")))
 SHOW = NOUN.add(Method("plugin.show", PluginName, PluginView, "show one plugin", faults=_LOOKUP, http=Http("GET", "/plugins/{name}")))
 ENABLE = NOUN.add(
-    Method("plugin.enable", PluginName, Plugins, "allow new VMs of a plugin", faults=_LOOKUP, http=Http("POST", "/plugins/{name}/enable"), changes=True)
+    Method(
+        "plugin.enable",
+        PluginName,
+        Plugins,
+        "allow new VMs of a plugin",
+        faults=_LOOKUP,
+        http=Http("POST", "/plugins/{name}/enable"),
+        changes=True,
+    )
 )
 DISABLE = NOUN.add(
-    Method("plugin.disable", PluginName, Plugins, "forbid new VMs of a plugin", faults=_LOOKUP, http=Http("POST", "/plugins/{name}/disable"), changes=True)
+    Method(
+        "plugin.disable",
+        PluginName,
+        Plugins,
+        "forbid new VMs of a plugin",
+        faults=_LOOKUP,
+        http=Http("POST", "/plugins/{name}/disable"),
+        changes=True,
+    )
 )
 REMOVE = NOUN.add(
     Method("plugin.remove", PluginName, Plugins, "remove a plugin and its artifacts", faults=(*_LOOKUP, errors.PluginInUse),

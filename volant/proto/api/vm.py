@@ -366,13 +366,33 @@ EXEC = NOUN.add(
 )  # fmt: skip
 SIGNAL = NOUN.add(Method("vm.signal", SignalExec, Done, "send a signal or a terminal size to an exec", faults=_AGENT, changes=True))
 COPY_IN = NOUN.add(
-    Method("vm.copy_in", CopyIn, Copied, "copy files into a VM", faults=(*_AGENT, errors.NoSuchFile), shape=Shape.BYTES, channels=(_IN,), changes=True)
+    Method(
+        "vm.copy_in",
+        CopyIn,
+        Copied,
+        "copy files into a VM",
+        faults=(*_AGENT, errors.NoSuchFile),
+        shape=Shape.BYTES,
+        channels=(_IN,),
+        changes=True,
+    )
 )
 COPY_OUT = NOUN.add(
-    Method("vm.copy_out", CopyOut, Copied, "copy files out of a VM", faults=(*_AGENT, errors.NoSuchFile), shape=Shape.BYTES, channels=(_OUT,))
+    Method(
+        "vm.copy_out", CopyOut, Copied, "copy files out of a VM", faults=(*_AGENT, errors.NoSuchFile), shape=Shape.BYTES, channels=(_OUT,)
+    )
 )
 LOGS = NOUN.add(
-    Method("vm.logs", LogsVm, Done, "the workload's output", faults=_AGENT, http=Http("GET", "/vms/{name}/logs"), shape=Shape.STREAM, item=LogLine)
+    Method(
+        "vm.logs",
+        LogsVm,
+        Done,
+        "the workload's output",
+        faults=_AGENT,
+        http=Http("GET", "/vms/{name}/logs"),
+        shape=Shape.STREAM,
+        item=LogLine,
+    )
 )
 CONSOLE = NOUN.add(
     Method("vm.console", ConsoleVm, Done, "the serial console", faults=(*_LOOKUP, errors.WriterTaken, errors.Denied),
