@@ -1,0 +1,32 @@
+"""What the network's tests share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.netns import NetNs, fresh_netns
+from volant.daemon.net.config import NetConfig
+from volant.daemon.net.network import HostNetwork
+from volant.daemon.ports import NetPort
+
+VM_IDS = ("00000000000a", "00000000000b", "00000000000c")
+
+
+@pytest.fixture
+def netns() -> Iterator[NetNs]:
+    with fresh_netns() as namespace:
+        yield namespace
+
+
+@pytest.fixture
+def make_network(tmp_path: Path) -> Callable[..., HostNetwork]:
+    """Networks over one state folder, as daemons that follow each other have."""
+    return lambda **settings: HostNetwork(NetConfig(**settings), tmp_path)
+
+
+def port_for(network: HostNetwork, vm_id: str) -> NetPort:
+    lease = network.lease(vm_id)
+    return NetPort(vm_id=vm_id, tap=network.tap_name(vm_id), mac=lease.mac, ip=lease.ip)
