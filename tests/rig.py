@@ -1,0 +1,128 @@
+"""A real volantd in a folder of its own, and the `volant` command against it."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from tests.netns import NetNs
+from volant.client.blocking import Client
+
+START_S = 30.0
+"""How long the daemon may take to listen; it takes half a second on an idle machine."""
+
+HOST_KERNELS = Path(os.environ.get("VOLANT_TEST_KERNELS", "/var/lib/volant/kernels"))
+
+
+class Rig:
+    """One state folder, on which daemons come and go."""
+
+    def __init__(self, root: Path, *, netns: NetNs | None = None, **settings: str) -> None:
+        self.root, self._netns = root, netns
+        self.state, self.runtime = root / "s", root / "r"
+        self.socket = self.runtime / "d.sock"
+        self._settings = {"state-dir": str(self.state), "runtime-dir": str(self.runtime), "socket": str(self.socket), **settings}
+        self.daemon: subprocess.Popen[bytes] | None = None
+        self.state.mkdir(exist_ok=True)
+        if HOST_KERNELS.is_dir() and not (self.state / "kernels").exists():
+            (self.state / "kernels").symlink_to(HOST_KERNELS)
+
+    @property
+    def log(self) -> Path:
+        return self.root / "volantd.log"
+
+    def start(self, *extra: str) -> subprocess.Popen[bytes]:
+        """Start a daemon and wait until it answers."""
+        argv = [sys.executable, "-m", "volant.daemon", *(word for name, value in self._settings.items() for word in (f"--{name}", value)), *extra]
+        environ = {**os.environ, "VOLANT_SOCKET": str(self.socket)}
+        with self.log.open("ab") as log:
+            popen = self._netns.popen if self._netns else subprocess.Popen
+            self.daemon = popen(argv, stdout=log, stderr=log, env=environ)
+        deadline = time.monotonic() + START_S
+        while not self.answers():
+            if self.daemon.poll() is not None or time.monotonic() > deadline:
+                raise AssertionError(f"volantd did not come up:\n{self.log.read_text()}")
+            time.sleep(0.02)
+        return self.daemon
+
+    def answers(self) -> bool:
+        with socket.socket(socket.AF_UNIX) as probe:
+            try:
+                probe.connect(str(self.socket))
+            except OSError:
+                return False
+        return True
+
+    def client(self) -> Client:
+        return Client(str(self.socket))
+
+    def volant(self, *words: str, check: bool = True, stdin: str | None = None, timeout: float = 180) -> subprocess.CompletedProcess[str]:
+        """The `volant` command as a person runs it, its output caught."""
+        done = subprocess.run(
+            [sys.executable, "-m", "volant.client.cli", *words],
+            input=stdin,
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+            env={**os.environ, "VOLANT_SOCKET": str(self.socket)},
+        )
+        if check and done.returncode != 0:
+            raise AssertionError(f"volant {' '.join(words)}: exit {done.returncode}\n{done.stdout}{done.stderr}\n{self.log.read_text()[-4000:]}")
+        return done
+
+    def json(self, *words: str) -> Any:
+        return json.loads(self.volant(*words, "-o", "json").stdout)
+
+    def kill(self) -> None:
+        """SIGKILL the daemon."""
+        assert self.daemon is not None
+        self.daemon.kill()
+        self.daemon.wait()
+
+    def stop(self) -> int:
+        """SIGTERM, and the exit code."""
+        assert self.daemon is not None
+        self.daemon.send_signal(signal.SIGTERM)
+        return self.daemon.wait(timeout=30)
+
+    def vmms(self) -> list[int]:
+        """Pids of the VMMs whose files lie in this rig."""
+        found = []
+        for folder in Path("/proc").iterdir():
+            if folder.name.isdecimal():
+                try:
+                    words = (folder / "cmdline").read_bytes()
+                except OSError:
+                    continue
+                if words.startswith(b"/") and b"qemu-system" in words and str(self.root).encode() in words:
+                    found.append(int(folder.name))
+        return found
+
+    def close(self) -> None:
+        if self.daemon is not None and self.daemon.poll() is None:
+            self.kill()
+        for pid in self.vmms():
+            os.kill(pid, signal.SIGKILL)
+
+
+@contextmanager
+def rig(*, netns: NetNs | None = None, **settings: str) -> Iterator[Rig]:
+    """A rig in a short temporary folder; whatever the test left is killed at the end."""
+    root = Path(tempfile.mkdtemp(prefix="vl-"))
+    made = Rig(root, netns=netns, **settings)
+    try:
+        yield made
+    finally:
+        made.close()
+        shutil.rmtree(root, ignore_errors=True)

@@ -1,0 +1,5 @@
+"""`python -m volant.daemon` is `volantd`."""
+
+from volant.daemon.main import entry
+
+entry()
