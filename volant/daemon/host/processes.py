@@ -11,7 +11,7 @@ import pwd
 import select
 import signal
 import subprocess
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -161,20 +161,18 @@ def spawn(wanted: Spawn) -> Process:
     return process
 
 
-def find_marked(name: str, value: str) -> Iterator[ProcessIdentity]:
+def find_marked(name: str, value: str) -> list[ProcessIdentity]:
     """Processes whose environment holds `name=value`, of those that we may look into."""
     wanted = f"{name}={value}".encode()
-    for entry in os.scandir(PROC):
-        if not entry.name.isdecimal():
-            continue
+    found: list[ProcessIdentity] = []
+    for pid in filter(str.isdecimal, os.listdir(PROC)):
         try:
-            environ = (PROC / entry.name / "environ").read_bytes()
+            environ = (PROC / pid / "environ").read_bytes()
         except OSError:
             continue
-        if wanted in environ.split(b"\0"):
-            identity = identify(int(entry.name))
-            if identity is not None:
-                yield identity
+        if wanted in environ.split(b"\0") and (identity := identify(int(pid))) is not None:
+            found.append(identity)
+    return found
 
 
 def command_line_of(pid: int) -> tuple[str, ...]:

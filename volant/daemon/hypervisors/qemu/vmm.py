@@ -148,6 +148,8 @@ class QemuVmm:
                 self._connected = trio.Event()
 
     async def _execute(self, command: str) -> Any:
+        if not self._process.alive:
+            raise GuestFailed(f"QEMU can't be told to `{command}`: it has ended", hint="start the VM")
         with trio.move_on_after(COMMAND_S):
             if self._monitor is None:
                 await self._connected.wait()
