@@ -7,6 +7,7 @@ section 2.1.1.1, RFC 8878 (zstd), and the LZ4 frame format 1.6.4 (both its frame
 from __future__ import annotations
 
 import gzip
+import io
 import shutil
 import subprocess
 import zlib
@@ -26,6 +27,7 @@ _PROGRAMS: tuple[tuple[bytes, str, str], ...] = (
 )
 """First bytes, the program that unpacks it with `-dc`, and Debian's package of that program."""
 _MAGIC_BYTES = 6
+_CHUNK = 1 << 20
 
 
 @contextmanager
@@ -35,7 +37,8 @@ def open_plain(path: Path) -> Iterator[BinaryIO]:
     Raises ImageFailed when the file can't be read or its compressed form is damaged, HostShort when a program is missing.
     """
     try:
-        file = path.open("rb")
+        # Unbuffered: a program that takes over the descriptor begins where the descriptor stands.
+        file = path.open("rb", buffering=0)
     except OSError as error:
         raise ImageFailed(f"{path} can't be read: {error.strerror}") from error
     with file:
@@ -48,10 +51,11 @@ def open_plain(path: Path) -> Iterator[BinaryIO]:
             if head.startswith(magic):
                 yield from _unpacked_by(program, package, file, path)
                 return
-        yield file
+        with io.BufferedReader(file) as plain:
+            yield plain
 
 
-def _gunzipped(file: BinaryIO, path: Path) -> Iterator[BinaryIO]:
+def _gunzipped(file: io.FileIO, path: Path) -> Iterator[BinaryIO]:
     with gzip.GzipFile(fileobj=file) as plain:
         try:
             yield cast(BinaryIO, plain)
@@ -59,16 +63,21 @@ def _gunzipped(file: BinaryIO, path: Path) -> Iterator[BinaryIO]:
             raise ImageFailed(f"{path} is damaged: {error}", hint="fetch or build it again") from error
 
 
-def _unpacked_by(program: str, package: str, file: BinaryIO, path: Path) -> Iterator[BinaryIO]:
+def _unpacked_by(program: str, package: str, file: io.FileIO, path: Path) -> Iterator[BinaryIO]:
     if shutil.which(program) is None:
         raise HostShort(f"{path} is packed with {program}, which is not installed", hint=f"apt-get install {package}")
     with subprocess.Popen([program, "-dc"], stdin=file, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as child:
         assert child.stdout is not None and child.stderr is not None
         try:
-            yield cast(BinaryIO, child.stdout)
-            # Whatever the reader left is drained, so that the exit code tells of damage and not of a closed pipe.
-            while child.stdout.read(1 << 20):
-                pass
+            try:
+                yield cast(BinaryIO, child.stdout)
+                # Whatever the reader left is drained, so that the exit code tells of damage and not of a closed pipe.
+                while child.stdout.read(_CHUNK):
+                    pass
+            except ImageFailed:
+                # The reader complains of an early end when the program gave up; that is the cause then.
+                if child.stdout.read(1) or child.wait() == 0:
+                    raise
             said = child.stderr.read().decode(errors="replace").strip()
             if child.wait() != 0:
                 raise ImageFailed(f"{path} is damaged: {said or program + ' gave up'}", hint="fetch or build it again")
