@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import select
 from collections import deque
-from collections.abc import Callable, Coroutine, Generator
+from collections.abc import Callable, Coroutine, Generator, Iterator
 from heapq import heappop, heappush
 from time import monotonic
 from types import TracebackType
@@ -48,12 +48,13 @@ _PARK = _Park()
 class Task:
     """One coroutine under way."""
 
-    __slots__ = ("_coroutine", "_ended", "_interrupt", "_parked", "done", "failure", "name")
+    __slots__ = ("_coroutine", "_ended", "_interrupt", "_parked", "_running", "done", "failure", "name")
 
     def __init__(self, coroutine: Coroutine[Any, Any, None], name: str, ended: Condition) -> None:
         self._coroutine = coroutine
         self._ended = ended
         self._parked = False
+        self._running = False
         self._interrupt: BaseException | None = None
         self.name = name
         self.done = False
@@ -155,9 +156,17 @@ class Loop:
         return task
 
     def cancel(self, task: Task) -> None:
-        """Throw Cancelled into `task` at its next (or present) wait."""
-        if not task.done:
-            self.interrupt(task, Cancelled())
+        """Throw Cancelled into `task` now, where it waits; into the running task, at its next wait.
+
+        At once, because whoever cancels closes next what the task was waiting for.
+        """
+        if task.done:
+            return
+        task._interrupt = Cancelled()
+        if not task._running:
+            task._parked = False
+            self._ready = deque(entry for entry in self._ready if entry[0] is not task)
+            self._step(task, 0)
 
     def call_at(self, when: float, callback: Callable[[], None]) -> Timer:
         timer = Timer(when, callback)
@@ -177,11 +186,6 @@ class Loop:
             await _PARK
         finally:
             timer.cancel()
-
-    async def pause(self) -> None:
-        """Let everybody else run once."""
-        self.wake_soon(self.current)
-        await _PARK
 
     async def wait_ready(self, fd: int, mask: int) -> int:
         """Wait until `fd` is READABLE or WRITABLE (or hung up); the bits that epoll reported."""
@@ -238,8 +242,7 @@ class Loop:
             raise first.failure
 
     def _round(self) -> None:
-        for _ in range(len(self._ready)):
-            task, value = self._ready.popleft()
+        for task, value in self._taken():
             self._step(task, value)
         for fd, events in self._epoll.poll(self._patience()):
             for mask, task in tuple(self._watched.get(fd, {}).items()):
@@ -250,6 +253,13 @@ class Loop:
             callback = heappop(self._timers).callback
             if callback is not None:
                 callback()
+
+    def _taken(self) -> Iterator[tuple[Task, int]]:
+        """What was ready when the round began, less what is cancelled during it."""
+        for _ in range(len(self._ready)):
+            if not self._ready:
+                return
+            yield self._ready.popleft()
 
     def _patience(self) -> float | None:
         """How long epoll may wait: None means for ever."""
@@ -262,13 +272,14 @@ class Loop:
         return max(0.0, self._timers[0].when - self.now())
 
     def _step(self, task: Task, value: int) -> None:
-        self._current = task
+        caller, self._current = self._current, task
+        task._running = True
         try:
             if task._interrupt is not None:
                 error, task._interrupt = task._interrupt, None
                 task._coroutine.throw(error)
             else:
-                task._coroutine.send(value)  # type: ignore[arg-type]
+                task._coroutine.send(value)
         except StopIteration:
             self._end(task, None)
         except BaseException as failure:
@@ -278,7 +289,8 @@ class Loop:
             if task._interrupt is not None:
                 self.wake(task)
         finally:
-            self._current = None
+            task._running = False
+            self._current = caller
 
     def _end(self, task: Task, failure: BaseException | None) -> None:
         task.done, task.failure = True, failure
@@ -325,7 +337,6 @@ async def all_of(loop: Loop, *waits: Coroutine[Any, Any, None]) -> None:
     try:
         while not failures and not all(task.done for task in tasks):
             await changed.wait()
-            await loop.pause()
     finally:
         for task in tasks:
             loop.cancel(task)
