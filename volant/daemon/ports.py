@@ -418,6 +418,9 @@ class Images(Protocol):
     async def forget(self, sha256: str) -> None:
         """Remove one artifact that nobody uses any more."""
 
+    async def check_workload(self, image: CachedImage, *, entrypoint: str, workdir: str = "", path: str = "") -> None:
+        """Refuse an initramfs with neither an /init nor the program to start (sought in `path` as exec does). ImageFailed, HostShort."""
+
     async def kernel(self, path: str = "") -> Path:
         """The kernel to boot (the PVH vmlinux of a bzImage where that can be had), checked to be one. HostShort, ImageFailed."""
 

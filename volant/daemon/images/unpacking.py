@@ -1,0 +1,77 @@
+"""Reading initramfs archives, whatever they are packed with. Blocking, run in a worker thread."""
+
+from __future__ import annotations
+
+import gzip
+import lzma
+import subprocess
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO, cast
+
+from volant.daemon.images.cache import read_head
+from volant.daemon.images.formats import check
+from volant.daemon.images.programs import find_program
+from volant.daemon.images.trees import Read, list_members
+from volant.daemon.images.trees import find_program as find_in_tree
+from volant.proto.errors import ImageFailed
+
+MAX_UNPACKED = 16 << 30
+"""Bytes of tree that are read through: more than a guest has memory for, and an end to a compression bomb."""
+
+
+def has_program(archive: Path, program: str, *, workdir: str = "", path: str = "") -> bool:
+    """Whether the archive's tree has an /init or `program`. ImageFailed when it can't be read, HostShort without the unpacker."""
+    head, size = read_head(archive)
+    label = "the initramfs"
+    with _open(archive, check(head, size, "cpio", label).kind) as file:
+        try:
+            members = list_members(_bounded(file), label)
+        except (zlib.error, lzma.LZMAError, EOFError, OSError) as error:
+            raise ImageFailed(f"{label} can't be unpacked: {error}", hint="fetch or build it again") from error
+    return find_in_tree(members, "/init") or find_in_tree(members, program, workdir=workdir, path=path)
+
+
+def _bounded(file: BinaryIO) -> Read:
+    left = MAX_UNPACKED
+
+    def read(size: int) -> bytes:
+        nonlocal left
+        data = file.read(size)
+        left -= len(data)
+        if left < 0:
+            raise ImageFailed(f"the initramfs unpacks to more than {MAX_UNPACKED} bytes", hint="ship a root file system instead")
+        return data
+
+    return read
+
+
+@contextmanager
+def _open(archive: Path, kind: str) -> Iterator[BinaryIO]:
+    """The archive, unpacked while it is read."""
+    if kind == "gzip":
+        with gzip.open(archive) as unpacked:
+            yield cast(BinaryIO, unpacked)
+    elif kind == "xz":
+        with lzma.open(archive) as unpacked_xz:
+            yield cast(BinaryIO, unpacked_xz)
+    elif kind in ("zstd", "lz4"):
+        with archive.open("rb") as packed, _unpacker(kind, packed) as file:
+            yield file
+    else:
+        with archive.open("rb") as file:
+            yield file
+
+
+@contextmanager
+def _unpacker(program: str, packed: BinaryIO) -> Iterator[BinaryIO]:
+    """What a program unpacks; it ends with the block."""
+    path = find_program(program, program)
+    with subprocess.Popen([path, "-dc"], stdin=packed, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
+        assert process.stdout is not None
+        try:
+            yield cast(BinaryIO, process.stdout)
+        finally:
+            process.kill()
