@@ -134,7 +134,7 @@ class Daemon:
 
 def _hypervisor(config: Config, images: ImageLibrary, vmms: trio.Nursery) -> Hypervisor:
     if config.hypervisor == "fake":
-        return FakeHypervisor(FakeHost(), vmms)
+        return FakeHypervisor(FakeHost())
 
     async def boot_files() -> BootFiles:
         return BootFiles(kernel=await images.kernel(), initramfs=await images.initramfs())

@@ -8,7 +8,7 @@ import pytest
 import trio.testing
 
 from tests.kits.hypervisor import HypervisorKit
-from volant.daemon.hypervisors.fake.driver import FakeHost, FakeHypervisor
+from volant.daemon.hypervisors.fake.launcher import FakeHost, FakeHypervisor
 from volant.daemon.ports import Hypervisor, LaunchPlan, ProcessIdentity
 
 

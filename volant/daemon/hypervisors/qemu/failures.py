@@ -83,8 +83,7 @@ def launch_fault(name: str, *, stderr: str, command_line: Sequence[str], exit_co
         if match := sign.pattern.search(stderr):
             sentence = sign.sentence.format(**match.groupdict())
             return sign.fault(f"VM {name!r} can't start: {sentence}", hint=sign.hint, **data)
-    last = stderr.strip().splitlines()[-1:] or ["it said nothing"]
-    return LaunchFailed(f"QEMU ended at start ({_how(exit_code)}): {last[0]}", hint="its whole stderr is in the details", **data)
+    return LaunchFailed(f"QEMU ended at start ({_how(exit_code)}): {_last_words(stderr)}", hint="its whole stderr is in the details", **data)
 
 
 def exit_cause(*, shutdown_reason: str, panicked: bool, killed: bool, exit_code: int | None, console_end: bytes) -> str:
@@ -106,6 +105,15 @@ def exit_cause(*, shutdown_reason: str, panicked: bool, killed: bool, exit_code:
     if shutdown_reason == "host-error" or exit_code not in (0, None):
         return "error"
     return "unknown"
+
+
+_PREFIX = re.compile(r"\S*qemu\S*: (?:-[\w-]+ (?:\{.*\}|\S+): )?")
+"""How QEMU begins its complaints: its own name, then maybe the option it complains about."""
+
+
+def _last_words(stderr: str) -> str:
+    lines = stderr.strip().splitlines()
+    return _PREFIX.sub("", lines[-1], count=1) if lines else "it said nothing"
 
 
 def _how(exit_code: int | None) -> str:

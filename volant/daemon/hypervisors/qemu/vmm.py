@@ -9,6 +9,7 @@ from typing import Any
 
 import trio
 
+from volant.daemon.host.nurseries import helpers
 from volant.daemon.host.processes import Process
 from volant.daemon.hypervisors.qemu.failures import exit_cause
 from volant.daemon.hypervisors.qemu.monitor import Monitor, MonitorGone, open_monitor
@@ -139,10 +140,9 @@ class QemuVmm:
             self._connected.set()
             task_status.started()
             try:
-                async with trio.open_nursery() as nursery:
+                async with helpers() as nursery:
                     nursery.start_soon(self._keep_stderr_small)
                     await monitor.run()
-                    nursery.cancel_scope.cancel()
             finally:
                 self._monitor = None
                 self._connected = trio.Event()

@@ -111,7 +111,7 @@ class FakeHypervisor:
             binary="",
             accel="none",
             accel_reason="guests exist in the daemon's memory only",
-            capabilities=Capabilities(),
+            capabilities=Capabilities(boots_kernel=False),
             kernel_words="console=ttyS0",
         )
 
