@@ -80,8 +80,9 @@ async def test_the_outside_can_only_answer(make_network: Callable[..., HostNetwo
     outside.run("ip", "route", "add", "192.168.127.0/24", "via", HOST_OUTSIDE)
     with udp_socket(outside, OUTSIDE, 7000) as server:
         async with two_guests(make_network()) as (guest, _):
+            gateway = guest.resolve(GATEWAY)
             server.sendto(b"unasked", (guest.ip, 5000))
-            guest.send_ip(guest.resolve(GATEWAY), udp(guest.ip, 5000, OUTSIDE, 7000, b"hello"))
+            guest.send_ip(gateway, udp(guest.ip, 5000, OUTSIDE, 7000, b"hello"))
             _, peer = server.recvfrom(100)
             server.sendto(b"asked", peer)
             assert guest.receive_udp().data == b"asked"
@@ -108,6 +109,7 @@ def spoofed(one: RawGuest, other: RawGuest) -> dict[str, bytes]:
         "ARP for the gateway": ethernet(one.mac, other.mac, ARP, arp(REPLY, one.mac, GATEWAY, other.mac, other.ip)),
         "ARP request from the gateway": ethernet(one.mac, BROADCAST, ARP, arp(REQUEST, one.mac, GATEWAY, other.mac, other.ip)),
         "ARP with another MAC inside": ethernet(one.mac, other.mac, ARP, arp(REPLY, STRANGER_MAC, one.ip, other.mac, other.ip)),
+        "ARP probe with another MAC inside": ethernet(one.mac, BROADCAST, ARP, arp(REQUEST, STRANGER_MAC, "0.0.0.0", other.mac, other.ip)),
         "a DHCP server": ethernet(one.mac, other.mac, IPV4, udp(one.ip, 67, other.ip, 68, b"spoofed")),
         "IPv6": ethernet(one.mac, BROADCAST, IPV6, bytes(40)),
         "a VLAN tag": ethernet(one.mac, other.mac, VLAN, struct.pack("!HH", 5, IPV4) + own),
@@ -127,6 +129,7 @@ async def test_a_guest_speaks_only_for_itself(make_network: Callable[..., HostNe
 async def test_a_guest_cannot_draw_anothers_traffic(make_network: Callable[..., HostNetwork], netns: NetNs) -> None:
     """Frames to the link-local group addresses are handled before any filter; a bridge that learned from them could be misled."""
     async with two_guests(make_network()) as (one, other):
+        other.resolve(GATEWAY)
         one.send(ethernet(other.mac, "01:80:c2:00:00:0e", 0x88CC, bytes(46)))
         with udp_socket(netns, GATEWAY, 0) as host:
             host.sendto(b"for the other", (other.ip, 6000))

@@ -19,7 +19,7 @@ from tests.netns import NetNs, fresh_netns
 from volant.daemon.net.config import parse_subnet
 from volant.daemon.net.network import HostNetwork
 from volant.daemon.net.taps import open_tap
-from volant.daemon.ports import Network, NetPort
+from volant.daemon.ports import NetPort, Network
 from volant.proto.errors import NetworkFailed, SubnetTaken
 
 pytestmark = pytest.mark.root
