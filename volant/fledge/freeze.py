@@ -42,15 +42,16 @@ def stock(root: str, modules: "dict[str, ModuleType]") -> dict[str, object]:
     stdlib = os.path.dirname(os.__file__)
     files: dict[str, bytes] = {}
     extensions: list[str] = []
+    # An interpreter finds its library by the file of `os`, be that imported or not.
+    modules = modules | {"os": os}
     for name in sorted(modules):
         spec = getattr(modules[name], "__spec__", None)
         if spec is not None and spec.name != name and "." in name:
             # A module that puts another in its place, as collections.abc does, is imported all the same.
             spec = PathFinder.find_spec(name, getattr(modules[name.rpartition(".")[0]], "__path__", []))
-        # The interpreter carries some modules inside itself; `os` is one, and yet the file by which it finds its library.
         path = os.__file__ if name == "os" else getattr(spec, "origin", None)
         if path is None or path in ("built-in", "frozen"):
-            continue
+            continue  # inside the interpreter itself
         if not path.endswith(".py"):
             extensions.append(path)
             continue
