@@ -106,18 +106,19 @@ class ProgramNft:
     """The `nft` program, started for every call."""
 
     def run(self, commands: str) -> None:
-        self._call(commands)
+        self._start(["-f", "-"], commands)
 
     def list_json(self, command: str) -> dict[str, Any]:
-        return _decoded(self._call(command, "-j"))
+        # As arguments: with -j, the program would take its standard input for JSON.
+        return _decoded(self._start(["-j", *command.split()], ""))
 
     def close(self) -> None:
         """Nothing is held."""
 
-    def _call(self, commands: str, *flags: str) -> str:
+    def _start(self, arguments: list[str], given: str) -> str:
         done = subprocess.run(
-            [PROGRAM, *flags, "-f", "-"],
-            input=commands,
+            [PROGRAM, *arguments],
+            input=given,
             capture_output=True,
             text=True,
             errors="replace",
