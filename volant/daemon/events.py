@@ -80,6 +80,11 @@ class Hub:
         self._held: dict[int, Event] = {}
         self._encoded: dict[int, bytes] = {}
 
+    @property
+    def newest(self) -> int:
+        """Number of the newest event that was handed out."""
+        return self._newest
+
     def publish(self, events: tuple[Event, ...]) -> None:
         """Commits that return together reach their callers in any order; by number is how events leave here. Repeats are ignored."""
         self._held.update((event.seq, event) for event in events if event.seq > self._newest)

@@ -538,4 +538,7 @@ class Catalog(Protocol):
     """The installed plugins, as the orchestrator needs them."""
 
     def record(self, name: str, version: str = "") -> PluginRecord:
-        """The newest version when none is named; NoSuchPlugin."""
+        """One version, enabled or not; the newest when none is named. NoSuchPlugin."""
+
+    def usable(self, name: str, version: str = "") -> PluginRecord:
+        """The version for a new VM: the named one, else the newest that is enabled. NoSuchPlugin, PluginDisabled."""

@@ -71,7 +71,7 @@ class Daemon:
             async with open_store(config.state_dir / DATABASE, now=utc_now) as store:
                 _, newest = await store.event_range()
                 hub = events.Hub(newest=newest, encode=lambda item: cbor.dumps(to_plain(item)))
-                journal = Journal(store, hub, newest)
+                journal = Journal(store, hub)
                 network = HostNetwork(NetConfig(bridge=config.bridge, subnet=parse_subnet(config.subnet)), config.state_dir)
                 try:
                     async with helpers() as vmms:
@@ -86,11 +86,11 @@ class Daemon:
         config, store = self._config, journal.store
         images = ImageLibrary(config.state_dir, kernel=config.kernel)
         hypervisor = _hypervisor(config, images, vmms)
-        plugins = PluginRegistry(store, images, hub)
+        plugins = PluginRegistry(store, images, hub, users=lambda name, version: roster.users_of(name, version))
         services = _services(config, journal, network, images, hypervisor, plugins)
         roster = Roster(services, Defaults(network=config.network, hypervisor=config.hypervisor))
-        plugins.users = roster.users_of
         facts = Facts(config=config, started_at=utc_now())
+        await images.prepare()
         await plugins.load()
         network.restore(await store.leases())
         await roster.restore()
@@ -101,12 +101,12 @@ class Daemon:
             hub=hub,
             follow=lambda after, name, kinds: events.follow(store, hub, after=after, vm=name, kinds=kinds),
             encoded_event=hub.encoded,
-            newest_event=lambda: journal.newest,
+            newest_event=lambda: hub.newest,
             info=lambda: system_info(
                 facts,
                 counts=roster.counts(),
-                plugins=len(plugins.list_all()),
-                newest=journal.newest,
+                plugins=len(plugins),
+                newest=hub.newest,
                 network=partial(_network_info, config, network),
             ),
         )
@@ -179,7 +179,7 @@ def _network_info(config: Config, network: HostNetwork) -> NetworkInfo:
 async def _find_out(facts: Facts, hypervisor: Hypervisor, images: ImageLibrary) -> None:
     """Learn early what VMs will run on, and say it; a host that can't run any is told so now, not at the first create."""
     try:
-        facts.kernel = str(images.kernel_path())
+        facts.kernel = str(await images.kernel())
         facts.hypervisor = await hypervisor.facts()
     except Fault as fault:
         facts.obstacle = fault.message

@@ -46,7 +46,7 @@ class Console:
 
     def __init__(self, vm_id: str, log_path: Path) -> None:
         self.vm_id = vm_id
-        self._log = ConsoleLog(log_path)
+        self.log = ConsoleLog(log_path)
         self._grown = trio.lowlevel.ParkingLot()
         self._stream: trio.abc.Stream | None = None
         self._writer: Writer | None = None
@@ -56,32 +56,20 @@ class Console:
     async def hold(self, stream: trio.abc.Stream) -> None:
         """Drain `stream` until it ends; readers and the writer work meanwhile."""
         self._stream = stream
-        self._log.trim()
+        self.log.trim()
         try:
             await self._drain(stream)
         finally:
             if self._stream is stream:
                 self._stream = None
-            self._log.trim()
+            self.log.trim()
             self._grown.unpark_all()
 
-    async def read(
-        self, *, history_bytes: int = HISTORY_BYTES, from_offset: int | None = None, follow: bool = True
-    ) -> AsyncIterator[ConsoleChunk]:
+    def read(self, *, history_bytes: int = HISTORY_BYTES, from_offset: int | None = None, follow: bool = True) -> Reader:
         """See `ports.ConsoleHolder`. With `follow` it ends when the VM is destroyed; leave the loop to end it earlier."""
-        start, end = self._log.span()
-        at = max(start, end - history_bytes) if from_offset is None else min(from_offset, end)
-        while True:
-            chunk = self._log.read(at, READ_BYTES)
-            if chunk.data:
-                at = chunk.offset + len(chunk.data)
-                yield chunk
-            elif not follow or self._closed:
-                return
-            else:
-                # Nothing waits between the look at the log and this, so no growth is missed.
-                await self._grown.park()
-                await trio.sleep(GATHER_S)
+        start, end = self.log.span()
+        offset = max(start, end - history_bytes) if from_offset is None else min(from_offset, end)
+        return Reader(self, offset, follow)
 
     @asynccontextmanager
     async def writer(self, holder: str, *, force: bool = False) -> AsyncIterator[Writer]:
@@ -101,14 +89,22 @@ class Console:
 
     def tail(self, lines: int = 20) -> str:
         """The newest lines, made harmless for a terminal."""
-        start, end = self._log.span()
-        data = self._log.read(max(start, end - TAIL_BYTES), TAIL_BYTES).data
+        start, end = self.log.span()
+        data = self.log.read(max(start, end - TAIL_BYTES), TAIL_BYTES).data
         return "\n".join(harmless_lines(data)[-lines:]) if lines > 0 else ""
 
     def close(self) -> None:
         """The VM is destroyed: readers end once they have read everything."""
         self._closed = True
         self._grown.unpark_all()
+
+    async def wait_grown(self) -> bool:
+        """Return when the log may have grown; False at once when the VM is destroyed and it never will."""
+        if self._closed:
+            return False
+        await self._grown.park()
+        await trio.sleep(GATHER_S)
+        return True
 
     async def type(self, data: bytes) -> None:
         """Send `data` to the running VM, one sender at a time; Denied when there is none, or it ends meanwhile."""
@@ -135,9 +131,32 @@ class Console:
             late = 0 if data else late + 1
             drained += len(data or b"")
             if drained >= TRIM_EVERY:
-                self._log.trim()
+                self.log.trim()
                 drained = 0
             self._grown.unpark_all()
+
+
+class Reader:
+    """One reader's place in the log. No generator: it may be left anywhere without having to be closed."""
+
+    def __init__(self, console: Console, offset: int, follow: bool) -> None:
+        self._console = console
+        self._offset = offset
+        self._follow = follow
+
+    def __aiter__(self) -> Reader:
+        return self
+
+    async def __anext__(self) -> ConsoleChunk:
+        await trio.lowlevel.checkpoint()
+        while True:
+            chunk = self._console.log.read(self._offset, READ_BYTES)
+            if chunk.data:
+                self._offset = chunk.offset + len(chunk.data)
+                return chunk
+            # Nothing waits between the look at the log and this, so no growth is missed.
+            if not self._follow or not await self._console.wait_grown():
+                raise StopAsyncIteration
 
 
 class Writer:

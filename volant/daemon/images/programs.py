@@ -28,7 +28,10 @@ def find_program(name: str, package: str) -> str:
 
 
 async def run_program(argv: Sequence[str], *, failure: str, folder: Path, env: dict[str, str] | None = None) -> None:
-    """Run a program to its end; it is killed when we are cancelled. `failure` is the sentence for when it fails, `folder` where it writes."""
+    """Run a program to its end; it is killed when we are cancelled.
+
+    `failure` is the sentence for when it fails, `folder` is where it writes. HostShort when that is full, ImageFailed.
+    """
     result = await trio.run_process(list(argv), stdin=subprocess.DEVNULL, capture_stdout=True, capture_stderr=True, check=False, env=env)
     if result.returncode == 0:
         return

@@ -41,6 +41,10 @@ class PluginRegistry:
         """Take the stored plugins back; once, before anything else."""
         self._records = {(record.name, record.version): record for record in await self._store.plugins()}
 
+    def __len__(self) -> int:
+        """How many versions of plugins are installed."""
+        return len(self._records)
+
     def record(self, name: str, version: str = "") -> PluginRecord:
         """One version, enabled or not; the newest when none is named. NoSuchPlugin."""
         found = self._versions(name, version)

@@ -10,7 +10,7 @@ from typing import Protocol
 from volant.daemon.ports import ConsoleHolder, EventHub, GuestLink, Store
 from volant.proto.api import guest
 from volant.proto.api.event import Event
-from volant.proto.api.plugin import InstallPlugin, InstallProgress, ListPlugins, PluginName, PluginView
+from volant.proto.api.plugin import InstallPlugin, InstallProgress, ListPlugins, PluginName, Plugins, PluginView
 from volant.proto.api.system import SystemInfo
 from volant.proto.api.vm import Action, CallVm, CreateVm, DeleteVm, ListVms, RestartVm, StartVm, StopVm, VmView, WaitVm
 
@@ -43,15 +43,15 @@ class Vms(Protocol):
     def console(self, name: str) -> ConsoleHolder: ...
 
 
-class Plugins(Protocol):
+class PluginRoom(Protocol):
     """The plugin registry."""
 
     async def install(self, asked: InstallPlugin, progress: Callable[[InstallProgress], Awaitable[None]]) -> PluginView: ...
-    def list(self, asked: ListPlugins) -> tuple[PluginView, ...]: ...
-    def get(self, name: str, version: str = "") -> PluginView: ...
-    async def enable(self, asked: PluginName) -> tuple[PluginView, ...]: ...
-    async def disable(self, asked: PluginName) -> tuple[PluginView, ...]: ...
-    async def remove(self, asked: PluginName) -> tuple[PluginView, ...]: ...
+    async def list(self, asked: ListPlugins) -> Plugins: ...
+    async def show(self, asked: PluginName) -> PluginView: ...
+    async def enable(self, asked: PluginName) -> Plugins: ...
+    async def disable(self, asked: PluginName) -> Plugins: ...
+    async def remove(self, asked: PluginName) -> Plugins: ...
 
 
 Follow = Callable[[int | None, str, tuple[str, ...]], AbstractAsyncContextManager[AsyncIterator[Event]]]
@@ -63,7 +63,7 @@ class App:
     """The daemon's rooms behind the wire."""
 
     vms: Vms
-    plugins: Plugins
+    plugins: PluginRoom
     store: Store
     hub: EventHub
     follow: Follow

@@ -35,7 +35,7 @@ class _Step(Protocol):
     applied: object | None
 
 
-def migrate(database: SqliteDatabase, path: Path, *, migrations: Path = MIGRATIONS) -> None:
+def migrate(database: SqliteDatabase, path: Path, *, migrations: Path) -> None:
     """Take all the steps that are missing. The database is as it was before a step that fails. StoreFailed, HostShort."""
     with faults(path):
         tables = set(database.get_tables())

@@ -107,13 +107,13 @@ async def open_store(path: Path, *, now: Clock = utc_now, busy_timeout_ms: int =
         yield SqliteStore(path, writer, reader, now)
 
 
-def prepare(path: Path, *, busy_timeout_ms: int = opening.BUSY_TIMEOUT_MS) -> SqliteDatabase:
+def prepare(path: Path, *, busy_timeout_ms: int = opening.BUSY_TIMEOUT_MS, migrations: Path = migrating.MIGRATIONS) -> SqliteDatabase:
     """The file as a sound, up-to-date database, open for writing. Blocking."""
     opening.check_place(path)
     database = opening.connect(path, busy_timeout_ms=busy_timeout_ms)
     try:
         opening.check_sound(database, path)
-        migrating.migrate(database, path)
+        migrating.migrate(database, path, migrations=migrations)
     except BaseException:
         database.close()
         raise

@@ -21,18 +21,15 @@ from volant.proto.specs.states import VmState
 class Journal:
     """The store and the hub as one: what is committed is told at once, and in order."""
 
-    def __init__(self, store: Store, hub: EventHub, newest: int) -> None:
+    def __init__(self, store: Store, hub: EventHub) -> None:
         self.store = store
         self._hub = hub
-        self.newest = newest
-        """Number of the newest event."""
 
     async def commit(self, *changes: Change) -> tuple[Event, ...]:
         """Apply all or nothing. Shielded: an accepted change is also told, whoever stops waiting for it."""
         with trio.CancelScope(shield=True):
             events = await self.store.commit(*changes)
         if events:
-            self.newest = max(self.newest, events[-1].seq)
             self._hub.publish(events)
         return events
 

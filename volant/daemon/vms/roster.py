@@ -31,7 +31,7 @@ from volant.daemon.vms.services import Services
 from volant.daemon.vms.views import actions, matching
 from volant.proto.api import guest
 from volant.proto.api.vm import Action, CallVm, CreateVm, DeleteVm, ListVms, RestartVm, StartVm, StopVm, VmView, WaitVm
-from volant.proto.errors import InvalidParams, NameTaken, NoSuchVm, PluginDisabled, Timeout
+from volant.proto.errors import InvalidParams, NameTaken, NoSuchVm, Timeout
 from volant.proto.plain import from_plain, to_plain
 from volant.proto.specs.manifest_parse import parse_manifest
 from volant.proto.specs.names import check_name
@@ -139,9 +139,7 @@ class Roster:
         check_name("VM", asked.name)
         if asked.name in self._owners:
             raise NameTaken("VM", asked.name)
-        plugin = services.catalog.record(asked.plugin, asked.version)
-        if not plugin.enabled:
-            raise PluginDisabled(plugin.name)
+        plugin = services.catalog.usable(asked.plugin, asked.version)
         config = resolve(asked, parse_manifest(plugin.manifest).manifest, self._defaults)
         if asked.start:
             check_memory(config.memory_mb, services.available_mib())

@@ -15,29 +15,25 @@ async def install(app: App, peer: Peer, asked: api.InstallPlugin, call: Call) ->
 
 
 @handles(api.LIST)
-def list_plugins(app: App, peer: Peer, asked: api.ListPlugins) -> api.Plugins:
-    return _page(app, app.plugins.list(asked))
+async def list_plugins(app: App, peer: Peer, asked: api.ListPlugins) -> api.Plugins:
+    return await app.plugins.list(asked)
 
 
 @handles(api.SHOW)
-def show(app: App, peer: Peer, asked: api.PluginName) -> api.PluginView:
-    return app.plugins.get(asked.name, asked.version)
+async def show(app: App, peer: Peer, asked: api.PluginName) -> api.PluginView:
+    return await app.plugins.show(asked)
 
 
 @handles(api.ENABLE)
 async def enable(app: App, peer: Peer, asked: api.PluginName) -> api.Plugins:
-    return _page(app, await app.plugins.enable(asked))
+    return await app.plugins.enable(asked)
 
 
 @handles(api.DISABLE)
 async def disable(app: App, peer: Peer, asked: api.PluginName) -> api.Plugins:
-    return _page(app, await app.plugins.disable(asked))
+    return await app.plugins.disable(asked)
 
 
 @handles(api.REMOVE)
 async def remove(app: App, peer: Peer, asked: api.PluginName) -> api.Plugins:
-    return _page(app, await app.plugins.remove(asked))
-
-
-def _page(app: App, items: tuple[api.PluginView, ...]) -> api.Plugins:
-    return api.Plugins(items, app.newest_event())
+    return await app.plugins.remove(asked)
