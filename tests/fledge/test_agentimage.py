@@ -45,8 +45,11 @@ def small_agent(tmp_path: Path) -> Path:
     root = tmp_path / "root"
     (root / "volant/agent").mkdir(parents=True)
     (root / "volant/__init__.py").touch()
-    (root / "volant/agent/__init__.py").write_text("LAZY_MODULES = ('volant.agent.later', 'colorsys')\n")
-    (root / "volant/agent/main.py").write_text("import select\nfrom collections.abc import Mapping\ndef boot():\n    print('up')\n")
+    (root / "volant/agent/__init__.py").touch()
+    (root / "volant/agent/helper.py").write_text("LAZY_MODULES = ('volant.agent.later', 'colorsys')\n")
+    (root / "volant/agent/main.py").write_text(
+        "import select\nimport volant.agent.helper\nfrom collections.abc import Mapping\ndef boot():\n    print('up')\n"
+    )
     (root / "volant/agent/later.py").touch()
     (root / "volant/agent/unused.py").touch()
     (root / "volant/agent/init.py").write_text("#!/usr/bin/python3\nfrom volant.agent.main import boot\nboot()\n")

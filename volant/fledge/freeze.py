@@ -1,8 +1,8 @@
 """Finds and compiles what a Python program imports. Runs alone, by a bare interpreter (`python -I -S freeze.py ROOT MODULE...`).
 
-It imports the modules (found in the standard library, else below ROOT) and those that they or their packages list in
-`LAZY_MODULES` because they are imported only when needed, then takes stock of everything that is loaded. Hence it may
-import nothing itself before that, not even `__future__`. The answer on stdout is one `marshal` value, see `stock`.
+It imports the modules (found in the standard library, else below ROOT) and those that any of them lists in `LAZY_MODULES`
+because they are imported only when needed, then takes stock of everything that is loaded. Hence it may import nothing
+itself before that, not even `__future__`. The answer on stdout is one `marshal` value, see `stock`.
 """
 
 import sys
@@ -15,16 +15,11 @@ if TYPE_CHECKING:
 def imported(root: str, names: list[str]) -> "dict[str, ModuleType]":
     """Import `names` and their lazy ones; every module that is loaded then, by the name it was imported as."""
     sys.path.append(root)
-    pending, seen = list(names), set()
+    pending = set(names)
     while pending:
-        name = pending.pop()
-        if name in seen:
-            continue
-        seen.add(name)
-        __import__(name)
-        pending += getattr(sys.modules[name], "LAZY_MODULES", ())
-        if "." in name:
-            pending.append(name.rpartition(".")[0])
+        for name in sorted(pending):
+            __import__(name)
+        pending = {lazy for module in sys.modules.values() for lazy in getattr(module, "LAZY_MODULES", ())} - set(sys.modules)
     return dict(sys.modules)
 
 

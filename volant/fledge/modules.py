@@ -17,6 +17,7 @@ REQUIRED = ("virtio_mmio", "virtio_console")
 
 WANTED = (
     *REQUIRED,
+    "virtio_pci",  # the bus of other machines than microvm
     "virtio_blk",
     "virtio_net",
     "virtio_rng",
