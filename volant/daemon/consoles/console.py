@@ -47,6 +47,7 @@ class Console:
     def __init__(self, vm_id: str, log_path: Path) -> None:
         self.vm_id = vm_id
         self.log = ConsoleLog(log_path)
+        """For the readers."""
         self._grown = trio.lowlevel.ParkingLot()
         self._stream: trio.abc.Stream | None = None
         self._writer: Writer | None = None
