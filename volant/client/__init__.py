@@ -1,0 +1,24 @@
+"""The scripting SDK: `Client` blocks, `AsyncClient` runs on asyncio. `docs/sdk.md` shows both.
+
+Names resolve when they are first used, so that the `volant` command loads only what it needs.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from volant.client.aio import AsyncClient
+    from volant.client.blocking import Client
+    from volant.client.paths import default_socket
+
+__all__ = ["AsyncClient", "Client", "default_socket"]
+
+_HOMES = {"AsyncClient": "aio", "Client": "blocking", "default_socket": "paths"}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"volant.client has no {name!r}")
+    return getattr(import_module(f"volant.client.{_HOMES[name]}"), name)

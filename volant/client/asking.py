@@ -1,0 +1,75 @@
+"""What both shells of the client share: naming a method, its parameters and results, and what went wrong in connecting."""
+
+from __future__ import annotations
+
+import errno
+import os
+from dataclasses import MISSING, fields
+from typing import Any
+
+from volant import __version__
+from volant.proto import cbor
+from volant.proto.connection import INITIAL_CREDIT, Connection, Side
+from volant.proto.errors import Fault, SocketForbidden, SocketMissing, SocketPathTooLong, SocketRefused, Unreachable
+from volant.proto.frames import MAX_FRAME_TO_CLIENT
+from volant.proto.messages import Hello
+from volant.proto.method import Method
+from volant.proto.plain import from_plain, to_plain
+
+MAX_PATH_BYTES = 107
+"""sun_path of struct sockaddr_un has 108 bytes, with the final NUL."""
+
+GRANT_BYTES = INITIAL_CREDIT // 4
+"""Credit is granted again in steps of this size: few messages, and the sender never runs dry while we keep up."""
+
+NAMED = {"vms": "vm", "plugins": "plugin", "events": "event", "system": "system"}
+"""The attributes of a client, and the nouns whose methods they hold."""
+
+
+def new_connection() -> Connection:
+    """A client's end of the wire."""
+    return Connection(Side.CLIENT, cbor, max_incoming=MAX_FRAME_TO_CLIENT, hello=Hello("client", __version__))
+
+
+def check_path(path: str) -> None:
+    """SocketPathTooLong, which the kernel would only call invalid."""
+    if len(os.fsencode(path)) > MAX_PATH_BYTES:
+        raise SocketPathTooLong(path)
+
+
+def why_unreachable(path: str, error: OSError) -> Fault:
+    """The fault that tells apart a missing, refused and forbidden socket."""
+    if error.errno in (errno.ENOENT, errno.ENOTDIR):
+        return SocketMissing(path)
+    if error.errno in (errno.ECONNREFUSED, errno.ENOTSOCK):
+        return SocketRefused(path)
+    if error.errno in (errno.EACCES, errno.EPERM):
+        return SocketForbidden(path)
+    return Unreachable(f"can't connect to {path}: {error.strerror}", hint="`volant system info` shows whether the daemon runs")
+
+
+def plain_params(params: Any) -> dict[str, Any]:
+    """The parameters that differ from their defaults, so that an older daemon is not asked about what it does not know."""
+    plain: dict[str, Any] = {}
+    for field in fields(params):
+        value = getattr(params, field.name)
+        default = field.default_factory() if field.default_factory is not MISSING else field.default
+        if value != default:
+            plain[field.name] = to_plain(value)
+    return plain
+
+
+def asked(method: Method[Any, Any] | str, params: Any) -> tuple[str, dict[str, Any]]:
+    """Name and plain parameters of a call; `params` is the method's params type, or plain already."""
+    name = method if isinstance(method, str) else method.name
+    return name, params if isinstance(params, dict) else plain_params(params)
+
+
+def typed_result(method: Method[Any, Any] | str, plain: Any) -> Any:
+    """A result as the method declares it; as it is when the method was given by name."""
+    return plain if isinstance(method, str) else from_plain(method.result, plain)
+
+
+def typed_item(method: Method[Any, Any] | str, plain: Any) -> Any:
+    """An item as the method declares it; as it is when the method was given by name."""
+    return plain if isinstance(method, str) or method.item is None else from_plain(method.item, plain)

@@ -1,0 +1,200 @@
+"""The blocking client: for scripts and the `volant` command. One thread uses a Client at a time."""
+
+from __future__ import annotations
+
+import select
+import socket
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
+
+from volant.client.asking import NAMED, asked, check_path, new_connection, typed_result, why_unreachable
+from volant.client.blocking_calls import BytesCall, Stream
+from volant.client.calls import Inbox
+from volant.client.paths import default_socket
+from volant.proto.errors import ConnectionLost, Fault
+from volant.proto.messages import ClosedByPeer, Hello, HelloReceived
+
+if TYPE_CHECKING:
+    from typing import Self
+
+    from volant.client.nouns import Noun
+    from volant.proto.connection import Connection
+    from volant.proto.method import Method
+
+P = TypeVar("P")
+R = TypeVar("R")
+
+_READ_BYTES = 256 * 1024
+"""One read: a page of VMs comes in few of them."""
+
+
+class Client:
+    """One connection to a daemon. Closing it, or leaving its `with` block, cancels what is still open.
+
+    `client.vms.create(name="web", plugin="hello")`, `client.events.follow()`: see `nouns`.
+    """
+
+    def __init__(self, path: str | None = None) -> None:
+        """Connect to the socket at `path`, by default where `paths.default_socket` says.
+
+        SocketMissing, SocketRefused, SocketForbidden, SocketPathTooLong.
+        """
+        self.path = path or default_socket()
+        check_path(self.path)
+        self._wire = new_connection()
+        self._inboxes: dict[int, Inbox] = {}
+        self._broken: Fault | None = None
+        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            self._socket.connect(self.path)
+        except OSError as error:
+            self._socket.close()
+            raise why_unreachable(self.path, error) from None
+        # Sent with the first call, so that one write and one read do for a short command.
+        self._unsent = bytearray(self._wire.hello())
+
+    @property
+    def daemon(self) -> Hello:
+        """What the daemon said of itself: its version and features."""
+        self._flush()
+        while self._wire.peer is None:
+            self.pump()
+        return self._wire.peer
+
+    def call(self, method: Method[P, R], params: P) -> R:
+        """Make a UNARY call, and wait for its result. Raises the fault it ended with."""
+        result: R = typed_result(method, self.call_plain(*asked(method, params)))
+        return result
+
+    def call_plain(self, method: str, params: dict[str, Any]) -> Any:
+        """`call` with a method's name and plain values."""
+        inbox = self._open(method, params)
+        while not inbox.over:
+            self.pump()
+        return inbox.outcome()
+
+    def stream(self, method: Method[P, R], params: P) -> Stream[R]:
+        """Make a STREAM call: iterate over its typed items, then take its `result`."""
+        return Stream(self, method, self._open(*asked(method, params)))
+
+    def stream_plain(self, method: str, params: dict[str, Any]) -> Stream[Any]:
+        """`stream` with a method's name and plain values."""
+        return Stream(self, method, self._open(method, params))
+
+    def bytes_call(self, method: Method[Any, Any] | str, params: Any) -> BytesCall:
+        """Make a BYTES call, to send and receive on. With a method's name: plain parameters, items and result."""
+        return BytesCall(self, method, self._open(*asked(method, params)))
+
+    def __getattr__(self, name: str) -> Noun:
+        if name in NAMED:
+            from volant.client.nouns import Noun
+
+            return Noun(self, NAMED[name])
+        raise AttributeError(f"a client has no {name!r}; its nouns are {', '.join(NAMED)}")
+
+    def fileno(self) -> int:
+        return self._socket.fileno()
+
+    def close(self) -> None:
+        """Close the connection; the daemon cancels what is still open on it."""
+        self._broken = self._broken or ConnectionLost("this client was closed")
+        self._socket.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+    # What streams and byte calls use; scripts have no need of these.
+
+    @property
+    def wire(self) -> Connection:
+        return self._wire
+
+    @property
+    def unsent(self) -> int:
+        """Bytes that wait for the daemon to read."""
+        return len(self._unsent)
+
+    def pump(self, *, wait: bool = True) -> bool:
+        """Read once and hand out what came; whether anything did. ConnectionLost, or what the daemon said when it closed."""
+        self._check()
+        try:
+            data = self._socket.recv(_READ_BYTES, 0 if wait else socket.MSG_DONTWAIT)
+        except BlockingIOError:
+            return False
+        except OSError as error:
+            self._break(_lost(str(error.strerror)))
+        if not data:
+            self._break(_lost("the daemon closed it"))
+        try:
+            messages = self._wire.receive(data)
+        except Fault as fault:
+            self._break(fault)
+        for message in messages:
+            if isinstance(message, ClosedByPeer):
+                self._break(message.fault)
+            elif not isinstance(message, HelloReceived):
+                inbox = self._inboxes.get(message.id)
+                if inbox is not None and inbox.take(message):
+                    del self._inboxes[message.id]
+        return True
+
+    def write(self, frame: bytes, *, wait: bool = True) -> None:
+        """Send all of `frame`; without `wait`, what the socket does not take stays `unsent` for the next write.
+
+        While the daemon takes nothing, what it sends is read, so that neither waits for the other for ever.
+        """
+        self._unsent += frame
+        self._flush()
+        while self._unsent and wait:
+            poller = select.poll()
+            poller.register(self._socket, select.POLLIN | select.POLLOUT)
+            ((_, event),) = poller.poll()
+            if event & ~select.POLLOUT:
+                self.pump(wait=False)
+            self._flush()
+
+    def forget(self, inbox: Inbox) -> None:
+        """Cancel a call, and drop what still comes for it."""
+        if not inbox.over and self._broken is None:
+            self._inboxes.pop(inbox.id, None)
+            self.write(self._wire.cancel(inbox.id))
+
+    def _open(self, method: str, params: dict[str, Any]) -> Inbox:
+        self._check()
+        id, frame = self._wire.call(method, params)
+        inbox = self._inboxes[id] = Inbox(id, self._wire)
+        self.write(frame)
+        return inbox
+
+    def _flush(self) -> None:
+        """Send what the socket takes now."""
+        self._check()
+        try:
+            while self._unsent:
+                del self._unsent[: self._socket.send(self._unsent, socket.MSG_DONTWAIT)]
+        except BlockingIOError:
+            return
+        except OSError as error:
+            # What the daemon said before it closed explains it best.
+            while self.pump(wait=False):
+                pass
+            self._break(_lost(str(error.strerror)))
+
+    def _check(self) -> None:
+        if self._broken is not None:
+            raise self._broken
+
+    def _break(self, fault: Fault) -> NoReturn:
+        """End every open call, and all later ones, with `fault`."""
+        self._broken = fault
+        for inbox in self._inboxes.values():
+            inbox.fail(fault)
+        self._inboxes.clear()
+        raise fault
+
+
+def _lost(why: str) -> ConnectionLost:
+    return ConnectionLost(f"the connection to volantd is gone: {why}", hint="see whether the daemon still runs")
