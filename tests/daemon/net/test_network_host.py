@@ -215,11 +215,31 @@ async def test_a_second_daemon_adopts(make_network: MakeNetwork, netns: NetNs) -
     await second.close()
 
 
-async def test_adopting_a_vm_whose_tap_is_gone(make_network: MakeNetwork, netns: NetNs) -> None:
+async def test_a_vm_that_died_with_its_daemon_is_adopted_to_be_removed(make_network: MakeNetwork, netns: NetNs) -> None:
+    first = make_network()
+    port = port_for(first, VM_IDS[0])
+    vmm_end = await first.attached(port).__aenter__()
+    assert vmm_end is not None
+    await first.close()
+    os.close(vmm_end)
+    second = make_network()
+    assert port.tap in ruleset(netns)
+    async with second.attached(port, adopt=True) as descriptor:
+        assert descriptor is None
+    assert port.tap not in ruleset(netns)
+    await second.close()
+
+
+async def test_guests_come_back_to_a_bridge_that_was_deleted(make_network: MakeNetwork, netns: NetNs) -> None:
     network = make_network()
-    with pytest.raises(NetworkFailed, match="is gone"):
-        async with network.attached(port_for(network, VM_IDS[0]), adopt=True):
-            pass
+    port = port_for(network, VM_IDS[0])
+    async with network.attached(port):
+        netns.run("ip", "link", "delete", "vbr0")
+        await network.prepare()
+        (tap,) = json.loads(netns.run("ip", "-j", "link", "show", "dev", port.tap))
+        assert tap["master"] == "vbr0"
+        assert port.mac in netns.run("bridge", "fdb", "show", "dev", port.tap)
+    assert interfaces(netns) == {"lo", "vbr0"}
     await network.close()
 
 

@@ -25,6 +25,7 @@ class Tap:
 
     guest: Guest
     index: int
+    """0 when it was gone already as it was adopted."""
     descriptor: int | None
     """None when only the VMM holds it."""
 
@@ -55,6 +56,7 @@ class Kernel:
             for step in plan_bridge(self._config, host):
                 self._take(step)
             self._bridge = interface_index(self._config.bridge)
+            self._plug_in_again(host)
             sysctl.enable_forwarding(self._state_dir)
             self._replace_firewall(host)
 
@@ -68,22 +70,19 @@ class Kernel:
             sysctl.disable_ipv6(guest.tap)
             self._let_in(guest)
             undo.callback(self._shut_out, [guest])
-            self._netlink.join_bridge(
-                index, bridge=self._bridge, alias=names.tap_alias(vm_id), mac=guest.mac, mtu=self._config.mtu
-            )  # fmt: skip
+            self._netlink.join_bridge(index, bridge=self._bridge, alias=names.tap_alias(vm_id), mac=guest.mac, mtu=self._config.mtu)
             undo.pop_all()
         self._guests[guest.tap] = guest
         return Tap(guest, index, descriptor)
 
     def adopt(self, guest: Guest) -> Tap:
-        """Let a guest in whose VMM holds the tap."""
+        """Let a guest in whose VMM holds the tap. A tap that is gone, as after the VMM's death, is left for `remove` to prove."""
         index = interface_index(guest.tap)
-        if not index:
-            raise NetworkFailed(f"the tap {guest.tap} is gone", hint="stop the VM and start it again to give it a new one")
-        self._ensure_bridge()
-        with _explained(f"let {guest.tap} through the firewall"):
-            self._let_in(guest)
-        self._guests[guest.tap] = guest
+        if index:
+            self._ensure_bridge()
+            with _explained(f"let {guest.tap} through the firewall"):
+                self._let_in(guest)
+            self._guests[guest.tap] = guest
         return Tap(guest, index, None)
 
     def remove(self, taps: Sequence[Tap]) -> None:
@@ -149,6 +148,15 @@ class Kernel:
             return False
         held = (address.address for address in self._netlink.addresses() if address.index == self._bridge)
         return self._config.subnet in held and rules.has_tables(self._nft.list_json(rules.LIST_TABLES))
+
+    def _plug_in_again(self, host: HostView) -> None:
+        """Guests whose bridge was deleted under them come back to the new one."""
+        guests = {guest.tap: guest for guest in self._listed()} | self._guests
+        for link in host.links:
+            if link.name in guests and not link.master and names.is_our_tap(link.name, link.alias):
+                self._netlink.join_bridge(
+                    link.index, bridge=self._bridge, alias=link.alias, mac=guests[link.name].mac, mtu=self._config.mtu
+                )
 
     def _ensure_bridge(self) -> None:
         """What an attachment needs of `prepare`, at the cost of one look; `_let_in` sees for itself whether the tables are there."""
