@@ -10,6 +10,7 @@ The log's old part is punched out, so that a guest that prints for ever takes `k
 
 from __future__ import annotations
 
+import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -20,6 +21,8 @@ from volant.daemon.consoles.log import ConsoleLog
 from volant.daemon.consoles.text import harmless_lines
 from volant.daemon.ports import ConsoleChunk
 from volant.proto.errors import Denied, WriterTaken
+
+_log = logging.getLogger("volant.consoles")
 
 READ_BYTES = 65_536
 """One read, from the socket or the log: what a guest prints in some milliseconds at full speed."""
@@ -55,15 +58,16 @@ class Console:
         self._closed = False
 
     async def hold(self, stream: trio.abc.Stream) -> None:
-        """Drain `stream` until it ends; readers and the writer work meanwhile."""
+        """Drain `stream` until it ends, and close it; readers and the writer work meanwhile."""
         self._stream = stream
-        self.log.trim()
+        self._trim()
         try:
-            await self._drain(stream)
+            async with stream:
+                await self._drain(stream)
         finally:
             if self._stream is stream:
                 self._stream = None
-            self.log.trim()
+            self._trim()
             self._grown.unpark_all()
 
     def read(self, *, history_bytes: int = HISTORY_BYTES, from_offset: int | None = None, follow: bool = True) -> Reader:
@@ -132,9 +136,16 @@ class Console:
             late = 0 if data else late + 1
             drained += len(data or b"")
             if drained >= TRIM_EVERY:
-                self.log.trim()
+                self._trim()
                 drained = 0
             self._grown.unpark_all()
+
+    def _trim(self) -> None:
+        try:
+            self.log.trim()
+        except OSError as error:
+            # Too long a history is better than a guest that stands still because nobody drains it.
+            _log.warning("the console log of VM %s can't be shortened: %s", self.vm_id, error)
 
 
 class Reader:
