@@ -55,8 +55,12 @@ DATABASE = "volant.db"
 class Daemon:
     """One daemon on one state folder."""
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: Config, *, fake_host: FakeHost | None = None) -> None:
+        """`fake_host`: where the fake launcher's guests live, so that they can outlive this daemon as real ones do."""
         self._config = config
+        self._fake_host = fake_host or FakeHost()
+        self.app: App | None = None
+        """The rooms behind the wire, while the daemon runs."""
         self._asked_to_stop = trio.Event()
         self.stopped = trio.Event()
         """Everything is closed; the VMs go on."""
@@ -85,7 +89,7 @@ class Daemon:
     ) -> None:
         config, store = self._config, journal.store
         images = ImageLibrary(config.state_dir, kernel=config.kernel)
-        hypervisor = _hypervisor(config, images, vmms)
+        hypervisor = _hypervisor(config, images, vmms, self._fake_host)
         plugins = PluginRegistry(store, images, hub, users=lambda name, version: roster.users_of(name, version))
         services = _services(config, journal, network, images, hypervisor, plugins)
         roster = Roster(services, Defaults(network=config.network, hypervisor=config.hypervisor))
@@ -94,7 +98,7 @@ class Daemon:
         await plugins.load()
         network.restore(await store.leases())
         await roster.restore()
-        app = App(
+        app = self.app = App(
             vms=roster,
             plugins=plugins,
             store=store,
@@ -132,9 +136,9 @@ class Daemon:
         service.stop()
 
 
-def _hypervisor(config: Config, images: ImageLibrary, vmms: trio.Nursery) -> Hypervisor:
+def _hypervisor(config: Config, images: ImageLibrary, vmms: trio.Nursery, fake_host: FakeHost) -> Hypervisor:
     if config.hypervisor == "fake":
-        return FakeHypervisor(FakeHost())
+        return FakeHypervisor(fake_host)
 
     async def boot_files() -> BootFiles:
         return BootFiles(kernel=await images.kernel(), initramfs=await images.initramfs())
@@ -179,8 +183,10 @@ def _network_info(config: Config, network: HostNetwork) -> NetworkInfo:
 async def _find_out(facts: Facts, hypervisor: Hypervisor, images: ImageLibrary) -> None:
     """Learn early what VMs will run on, and say it; a host that can't run any is told so now, not at the first create."""
     try:
-        facts.kernel = str(await images.kernel())
-        facts.hypervisor = await hypervisor.facts()
+        found = await hypervisor.facts()
+        if found.capabilities.boots_kernel:
+            facts.kernel = str(await images.kernel())
+        facts.hypervisor = found
     except Fault as fault:
         facts.obstacle = fault.message
         log.warning("VMs can't be started yet: %s; %s", fault.message, fault.hint)

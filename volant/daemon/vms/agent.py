@@ -53,7 +53,7 @@ class AgentWatch:
         while True:
             try:
                 link = self._services.link_over(await vmm.open_agent())
-            except OSError:
+            except (OSError, ConnectionLost):
                 await trio.sleep(REATTACH_S)
                 continue
             try:

@@ -12,6 +12,7 @@ from typing import Any
 
 import trio
 
+from volant.daemon.host.nurseries import helpers
 from volant.daemon.ports import ConsoleHolder, ExitReport, GuestLink, HostObject, PutObject, Vmm
 from volant.daemon.vms.agent import AgentWatch
 from volant.daemon.vms.book import Book
@@ -22,7 +23,7 @@ from volant.daemon.vms.lifecycle import Ending, ending
 from volant.daemon.vms.plan import adoption_plan
 from volant.daemon.vms.services import Services
 from volant.daemon.vms.stopping import StopOrder, stop_guest
-from volant.proto.errors import Fault, Timeout
+from volant.proto.errors import ConnectionLost, Fault, Timeout
 from volant.proto.specs.states import NetworkMode, VmState, Wanted
 from volant.proto.specs.vmconfig import VmConfig
 
@@ -154,18 +155,19 @@ class Session:
         return vmm
 
     async def _live(self, vmm: Vmm) -> ExitReport:
-        async with trio.open_nursery() as nursery:
+        async with helpers() as nursery:
             nursery.start_soon(self._hold_console, vmm)
             nursery.start_soon(self.agent.follow, vmm)
             nursery.start_soon(self._keep_deadline)
             nursery.start_soon(self._await_order, vmm)
             report = await vmm.wait_exited()
-            nursery.cancel_scope.cancel()
         return report
 
     async def _hold_console(self, vmm: Vmm) -> None:
         try:
             await self.console.hold(await vmm.open_console())
+        except ConnectionLost:
+            pass  # the VMM has ended, which is somebody else's news
         except OSError as error:
             await self._book.tell("SYSTEM_CONSOLE_LOST", f"the serial line can't be read: {error}")
 

@@ -1,0 +1,108 @@
+"""The whole daemon in this process, on a fake host that outlives it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import trio
+
+from volant.daemon.config import Config, defaults
+from volant.daemon.hypervisors.fake.guest import FakeGuest
+from volant.daemon.hypervisors.fake.launcher import FakeHost
+from volant.daemon.rpc.app import App
+from volant.daemon.wiring import Daemon
+from volant.fledge.cpio import Writer
+from volant.proto.api.plugin import InstallPlugin
+from volant.proto.api.vm import CreateVm, VmView
+from volant.proto.specs.states import NetworkMode, WaitFor
+
+BOOT_TIMEOUT_S = 5.0
+
+
+class Orchestra:
+    """One state folder and one fake host; `playing` runs a daemon on them."""
+
+    def __init__(self, root: Path) -> None:
+        self.host = FakeHost()
+        self.root = root
+        runtime = root / "r"
+        self.config: Config = replace(
+            defaults({"HOME": str(root)}, uid=1),
+            state_dir=root / "s",
+            runtime_dir=runtime,
+            socket=runtime / "d.sock",
+            hypervisor="fake",
+            network=NetworkMode.NONE,
+            boot_timeout_s=BOOT_TIMEOUT_S,
+        )
+        for folder in (self.config.state_dir, runtime):
+            folder.mkdir(parents=True)
+        self.running: App | None = None
+
+    @property
+    def app(self) -> App:
+        assert self.running is not None
+        return self.running
+
+    @asynccontextmanager
+    async def playing(self) -> AsyncIterator[App]:
+        """A daemon, stopped at the end as SIGTERM does; the guests stay."""
+        daemon = Daemon(self.config, fake_host=self.host)
+        async with trio.open_nursery() as nursery:
+            await nursery.start(daemon.run)
+            self.running = daemon.app
+            try:
+                yield self.app
+            finally:
+                self.running = None
+                daemon.stop()
+
+    @asynccontextmanager
+    async def killed(self) -> AsyncIterator[App]:
+        """A daemon that ends as by SIGKILL: nothing that it would do on its way out is done."""
+        daemon = Daemon(self.config, fake_host=self.host)
+        async with trio.open_nursery() as nursery:
+            await nursery.start(daemon.run)
+            self.running = daemon.app
+            try:
+                yield self.app
+            finally:
+                self.running = None
+                nursery.cancel_scope.cancel()
+
+    async def install(self, **changes: Any) -> None:
+        """The plugin `hello`, of an initramfs that holds its program."""
+        archive = self.root / "w.cpio"
+        with archive.open("wb") as file:
+            writer = Writer(file)
+            writer.directory("bin")
+            writer.file("bin/serve", b"#!/bin/sh\n", mode=0o755)
+            writer.close()
+        manifest = {
+            "schema_version": "1",
+            "name": "hello",
+            "version": "1.0.0",
+            "initramfs": {"url": str(archive)},
+            "resources": {"cpu_cores": 1, "memory_mb": 128},
+            "workload": {"type": "http", "base_url": "http://127.0.0.1:8000", "entrypoint": ["/bin/serve"]},
+            "actions": {"greet": {"method": "GET", "path": "/greet", "description": "says hello"}},
+            **changes,
+        }
+
+        async def heard(progress: object) -> None:
+            pass
+
+        await self.app.plugins.install(InstallPlugin(manifest=manifest), heard)
+
+    async def create(self, name: str = "web", *, wait: WaitFor | None = WaitFor.READY, **asked: Any) -> VmView:
+        return await self.app.vms.create(CreateVm(name=name, plugin="hello", wait=wait, **asked), author="test")
+
+    def guest(self, name: str = "web") -> FakeGuest:
+        return self.host.guest(self.app.vms.get(name).id)
+
+    async def kinds(self, vm: str = "web") -> list[str]:
+        return [event.kind for event in await self.app.store.events(after=0, limit=1_000, vm=vm)]
