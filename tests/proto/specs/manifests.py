@@ -99,7 +99,7 @@ class Generator:
 _TEXTS = (
     "hello", "Hello World", "a" * 63, "a" * 64, "-a", "1.0", "2.0", "v1.2", "1.0.0+build.7", "/", "/srv/x", "/srv/with space", "//", "file:///srv/x",
     "file://x", "http://", "http://h", "http://h/p?q=1", "https://example.org/a b", "http://127.0.0.1:8080/", "http://[::1]:80", "http://h:99999",
-    "http://h:port", "ftp://h/x", DIGEST, DIGEST.upper(), "sha256:" + DIGEST, "SHA256:" + DIGEST, DIGEST[:-1], "md5:" + DIGEST, "vdb", "vd1",
-    "10.1.2.0/24", "10.1.2.0/33", "10.1.2.1", "10.01.2.1", "256.1.1.1", "01:00.0", "0000:01:00.0", "0000:01:20.0", "10de:*", "*:*", "10DE:1EB8",
-    "PATH", "1PATH", "A=B", "a\tb", "line\nbreak", "nul\x00", "\x7f", "é", "volant.plugin", "/a#b",
+    "http://h:port", "ftp://h/x", DIGEST, DIGEST.upper(), "sha256:" + DIGEST, "SHA256:" + DIGEST, DIGEST[:-1], "md5:" + DIGEST, "vdb",
+    "vd1", "10.1.2.0/24", "10.1.2.0/33", "10.1.2.1", "10.01.2.1", "256.1.1.1", "01:00.0", "0000:01:00.0", "0000:01:20.0", "10de:*", "*:*",
+    "10DE:1EB8", "PATH", "1PATH", "A=B", "a\tb", "line\nbreak", "nul\x00", "\x7f", "é", "volant.plugin", "/a#b",
 )  # fmt: skip

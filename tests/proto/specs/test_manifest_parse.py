@@ -44,7 +44,11 @@ def test_texts_are_trimmed_and_spelled_one_way() -> None:
     }
     manifest = parse_manifest(data).manifest
     assert manifest.name == "hello"
-    assert manifest.rootfs and (manifest.rootfs.url, manifest.rootfs.checksum, manifest.rootfs.format) == ("/srv/x.img", f"sha256:{DIGEST}", "qcow2")
+    assert manifest.rootfs and (manifest.rootfs.url, manifest.rootfs.checksum, manifest.rootfs.format) == (
+        "/srv/x.img",
+        f"sha256:{DIGEST}",
+        "qcow2",
+    )
     assert manifest.devices and (manifest.devices.pci_passthrough, manifest.devices.allowlist) == (("0000:01:00.0",), ("10de:*",))
     assert (manifest.actions["hi"].method, manifest.actions["hi"].path) == ("GET", "/hi")
 
@@ -58,7 +62,13 @@ def test_arguments_variables_and_documents_stay_as_written() -> None:
 
 
 def test_what_the_original_writes_for_nothing_counts_as_nothing() -> None:
-    empty = {"rootfs": {"url": "", "format": "raw"}, "health_check": {"endpoint": "", "timeout_ms": 0}, "labels": None, "disks": None, "network": {}}
+    empty = {
+        "rootfs": {"url": "", "format": "raw"},
+        "health_check": {"endpoint": "", "timeout_ms": 0},
+        "labels": None,
+        "disks": None,
+        "network": {},
+    }
     assert parse_manifest(small() | empty).manifest == parse_manifest(small()).manifest
 
 

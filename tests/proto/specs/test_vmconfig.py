@@ -92,7 +92,10 @@ def test_the_merged_manifest_is_a_manifest_that_says_what_the_config_says() -> N
 
 def test_a_subnet_of_another_mode_is_dropped() -> None:
     source = parse_manifest(full()).manifest
-    assert merge_manifest(source, resolve(create(network=NetworkMode.USER), source, DEFAULTS))["network"] == {"mode": "user", "auto_assign": False}
+    assert merge_manifest(source, resolve(create(network=NetworkMode.USER), source, DEFAULTS))["network"] == {
+        "mode": "user",
+        "auto_assign": False,
+    }
 
 
 def test_a_config_without_a_kernel_leaves_the_choice_to_the_daemon() -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import lru_cache
 from pathlib import Path
 
@@ -28,14 +28,16 @@ _PACKAGES = ("agent", "proto", "fledge")
 _IMAGE_BYTES = 64 << 20
 """Room that an image without its workload may need: three times what it takes today."""
 
+BuildCommand = Callable[[str, Path, CachedImage | None], list[str]]
+"""The builder's command line for (folder of modules, output, workload)."""
 Fingerprint = tuple[tuple[str, int, int], ...]
 
 
 class AgentImages:
     """Builds and keeps agent images in `folder`; one build at a time per image."""
 
-    def __init__(self, folder: Path, cache: Cache) -> None:
-        self._folder, self._cache = folder, cache
+    def __init__(self, folder: Path, cache: Cache, command: BuildCommand) -> None:
+        self._folder, self._cache, self._command = folder, cache, command
         self._building: Shared[tuple[str, ...], Path] = Shared()
 
     async def get(self, kernel: Kernel, workload: CachedImage | None) -> Path:
@@ -61,7 +63,7 @@ class AgentImages:
         with self._cache.draft_folder() as folder:
             draft = folder / target.name
             await run_program(
-                build_command(str(modules), draft, workload),
+                self._command(str(modules), draft, workload),
                 failure="the agent's initramfs can't be built",
                 folder=self._folder,
                 env={**os.environ, "PYTHONPATH": str(SOURCE.parent)},

@@ -44,6 +44,9 @@ class Patience:
     """Without a single byte; slower than this no transfer ends."""
 
 
+DEFAULT_PATIENCE = Patience()
+
+
 def local_path(url: str) -> Path | None:
     """The file that a file:// URL or an absolute path names; None for other URLs."""
     if url.startswith("file://"):

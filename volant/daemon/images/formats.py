@@ -126,7 +126,7 @@ def _file_system(head: bytes, size: int) -> Content | None:
         return Content("raw", "squashfs")
     if head[1024:1028] == b"\xe2\xe1\xf5\xe0":
         return Content("raw", "erofs")
-    if head.startswith(b"XFSB"):
+    if head.startswith(b"XFSB") and len(head) >= 16:
         block, blocks = struct.unpack_from(">IQ", head, 4)
         _check_length("xfs", block * blocks, size)
         return Content("raw", "xfs")

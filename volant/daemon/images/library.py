@@ -10,10 +10,10 @@ from pathlib import Path
 import trio
 
 from volant.daemon.host.nurseries import helpers
-from volant.daemon.images.agent_images import AgentImages
+from volant.daemon.images.agent_images import AgentImages, BuildCommand, build_command
 from volant.daemon.images.cache import MAX_IMAGE_BYTES, Cache, Draft, read_head
 from volant.daemon.images.disks import make_blank, make_overlay
-from volant.daemon.images.download import Download, Patience, Report, copy_file, local_path
+from volant.daemon.images.download import DEFAULT_PATIENCE, Download, Patience, Report, copy_file, local_path
 from volant.daemon.images.formats import FORMATS, check
 from volant.daemon.images.kernel_files import KernelFiles
 from volant.daemon.images.sharing import Shared
@@ -32,13 +32,21 @@ class ImageLibrary:
     `kernel`: the default kernel's path; empty: `<state>/kernels/default/vmlinuz`.
     """
 
-    def __init__(self, state_dir: Path, *, kernel: str = "", patience: Patience = Patience(), max_bytes: int = MAX_IMAGE_BYTES) -> None:  # noqa: B008 - frozen
+    def __init__(
+        self,
+        state_dir: Path,
+        *,
+        kernel: str = "",
+        patience: Patience = DEFAULT_PATIENCE,
+        max_bytes: int = MAX_IMAGE_BYTES,
+        builder: BuildCommand = build_command,
+    ) -> None:
         folder = state_dir.absolute() / "images"
         self._cache = Cache(folder, max_bytes=max_bytes)
         self._kernels = KernelFiles(
             folder / "kernels", Path(kernel) if kernel else state_dir.absolute() / "kernels/default/vmlinuz", self._cache
         )
-        self._agents = AgentImages(folder / "agent", self._cache)
+        self._agents = AgentImages(folder / "agent", self._cache, builder)
         self._patience = patience
         self._transfers = trio.CapacityLimiter(MAX_TRANSFERS)
         self._fetching: Shared[tuple[str, str, str], CachedImage] = Shared()

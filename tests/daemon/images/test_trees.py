@@ -1,0 +1,75 @@
+"""Finding a program in an initramfs."""
+
+from __future__ import annotations
+
+import io
+import random
+
+import pytest
+
+from tests.daemon.images import samples
+from volant.daemon.images.trees import find_program, list_members
+from volant.proto.errors import ImageFailed
+
+TREE = {
+    "./bin": "usr/bin",
+    "usr/bin/busybox": b"\x7fELF",
+    "usr/bin/sh": "busybox",
+    "usr/bin/abs": "/usr/bin/busybox",
+    "usr/bin/up": "../../usr/bin/busybox",
+    "usr/bin/gone": "nowhere",
+    "usr/bin/circle": "circle",
+    "/srv/run": b"#!",
+}
+
+
+def members(content: bytes) -> dict[str, object]:
+    return dict(list_members(io.BytesIO(content).read, "the initramfs"))
+
+
+@pytest.mark.parametrize(
+    ("program", "found"),
+    [
+        ("/usr/bin/busybox", True), ("/bin/sh", True), ("/usr/bin/abs", True), ("/bin/up", True), ("/usr/bin/gone", False),
+        ("/usr/bin/circle", False), ("/usr/bin", False), ("sh", True), ("run", False), ("./run", True), ("../srv/run", True), ("/nope", False), ("", False),
+    ],
+)  # fmt: skip
+def test_a_program_is_found_as_exec_finds_it(program: str, found: bool) -> None:
+    tree = list_members(io.BytesIO(samples.cpio(TREE)).read, "the initramfs")
+    assert find_program(tree, program, workdir="/srv") is found
+
+
+def test_path_decides_where_a_bare_name_is_looked_for() -> None:
+    tree = list_members(io.BytesIO(samples.cpio(TREE)).read, "the initramfs")
+    assert find_program(tree, "run", path="/opt:/srv")
+    assert not find_program(tree, "sh", path="/opt")
+
+
+def test_archives_in_a_row_make_one_tree() -> None:
+    both = samples.cpio({"a": b"1"}) + bytes(512) + samples.cpio({"b": b"2"})
+    assert set(members(both)) == {"a", "b"}
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        (samples.cpio({"a": b"12345678"})[:-140], "cut short"),
+        (samples.cpio({"a": b"1"})[:50], "cut short"),
+        (b"hello" * 100, "no newc"),
+        (samples.cpio({"a": b"1"}).replace(b"00000002", b"ffffffff", 1), "name has"),
+    ],
+)
+def test_a_broken_archive_is_one_sentence(content: bytes, sentence: str) -> None:
+    with pytest.raises(ImageFailed, match=sentence):
+        members(content)
+
+
+def test_any_bytes_are_either_a_tree_or_refused() -> None:
+    chance, whole = random.Random(5), samples.cpio(TREE)
+    for _ in range(2_000):
+        data = bytearray(whole)
+        data[chance.randrange(len(data))] = chance.choice(b"0123456789abcdefX\x00")
+        try:
+            members(bytes(data[: chance.randrange(len(data) + 1)]))
+        except ImageFailed:
+            pass
