@@ -16,9 +16,6 @@ from volant.agent.session import Call
 from volant.proto import purecbor
 from volant.proto.errors import Fault, GuestFailed, InvalidParams
 
-LAZY_MODULES = ("volant.agent.tar",)
-"""Imported only when needed; the agent's image has to hold it all the same."""
-
 IN, OUT = 0, 1
 """Channel numbers, as `proto/api/vm.py` declares them."""
 

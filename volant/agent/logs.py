@@ -63,6 +63,11 @@ class Logs:
         """How many lines are no longer kept."""
         return self._next - 1 - len(self._lines)
 
+    @property
+    def newest(self) -> int:
+        """Number of the newest line; 0 before the first."""
+        return self._next - 1
+
     def feed(self, stream: str, data: bytes) -> None:
         """Output as it was read; an unfinished line waits for its rest."""
         *lines, rest = (self._partial.get(stream, b"") + data).split(b"\n")

@@ -139,7 +139,7 @@ class Loop:
         self.now = clock
         self._epoll = select.epoll()
         self._watched: dict[int, dict[int, Task]] = {}
-        self._ready: deque[tuple[Task, int]] = deque()
+        self._ready: deque[tuple[Task, int | None]] = deque()
         self._timers: list[Timer] = []
         self._current: Task | None = None
 
@@ -152,7 +152,7 @@ class Loop:
     def spawn(self, coroutine: Coroutine[Any, Any, None], name: str) -> Task:
         """Start a task; it first runs in the next round."""
         task = Task(coroutine, name, Condition(self))
-        self._ready.append((task, 0))
+        self._ready.append((task, None))
         return task
 
     def cancel(self, task: Task) -> None:
@@ -166,7 +166,7 @@ class Loop:
         if not task._running:
             task._parked = False
             self._ready = deque(entry for entry in self._ready if entry[0] is not task)
-            self._step(task, 0)
+            self._step(task, None)
 
     def call_at(self, when: float, callback: Callable[[], None]) -> Timer:
         timer = Timer(when, callback)
@@ -254,7 +254,7 @@ class Loop:
             if callback is not None:
                 callback()
 
-    def _taken(self) -> Iterator[tuple[Task, int]]:
+    def _taken(self) -> Iterator[tuple[Task, int | None]]:
         """What was ready when the round began, less what is cancelled during it."""
         for _ in range(len(self._ready)):
             if not self._ready:
@@ -271,7 +271,7 @@ class Loop:
             return None
         return max(0.0, self._timers[0].when - self.now())
 
-    def _step(self, task: Task, value: int) -> None:
+    def _step(self, task: Task, value: int | None) -> None:
         caller, self._current = self._current, task
         task._running = True
         try:

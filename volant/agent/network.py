@@ -11,7 +11,7 @@ from volant.agent.config import Network
 
 INTERFACES = "/sys/class/net"
 
-_SIOCADDRT, _SIOCSIFFLAGS, _SIOCSIFADDR, _SIOCSIFNETMASK, _SIOCSIFHWADDR, _SIOCGIFADDR, _SIOCGIFFLAGS = (
+_SIOCADDRT, _SIOCSIFFLAGS, _SIOCSIFADDR, _SIOCSIFNETMASK, _SIOCSIFHWADDR, _SIOCGIFADDR, _SIOCGIFFLAGS, _SIOCGIFHWADDR = (
     0x890B,
     0x8914,
     0x8916,
@@ -19,6 +19,7 @@ _SIOCADDRT, _SIOCSIFFLAGS, _SIOCSIFADDR, _SIOCSIFNETMASK, _SIOCSIFHWADDR, _SIOCG
     0x8924,
     0x8915,
     0x8913,
+    0x8927,
 )
 _UP, _RUNNING = 1, 0x40
 _ROUTE_UP, _ROUTE_GATEWAY = 1, 2
@@ -45,10 +46,7 @@ def configure(wanted: Network, interface: str) -> None:
     step = "MAC"
     try:
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as handle:
-            if wanted.mac and wanted.mac.lower() != _mac(interface):
-                # A clone still has its template's.
-                hardware = struct.pack("=H14s", _ETHERNET, bytes.fromhex(wanted.mac.replace(":", "")))
-                fcntl.ioctl(handle, _SIOCSIFHWADDR, _request(interface, hardware))
+            _set_mac(handle, interface, wanted.mac)
             step = f"address {wanted.ip}/{wanted.prefix}"
             fcntl.ioctl(handle, _SIOCSIFADDR, _request(interface, _address(wanted.ip)))
             fcntl.ioctl(handle, _SIOCSIFNETMASK, _request(interface, _address(_mask(wanted.prefix))))
@@ -80,6 +78,14 @@ def addresses() -> tuple[str, ...]:
     return tuple(found)
 
 
+def _set_mac(handle: socket.socket, interface: str, mac: str) -> None:
+    """Where the interface has another: a clone still has its template's."""
+    wanted = bytes.fromhex(mac.replace(":", ""))
+    present = fcntl.ioctl(handle, _SIOCGIFHWADDR, _request(interface, b""))[18:24]
+    if wanted and wanted != present:
+        fcntl.ioctl(handle, _SIOCSIFHWADDR, _request(interface, struct.pack("=H", _ETHERNET) + wanted))
+
+
 def _bring_up(handle: socket.socket, interface: str) -> None:
     answer = fcntl.ioctl(handle, _SIOCGIFFLAGS, _request(interface, b""))
     (flags,) = struct.unpack_from("=H", answer, 16)
@@ -107,6 +113,6 @@ def _default_route(gateway: str) -> bytes:
     return struct.pack("@L16s16s16sH", 0, zero, _address(gateway), zero, _ROUTE_UP | _ROUTE_GATEWAY).ljust(120, b"\0")
 
 
-def _mac(interface: str, folder: str = INTERFACES) -> str:
+def _mac(interface: str, folder: str) -> str:
     with open(f"{folder}/{interface}/address") as file:
         return file.read().strip()

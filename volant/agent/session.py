@@ -29,9 +29,6 @@ from volant.proto.messages import (
 )
 from volant.proto.preamble import without_magic
 
-LAZY_MODULES = ("traceback",)
-"""Imported only when needed; the agent's image has to hold them all the same."""
-
 GRANT_AFTER = INITIAL_CREDIT // 2
 """Bytes consumed before the peer is granted as many anew: half the window keeps it sending."""
 

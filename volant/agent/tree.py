@@ -54,7 +54,7 @@ def furnish(tree: str, config: Config) -> None:
         _bind(f"/{name}", f"{tree}/{name}")
     os.makedirs(f"{tree}/run", exist_ok=True)
     syscalls.mount("tmpfs", f"{tree}/run", "tmpfs", MS_NOSUID | MS_NODEV, "mode=755")
-    os.makedirs(f"{tree}/tmp", exist_ok=True)
+    os.makedirs(f"{tree}/tmp", exist_ok=True)  # noqa: S108 - the workload's, to exist
     hostname = config.hostname or "localhost"
     provide(tree, "etc/hosts", f"127.0.0.1 localhost {hostname}\n::1 localhost {hostname}\n")
     if config.network and config.network.dns:

@@ -1,0 +1,51 @@
+"""The agent as an ordinary process: `python -I -S hosted.py ROOT FD TREE CONFIG`. Its machine writes down what it is told."""
+
+import json
+import os
+import sys
+
+sys.path.insert(0, sys.argv[1])
+
+from volant.agent.config import read_config  # noqa: E402
+from volant.agent.console import Console  # noqa: E402
+from volant.agent.core import Agent  # noqa: E402
+from volant.agent.loop import Loop  # noqa: E402
+
+
+class NotedMachine:
+    """A machine whose clock, name and power are lines on stdout."""
+
+    def set_clock(self, time_ns: int) -> None:
+        print("clock", time_ns, flush=True)
+
+    def add_entropy(self, seed: bytes) -> None:
+        print("entropy", len(seed), flush=True)
+
+    def set_hostname(self, name: str) -> None:
+        print("hostname", name, flush=True)
+
+    def power_off(self, *, restart: bool) -> None:
+        print("restart" if restart else "power off", flush=True)
+        os._exit(0)
+
+
+async def _stay(loop: Loop) -> None:
+    while True:
+        await loop.sleep(3_600)
+
+
+def main() -> None:
+    fd, tree, blob = int(sys.argv[2]), sys.argv[3], sys.argv[4].encode()
+    agent = Agent(Console(1), NotedMachine())
+
+    async def open_pipe(loop: Loop) -> int:
+        os.set_blocking(fd, False)
+        return fd
+
+    agent.start(open_pipe)
+    if json.loads(blob):
+        agent.begin(read_config({}, blob), tree, "hosted")
+    agent.loop.run(_stay(agent.loop))
+
+
+main()
