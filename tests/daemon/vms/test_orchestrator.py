@@ -102,10 +102,9 @@ async def test_a_panic_is_a_crash_that_shows_the_console_and_can_be_started_agai
         await orchestra.install()
         await orchestra.create()
         orchestra.guest().crash()
+        await settled(orchestra, VmState.CRASHED)
         with pytest.raises(LaunchFailed, match="kernel panicked") as crashed:
-            await app.vms.wait(WaitVm(name="web", until=WaitFor.READY, timeout_ms=2_000)) if await settled(
-                orchestra, VmState.CRASHED
-            ) else None
+            await app.vms.wait(WaitVm(name="web", until=WaitFor.READY, timeout_ms=2_000))
         assert "Kernel panic" in crashed.value.data["console"]
         vm = app.vms.get("web")
         assert vm.status is VmState.CRASHED and vm.error is not None and vm.pid == 0

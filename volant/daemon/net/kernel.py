@@ -14,6 +14,7 @@ from volant.daemon.net.config import NetConfig
 from volant.daemon.net.netlink import Netlink
 from volant.daemon.net.nft import Nft, NftRefused, open_nft
 from volant.daemon.net.plan import AddAddress, BringUp, DropAddress, HostView, MakeBridge, Step, plan_bridge
+from volant.daemon.net.rtnetlink import LinkSocket
 from volant.daemon.net.rules import Guest
 from volant.daemon.net.taps import interface_exists, interface_index, open_tap
 from volant.proto.errors import HostShort, NetworkFailed
@@ -41,6 +42,7 @@ class Kernel:
         self._state_dir = state_dir
         self._opened = ExitStack()
         self._netlink_opened: Netlink | None = None
+        self._links_opened: LinkSocket | None = None
         self._nft_opened: Nft | None = None
         self._bridge = 0
         """Index of the bridge that was prepared; 0 before."""
@@ -70,7 +72,7 @@ class Kernel:
             sysctl.disable_ipv6(guest.tap)
             self._let_in(guest)
             undo.callback(self._shut_out, [guest])
-            self._netlink.join_bridge(index, bridge=self._bridge, alias=names.tap_alias(vm_id), mac=guest.mac, mtu=self._config.mtu)
+            self._links.join_bridge(index, bridge=self._bridge, alias=names.tap_alias(vm_id), mac=guest.mac, mtu=self._config.mtu)
             undo.pop_all()
         self._guests[guest.tap] = guest
         return Tap(guest, index, descriptor)
@@ -115,7 +117,7 @@ class Kernel:
                 stale = [guest for guest in self._listed() if guest.tap not in kept and (guest.tap in ours or guest.tap not in present)]
                 self._shut_out(stale)
                 if ours:
-                    self._netlink.remove(ours.values())
+                    self._links.remove(list(ours.values()))
             except (HostShort, PermissionError):
                 return ()
             except NftRefused as refused:
@@ -136,6 +138,13 @@ class Kernel:
         return self._netlink_opened
 
     @property
+    def _links(self) -> LinkSocket:
+        if self._links_opened is None:
+            self._links_opened = LinkSocket()
+            self._opened.callback(self._links_opened.close)
+        return self._links_opened
+
+    @property
     def _nft(self) -> Nft:
         if self._nft_opened is None:
             self._nft_opened = open_nft()
@@ -154,9 +163,7 @@ class Kernel:
         guests = {guest.tap: guest for guest in self._listed()} | self._guests
         for link in host.links:
             if link.name in guests and not link.master and names.is_our_tap(link.name, link.alias):
-                self._netlink.join_bridge(
-                    link.index, bridge=self._bridge, alias=link.alias, mac=guests[link.name].mac, mtu=self._config.mtu
-                )
+                self._links.join_bridge(link.index, bridge=self._bridge, alias=link.alias, mac=guests[link.name].mac, mtu=self._config.mtu)
 
     def _ensure_bridge(self) -> None:
         """What an attachment needs of `prepare`, at the cost of one look; `_let_in` sees for itself whether the tables are there."""
@@ -216,7 +223,7 @@ class Kernel:
             # Not held by us, so that name and alias have to prove that it is ours.
             proven = {link.index for link in self._netlink.links() if names.is_our_tap(link.name, link.alias)}
             doomed = [tap for tap in doomed if tap.descriptor is not None or tap.index in proven]
-        self._netlink.remove(tap.index for tap in doomed)
+        self._links.remove([tap.index for tap in doomed])
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""Links, addresses, routes and forwarding entries over rtnetlink: the one module that imports pyroute2. Blocking, for one thread only.
+"""Bridges, addresses and routes over rtnetlink: the one module that imports pyroute2. Blocking, for one thread only.
 
 Reads are dumps: every single-object GET of pyroute2 0.9.7 leaves its closing ACK in a queue for ever (1.7 kB each), and an `IPRoute`
 used from several threads leaks a descriptor for each. pyroute2 is imported when the object is made (0.3 s, 27 MB), not before.
@@ -6,9 +6,8 @@ used from several threads leaks a descriptor for each. pyroute2 is imported when
 
 from __future__ import annotations
 
-import errno
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from ipaddress import IPv4Interface, IPv4Network
 from typing import Any
@@ -20,11 +19,6 @@ _IFF_UP = 1
 # <linux/rtnetlink.h>
 _RTN_UNICAST = 1
 _RT_TABLE_LOCAL = 255
-# <linux/neighbour.h>: an entry that neither ages nor moves. (A permanent one would mean the host itself.)
-_NUD_NOARP = 0x40
-_DOOMED_GROUP = 0x766C6E74
-"""Link group that interfaces are put in to be deleted together: one by one, each waits 20 ms for the kernel's RCU. An arbitrary number,
-far from those that people and distributions use."""
 
 
 class Netlink:
@@ -90,37 +84,6 @@ class Netlink:
         with self._as_os_error():
             self._route.addr("del", index=index, address=str(address.ip), prefixlen=address.network.prefixlen)
 
-    def join_bridge(self, index: int, *, bridge: int, alias: str, mac: str, mtu: int) -> None:
-        """Make an interface a port behind which exactly `mac` lives.
-
-        The bridge is told so instead of learning it: no frame of another guest can move it, and nobody sees unicast that isn't theirs.
-        """
-        with self._as_os_error():
-            self._route.link("set", index=index, ifalias=alias, mtu=mtu, master=bridge)
-            self._route.brport("set", index=index, learning=0, unicast_flood=0)
-            self._route.fdb("add", ifindex=index, lladdr=mac, state=_NUD_NOARP)
-            self._route.link("set", index=index, state="up")
-
-    def remove(self, indexes: Iterable[int]) -> None:
-        """Delete interfaces together; those that are gone already don't matter."""
-        doomed = 0
-        for index in indexes:
-            try:
-                with self._as_os_error():
-                    self._route.link("set", index=index, group=_DOOMED_GROUP)
-                doomed += 1
-            except OSError as error:
-                if not _is_gone(error):
-                    raise
-        if not doomed:
-            return
-        try:
-            with self._as_os_error():
-                self._route.link("del", group=_DOOMED_GROUP)
-        except OSError as error:
-            if not _is_gone(error):
-                raise
-
     @contextmanager
     def _as_os_error(self) -> Iterator[None]:
         try:
@@ -128,10 +91,6 @@ class Netlink:
         except self._refusal as error:
             code = int(getattr(error, "code", 0))
             raise OSError(code, os.strerror(code)) from error
-
-
-def _is_gone(error: OSError) -> bool:
-    return error.errno in (errno.ENODEV, errno.ENXIO, errno.ENOENT)
 
 
 def _link(message: Any) -> Link:

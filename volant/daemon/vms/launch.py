@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +30,7 @@ async def launch(services: Services, book: Book, config: VmConfig, claim: Claim,
     facts = await hypervisor.facts()
     check_memory(config.memory_mb, services.available_mib())
     where = services.places(book.record.id)
-    await stack.enter_async_context(_folders(where))
+    _make_folders(where, stack)
     files = await _boot_files(services, book, config, facts, where)
     address = await _settle_network(services, book, config)
     tap = await _plug_in(services, book, config, claim, stack)
@@ -68,16 +67,19 @@ def check_memory(memory_mb: int, available_mib: int) -> None:
         )
 
 
-@asynccontextmanager
-async def _folders(where: Places) -> AsyncIterator[None]:
+def _make_folders(where: Places, stack: AsyncExitStack) -> None:
+    """Sockets die with the VMM, and so their folder goes with it; the state folder stays, for it holds the disks.
+
+    A callback, not a context manager: one that is never left, because the VM outlives this daemon, must not clean up when collected.
+    """
     for folder in (where.state, where.runtime):
         folder.mkdir(mode=0o711, parents=True, exist_ok=True)
-    try:
-        yield
-    finally:
-        # Sockets die with the VMM. The state folder stays: it holds the disks.
-        with trio.CancelScope(shield=True):
-            await trio.to_thread.run_sync(lambda: shutil.rmtree(where.runtime, ignore_errors=True))
+    stack.push_async_callback(drop_runtime_folder, where)
+
+
+async def drop_runtime_folder(where: Places) -> None:
+    with trio.CancelScope(shield=True):
+        await trio.to_thread.run_sync(lambda: shutil.rmtree(where.runtime, ignore_errors=True))
 
 
 async def _boot_files(services: Services, book: Book, config: VmConfig, facts: HypervisorFacts, where: Places) -> BootFiles:

@@ -17,7 +17,7 @@ from volant.daemon.ports import ConsoleHolder, ExitReport, GuestLink, HostObject
 from volant.daemon.vms.agent import AgentWatch
 from volant.daemon.vms.book import Book
 from volant.daemon.vms.diagnosis import launch_fault, panicked
-from volant.daemon.vms.launch import keep_until_dead, launch, plug_in
+from volant.daemon.vms.launch import drop_runtime_folder, keep_until_dead, launch, plug_in
 from volant.daemon.vms.ledger import Claim
 from volant.daemon.vms.lifecycle import Ending, ending
 from volant.daemon.vms.plan import adoption_plan
@@ -135,8 +135,10 @@ class Session:
         """The VMM that an earlier daemon started, or None when it is gone; then its leavings are gone too."""
         book = self._book
         record = book.record
-        plan = adoption_plan(record, self._services.places(record.id))
+        where = self._services.places(record.id)
+        plan = adoption_plan(record, where)
         hypervisor = self._services.hypervisors[self._config.hypervisor]
+        stack.push_async_callback(drop_runtime_folder, where)
         if self._config.network is NetworkMode.BRIDGED:
             await self._services.network.prepare()
             await plug_in(self._services, book, claim, stack, adopt=True)
@@ -160,8 +162,7 @@ class Session:
             nursery.start_soon(self.agent.follow, vmm)
             nursery.start_soon(self._keep_deadline)
             nursery.start_soon(self._await_order, vmm)
-            report = await vmm.wait_exited()
-        return report
+            return await vmm.wait_exited()
 
     async def _hold_console(self, vmm: Vmm) -> None:
         try:
