@@ -12,6 +12,7 @@ import pytest
 from volant.daemon.store.lock import LOCK_NAME, state_lock
 from volant.proto.errors import StateLocked, StoreFailed
 
+ROOT = Path(__file__).parents[3]
 HOLD = """
 import sys, pathlib
 from volant.daemon.store.lock import state_lock
@@ -36,7 +37,7 @@ def test_the_folder_is_free_again_after_leaving(tmp_path: Path) -> None:
 
 
 def test_a_killed_daemon_holds_nothing(tmp_path: Path) -> None:
-    with subprocess.Popen([sys.executable, "-c", HOLD, str(tmp_path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as holder:
+    with subprocess.Popen([sys.executable, "-c", HOLD, str(tmp_path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=ROOT) as holder:
         assert holder.stdout is not None
         assert holder.stdout.readline() == b"held\n"
         with pytest.raises(StateLocked, match=f"pid {holder.pid}"), state_lock(tmp_path):

@@ -12,12 +12,13 @@ import pytest
 from tests.daemon.store.writer import TASKS
 from volant.daemon.store.store import SqliteStore, open_store
 
+ROOT = Path(__file__).parents[3]
 KILLS = 25
 
 
 def write_and_kill(path: Path, acknowledged: int) -> int:
     """Let a process write, kill it once it has acknowledged so many commits; the greatest number it acknowledged."""
-    with subprocess.Popen([sys.executable, "-m", "tests.daemon.store.writer", str(path)], stdout=subprocess.PIPE) as process:
+    with subprocess.Popen([sys.executable, "-m", "tests.daemon.store.writer", str(path)], stdout=subprocess.PIPE, cwd=ROOT) as process:
         assert process.stdout is not None
         lines = [process.stdout.readline() for _ in range(acknowledged)]
         process.kill()
