@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from volant.proto.connection import Connection
     from volant.proto.method import Method
 
+__all__ = ["BytesCall", "Client", "Stream"]
+
 P = TypeVar("P")
 R = TypeVar("R")
 

@@ -1,0 +1,135 @@
+"""Open STREAM and BYTES calls of the asyncio client."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+from volant.client.asking import typed_item, typed_result
+from volant.client.calls import Inbox, Moved
+from volant.proto.connection import MAX_DATA, Connection
+from volant.proto.errors import Fault
+from volant.proto.messages import ItemReceived, Message
+from volant.proto.method import Method
+
+if TYPE_CHECKING:
+    from typing import Self
+
+    from volant.client.aio import AsyncClient
+
+R = TypeVar("R")
+
+
+class AsyncInbox(Inbox):
+    """An Inbox that tasks can wait on."""
+
+    def __init__(self, id: int, wire: Connection) -> None:
+        super().__init__(id, wire)
+        self._waiting: list[asyncio.Future[None]] = []
+
+    def take(self, message: Message) -> bool:
+        over = super().take(message)
+        self._wake()
+        return over
+
+    def fail(self, fault: Fault) -> None:
+        super().fail(fault)
+        self._wake()
+
+    async def wait_news(self) -> None:
+        """Until something comes for the call, be it credit or its end."""
+        future = asyncio.get_running_loop().create_future()
+        self._waiting.append(future)
+        await future
+
+    def _wake(self) -> None:
+        for future in self._waiting:
+            if not future.done():
+                future.set_result(None)
+        self._waiting.clear()
+
+
+class _Open:
+    """What both kinds have in common. Leaving the `async with` block, or `close`, cancels a call that is still open."""
+
+    def __init__(self, client: AsyncClient, method: Method[Any, Any] | str, name: str, params: dict[str, Any]) -> None:
+        self._client, self._method = client, method
+        self._inbox = client.open(name, params)
+
+    @property
+    def over(self) -> bool:
+        """The daemon has ended the call; what it sent before may still wait to be read."""
+        return self._inbox.over
+
+    def close(self) -> None:
+        self._client.forget(self._inbox)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+    async def result(self) -> Any:
+        """The call's result; waits for it, past what nobody took. Raises the fault it ended with."""
+        while await self._next() is not None:
+            pass
+        return typed_result(self._method, self._inbox.outcome())
+
+    async def _next(self) -> Moved | None:
+        """The oldest message that waits, credit given back for it; None when the call is over. Raises its fault."""
+        while (message := self._inbox.next_moved()) is None:
+            if self._inbox.over:
+                self._inbox.outcome()
+                return None
+            await self._inbox.wait_news()
+        granted = self._inbox.granted(message)
+        if granted:
+            self._client.write(granted)
+        return message
+
+
+class AsyncStream(_Open, Generic[R]):
+    """The items of one STREAM call, typed when the method was; then its `result()`."""
+
+    async def __aiter__(self) -> AsyncIterator[Any]:
+        while (message := await self._next()) is not None:
+            if isinstance(message, ItemReceived):
+                yield typed_item(self._method, message.item)
+
+
+class AsyncBytesCall(_Open):
+    """One BYTES call."""
+
+    async def __aiter__(self) -> AsyncIterator[Moved]:
+        """What comes, in order, until the call is over: items (typed when the method was), data, ends."""
+        while (message := await self._next()) is not None:
+            yield ItemReceived(message.id, typed_item(self._method, message.item)) if isinstance(message, ItemReceived) else message
+
+    async def send(self, channel: int, data: bytes) -> None:
+        """Send all of `data`, waiting for credit. Once the call is over nothing is sent: its fault is raised where it has one."""
+        view = memoryview(data)
+        while view:
+            if self._inbox.over:
+                self._inbox.outcome()
+                return
+            credit = self._client.wire.sendable(self._inbox.id, channel)
+            if not credit:
+                await self._inbox.wait_news()
+                continue
+            piece = bytes(view[: min(credit, MAX_DATA)])
+            self._client.write(self._client.wire.data(self._inbox.id, channel, piece))
+            view = view[len(piece) :]
+            await self._client.wait_writable()
+
+    async def end(self, channel: int) -> None:
+        """Say that no more comes on `channel`."""
+        if not self._inbox.over:
+            self._client.write(self._client.wire.end(self._inbox.id, channel))
+
+    async def cancel(self) -> None:
+        """Ask the daemon to end the call; its fault comes all the same."""
+        if not self._inbox.over:
+            self._client.write(self._client.wire.cancel(self._inbox.id))
