@@ -31,7 +31,7 @@ def members(content: bytes) -> dict[str, object]:
     ("program", "found"),
     [
         ("/usr/bin/busybox", True), ("/bin/sh", True), ("/usr/bin/abs", True), ("/bin/up", True), ("/usr/bin/gone", False),
-        ("/usr/bin/circle", False), ("/usr/bin", False), ("sh", True), ("run", False), ("./run", True), ("../srv/run", True), 
+        ("/usr/bin/circle", False), ("/usr/bin", False), ("sh", True), ("run", False), ("./run", True), ("../srv/run", True),
         ("/nope", False), ("", False),
     ],
 )  # fmt: skip

@@ -7,8 +7,8 @@ import pytest
 from volant.daemon.plugins.versions import version_key
 
 IN_ORDER = [
-    "0.9", "1.0-alpha", "1.0-alpha.1", "1.0-beta", "1.0-rc1", "1.0-rc2", "1.0-rc10", "1.0", "1.0+build1", "1.0+build2", "1.0.1", 
-    "1.2", "v1.9",    "1.10", "2", "2.0", "10", "2024.1", "2024.01.2",
+    "0.9", "1.0-alpha", "1.0-alpha.1", "1.0-beta", "1.0-rc1", "1.0-rc2", "1.0-rc10", "1.0", "1.0+build1", "1.0+build2", "1.0.1",
+    "1.2", "v1.9", "1.10", "2", "2.0", "10", "2024.1", "2024.01.2",
 ]  # fmt: skip
 
 

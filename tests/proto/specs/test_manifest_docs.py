@@ -34,7 +34,7 @@ def fields(kinds: dict[str, Kind], path: str = "") -> Iterator[str]:
             yield here
 
 
-@pytest.mark.parametrize("field", fields(kinds_of(Manifest)))
+@pytest.mark.parametrize("field", list(fields(kinds_of(Manifest))))
 def test_every_field_is_described(field: str) -> None:
     assert f"`{field}`" in TEXT
 
