@@ -74,8 +74,9 @@ _SIGNS = (
 
 def launch_fault(name: str, *, stderr: str, command_line: Sequence[str], exit_code: int | None) -> Fault:
     """The fault for a QEMU that ended at start. `data`: stderr, command_line, vmm_exit_code."""
+    stderr = stderr[-MAX_EXCERPT_CHARS:]
     data: dict[str, Any] = {
-        "stderr": stderr[-MAX_EXCERPT_CHARS:],
+        "stderr": stderr,
         "command_line": list(command_line),
         "vmm_exit_code": exit_code,
     }
@@ -83,7 +84,7 @@ def launch_fault(name: str, *, stderr: str, command_line: Sequence[str], exit_co
         if match := sign.pattern.search(stderr):
             sentence = sign.sentence.format(**match.groupdict())
             return sign.fault(f"VM {name!r} can't start: {sentence}", hint=sign.hint, **data)
-    return LaunchFailed(f"QEMU ended at start ({_how(exit_code)}): {_last_words(stderr)}", hint="its whole stderr is in the details", **data)
+    return LaunchFailed(f"QEMU ended at start ({_how(exit_code)}): {_last_words(stderr)}", hint="the details hold its whole stderr", **data)
 
 
 def exit_cause(*, shutdown_reason: str, panicked: bool, killed: bool, exit_code: int | None, console_end: bytes) -> str:
@@ -107,13 +108,19 @@ def exit_cause(*, shutdown_reason: str, panicked: bool, killed: bool, exit_code:
     return "unknown"
 
 
-_PREFIX = re.compile(r"\S*qemu\S*: (?:-[\w-]+ (?:\{.*\}|\S+): )?")
+_PREFIX = re.compile(r"[\w./-]{0,200}: (?:-[\w-]+ (?:\{.*\}|\S+): )?")
 """How QEMU begins its complaints: its own name, then maybe the option it complains about."""
+
+_LAST_WORDS = 1_000
+"""Characters of a complaint that fit into a sentence; the details have the rest."""
 
 
 def _last_words(stderr: str) -> str:
     lines = stderr.strip().splitlines()
-    return _PREFIX.sub("", lines[-1], count=1) if lines else "it said nothing"
+    if not lines:
+        return "it said nothing"
+    prefix = _PREFIX.match(lines[-1])
+    return lines[-1][prefix.end() if prefix else 0 :][:_LAST_WORDS]
 
 
 def _how(exit_code: int | None) -> str:
