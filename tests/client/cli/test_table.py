@@ -12,7 +12,11 @@ from volant.client.cli.text import width_of
 TABLE = [column for column in VM if not column.wide]
 RECORDS = [
     vm("web-1"),
-    vm("a-name-as-long-as-names-may-get-which-is-sixty-three-characters", status="failed", reason="the guest's kernel panicked: no init found"),
+    vm(
+        "a-name-as-long-as-names-may-get-which-is-sixty-three-characters",
+        status="failed",
+        reason="the guest's kernel panicked: no init found",
+    ),
     vm("世界", plugin="\x1b[31mred\x1b]0;title\x07", status="stopped", ip=""),
 ]
 
@@ -56,7 +60,9 @@ def test_colour_marks_the_state_and_changes_no_width() -> None:
 
 
 def test_columns_line_up_with_wide_characters() -> None:
-    lines = render([Column("A", "a"), Column("B", "b")], [{"a": "世界", "b": "x"}, {"a": "abc", "b": "x"}], width=None, header=False, colour=False)
+    lines = render(
+        [Column("A", "a"), Column("B", "b")], [{"a": "世界", "b": "x"}, {"a": "abc", "b": "x"}], width=None, header=False, colour=False
+    )
     assert [width_of(line.partition("x")[0]) for line in lines] == [6, 6]
 
 

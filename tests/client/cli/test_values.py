@@ -11,7 +11,8 @@ from volant.proto.errors import Usage
 
 
 @pytest.mark.parametrize(
-    ("text", "ms"), [("500ms", 500), ("30s", 30_000), ("2m", 120_000), ("1h30m", 5_400_000), ("1.5s", 1_500), ("7", 7_000), ("0", 0), ("1d", 86_400_000)]
+    ("text", "ms"),
+    [("500ms", 500), ("30s", 30_000), ("2m", 120_000), ("1h30m", 5_400_000), ("1.5s", 1_500), ("7", 7_000), ("0", 0), ("1d", 86_400_000)],
 )
 def test_durations(text: str, ms: int) -> None:
     assert values.milliseconds(text) == ms
@@ -69,7 +70,17 @@ def test_instants() -> None:
 
 @pytest.mark.parametrize(
     ("seconds", "shown"),
-    [(-1, "0ms"), (0.812, "812ms"), (4.21, "4.2s"), (42, "42s"), (119, "119s"), (180, "3m"), (7_500, "2h5m"), (90_000, "25h"), (345_600, "4d")],
+    [
+        (-1, "0ms"),
+        (0.812, "812ms"),
+        (4.21, "4.2s"),
+        (42, "42s"),
+        (119, "119s"),
+        (180, "3m"),
+        (7_500, "2h5m"),
+        (90_000, "25h"),
+        (345_600, "4d"),
+    ],
 )
 def test_durations_for_people(seconds: float, shown: str) -> None:
     assert human.duration(seconds) == shown

@@ -61,21 +61,24 @@ VM = [
     Column("LABELS", "labels", show=_labels, raw=_labels, wide=True),
 ]
 
+
+def _artifacts(record: dict[str, Any]) -> str:
+    return ",".join(f"{role}={digest[:12]}" for role, digest in sorted((record.get("artifacts") or {}).items()))
+
+
+def _warnings(record: dict[str, Any]) -> str:
+    return str(len(record.get("warnings") or ()))
+
+
 PLUGIN = [
     Column("NAME", "name", flexible=True),
     Column("VERSION", "version", flexible=True),
     Column("ENABLED", "enabled", show=lambda record: "yes" if record.get("enabled") else "no", keep=3),
     Column("RUNTIME", "runtime", flexible=True, keep=2),
     Column("INSTALLED", "installed_at", show=_age("installed_at"), right=True, keep=1),
-    Column("ARTIFACTS", "artifacts", raw=lambda record: _artifacts(record), show=lambda record: _artifacts(record), wide=True),
-    Column("WARNINGS", "warnings", raw=lambda record: len(record.get("warnings") or ()), show=lambda record: str(len(record.get("warnings") or ())),
-           right=True, wide=True),
-]  # fmt: skip
-
-
-def _artifacts(record: dict[str, Any]) -> str:
-    return ",".join(f"{role}={digest[:12]}" for role, digest in sorted((record.get("artifacts") or {}).items()))
-
+    Column("ARTIFACTS", "artifacts", show=_artifacts, raw=_artifacts, wide=True),
+    Column("WARNINGS", "warnings", show=_warnings, raw=_warnings, right=True, wide=True),
+]
 
 EVENT = [
     Column("SEQ", "seq", right=True),

@@ -54,7 +54,7 @@ def nearest(word: str, choices: list[str]) -> list[str]:
     """Which of `choices` somebody who typed `word` may have meant, the likeliest first."""
     import difflib
 
-    return difflib.get_close_matches(word, choices, n=MAX_SUGGESTIONS, cutoff=0.6)
+    return difflib.get_close_matches(word, choices, n=MAX_SUGGESTIONS, cutoff=0.5)
 
 
 def _joined(value: object) -> str:

@@ -4,25 +4,31 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
-from typing import Any
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from volant.client.cli import failures
 from volant.proto.errors import ExitCode, Fault, NoSuchPlugin, NoSuchVm, ProtocolFault, Unreachable
+
+if TYPE_CHECKING:
+    from volant.client.blocking import Client
+
+T = TypeVar("T")
 
 MAX_CHOICES = 1_000
 """Names looked through for a suggestion: one page."""
 
 
-def for_each(client: Any, args: argparse.Namespace, act: Callable[[str], object]) -> int:
+def for_each(client: Client, args: argparse.Namespace, act: Callable[[str], object]) -> int:
     """`act` on each of `args.names` in their order. One name's fault is the command's; of several, code 8 when only some failed."""
     names = list(dict.fromkeys(args.names))
     if len(names) == 1:
-        with_suggestion(client, lambda: act(names[0]))
+        with_suggestion(client, partial(act, names[0]))
         return ExitCode.OK
     failed: list[Fault] = []
     for name in names:
         try:
-            with_suggestion(client, lambda name=name: act(name))  # type: ignore[misc]
+            with_suggestion(client, partial(act, name))
         except (Unreachable, ProtocolFault):
             raise  # the rest would fail the same way
         except Fault as fault:
@@ -36,7 +42,7 @@ def for_each(client: Any, args: argparse.Namespace, act: Callable[[str], object]
     return codes.pop() if len(codes) == 1 else ExitCode.FAILED
 
 
-def with_suggestion(client: Any, act: Callable[[], Any]) -> Any:
+def with_suggestion(client: Client, act: Callable[[], T]) -> T:
     """The result of `act`; where it finds no such VM or plugin, the fault's hint names those that are spelled much the same."""
     try:
         return act()
@@ -46,7 +52,7 @@ def with_suggestion(client: Any, act: Callable[[], Any]) -> Any:
         raise _suggesting(client, fault, "plugin.list", {}) from None
 
 
-def _suggesting(client: Any, fault: Fault, method: str, params: dict[str, Any]) -> Fault:
+def _suggesting(client: Client, fault: Fault, method: str, params: dict[str, Any]) -> Fault:
     try:
         names = [str(item["name"]) for item in client.call_plain(method, params)["items"]]
     except Fault:

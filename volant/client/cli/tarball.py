@@ -12,12 +12,24 @@ import posixpath
 import stat
 import tarfile
 from collections.abc import Callable
-from typing import IO, Any
+from typing import IO, Protocol, cast
 
 from volant.proto.errors import Failed
 
 CHUNK = 64 * 1024
 _FOLDER_FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+
+
+class Readable(Protocol):
+    """Where an archive comes from."""
+
+    def read(self, size: int = -1, /) -> bytes: ...
+
+
+class Writable(Protocol):
+    """Where an archive goes."""
+
+    def write(self, data: bytes, /) -> int: ...
 
 
 class HostileArchive(Failed):
@@ -59,12 +71,12 @@ class Unpacker:
         self.skipped: list[tuple[str, str]] = []
         """(name, why) of members that were left out."""
 
-    def unpack(self, stream: IO[bytes]) -> None:
+    def unpack(self, stream: Readable) -> None:
         """Take the whole archive from `stream`."""
         parent = os.open(self._folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         folders: list[tuple[tuple[str, ...], tarfile.TarInfo]] = []
         try:
-            with tarfile.open(fileobj=stream, mode="r|", bufsize=CHUNK, errorlevel=1) as archive:
+            with tarfile.open(fileobj=_as_file(stream), mode="r|", bufsize=CHUNK, errorlevel=1) as archive:
                 for member in archive:
                     parts = self._placed(member.name)
                     self._take(parent, parts, member, archive)
@@ -88,8 +100,8 @@ class Unpacker:
         return (self._base, *parts[len(self._root) :])
 
     def _take(self, parent: int, parts: tuple[str, ...], member: tarfile.TarInfo, archive: tarfile.TarFile) -> None:
-        if not (member.isfile() or member.isdir() or member.issym()) or member.issparse():
-            kind = "a hard link" if member.islnk() else "a sparse file" if member.issparse() else "a device, pipe or socket"
+        if not (member.isfile() or member.isdir() or member.issym() or member.islnk()) or member.issparse():
+            kind = "a sparse file" if member.issparse() else "a device, pipe or socket"
             self.skipped.append((member.name, f"{kind} is not copied"))
             return
         if member.issym() and not link_stays_inside(parts[1:] or parts, member.linkname):
@@ -100,12 +112,33 @@ class Unpacker:
             if member.issym():
                 _unlink(folder, parts[-1])
                 os.symlink(member.linkname, parts[-1], dir_fd=folder)
+            elif member.islnk():
+                self._link(parent, folder, parts[-1], member)
             elif member.isfile():
                 source = archive.extractfile(member)
                 assert source is not None, "a regular member has contents"
                 self._write(folder, parts[-1], member, source)
         finally:
             os.close(folder)
+
+    def _link(self, parent: int, folder: int, name: str, member: tarfile.TarInfo) -> None:
+        """A second name for a regular file that came before; anything else it may point at is left alone."""
+        try:
+            first = self._placed(member.linkname)
+            there = _opened(parent, first[:-1])
+        except HostileArchive:
+            self.skipped.append((member.name, f"a hard link that leads out of the copied tree, to {member.linkname[:200]!r}"))
+            return
+        try:
+            if not stat.S_ISREG(os.lstat(first[-1], dir_fd=there).st_mode):
+                raise FileNotFoundError
+            _unlink(folder, name)
+            os.link(first[-1], name, src_dir_fd=there, dst_dir_fd=folder, follow_symlinks=False)
+            self.files += 1
+        except FileNotFoundError:
+            self.skipped.append((member.name, "a hard link to a file that did not come before it"))
+        finally:
+            os.close(there)
 
     def _write(self, folder: int, name: str, member: tarfile.TarInfo, source: IO[bytes]) -> None:
         _unlink(folder, name)
@@ -131,7 +164,7 @@ class Unpacker:
             os.close(folder)
 
 
-def pack(source: str, name: str, stream: Any, progress: Callable[[int], None]) -> int:
+def pack(source: str, name: str, stream: Writable, progress: Callable[[int], None]) -> int:
     """Write the local file or folder `source` as `name` (empty: a folder's contents alone) to `stream`; how many files went."""
     files, sent = 0, 0
 
@@ -144,13 +177,18 @@ def pack(source: str, name: str, stream: Any, progress: Callable[[int], None]) -
         info.uname = info.gname = ""
         return info
 
-    with tarfile.open(fileobj=stream, mode="w|", bufsize=CHUNK, format=tarfile.PAX_FORMAT) as archive:
+    with tarfile.open(fileobj=_as_file(stream), mode="w|", bufsize=CHUNK, format=tarfile.PAX_FORMAT) as archive:
         if name:
             archive.add(source, arcname=name, filter=counted)
         else:
             for entry in sorted(os.listdir(source)):
                 archive.add(os.path.join(source, entry), arcname=entry, filter=counted)
     return files
+
+
+def _as_file(stream: Readable | Writable) -> IO[bytes]:
+    """For the type checker: in its stream modes tarfile calls nothing but `read`, or `write`."""
+    return cast("IO[bytes]", stream)
 
 
 def _opened(parent: int, parts: tuple[str, ...]) -> int:

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import argparse
+import codecs
 import os
 import sys
 from typing import Any
 
 from volant.client.cli import columns, output, terminal
-from volant.client.cli.connect import open_client
+from volant.client.cli.connect import Client, open_client
 from volant.client.cli.parsing import Parser, add_duration, add_names, add_output, checked, style_of
+from volant.client.cli.pump import STDIN, Pump
 from volant.client.cli.several import with_suggestion
 from volant.client.cli.text import harmless, harmless_block
 from volant.client.cli.values import header, pair
 from volant.proto.errors import ExitCode, NoSuchFile, Usage
 
-CHUNK = 64 * 1024
 _HTTP_ERROR = 400
 
 
@@ -98,44 +99,51 @@ def _body(data: str | None) -> Any:
     return os.fsencode(data)
 
 
-def _call(client: Any, params: dict[str, Any], body: Any, *, include: bool) -> int:
+def _call(client: Client, params: dict[str, Any], body: Any, *, include: bool) -> int:
+    """Body and answer move at the same time: a workload may answer before it has read everything."""
+    show = _Shown(include=include)
     with client.bytes_call("vm.call", params) as call:
+        pump = Pump(call, sink=show.data)
+        pump.on_item = show.head
         if isinstance(body, bytes):
-            call.write(body)
+            call.send(STDIN, body)
         elif body is not None:
-            while piece := body.read(CHUNK):
-                call.write(piece)
-        call.finish()
-        head = call.item()
-        if include:
-            _write(f"HTTP {head['status']} {head['reason']}\n" + "".join(f"{name}: {value}\n" for name, value in head["headers"]) + "\n")
-        if terminal.is_tty(1):
-            _show(call)
-        else:
-            sys.stdout.flush()
-            while piece := call.read(CHUNK):
-                terminal.write_all(1, piece)
-        call.result()
-    if head["status"] < _HTTP_ERROR:
-        return ExitCode.OK
+            pump.feed = body.fileno()
+        pump.run()
+    show.finish()
     sys.stdout.flush()
-    terminal.say(f"error: the workload answered {head['status']} {harmless(str(head['reason']))}".rstrip())
+    if show.status < _HTTP_ERROR:
+        return ExitCode.OK
+    terminal.say(f"error: the workload answered {show.status} {harmless(show.reason)}".rstrip())
     return ExitCode.FAILED
 
 
-def _write(text: str) -> None:
-    sys.stdout.write(harmless_block(text) if terminal.is_tty(1) else text)
+class _Shown:
+    """The answer on its way to stdout: as it is, or on a terminal as text that it doesn't obey, with a line end at its end."""
 
+    def __init__(self, *, include: bool) -> None:
+        self.status, self.reason = 0, ""
+        self._include = include
+        self._decoder = codecs.getincrementaldecoder("utf-8")("replace") if terminal.is_tty(1) else None
+        self._last = "\n"
 
-def _show(call: Any) -> None:
-    """The body on a terminal: as text that it doesn't obey, with a line end at its end."""
-    import codecs
+    def head(self, head: dict[str, Any]) -> None:
+        self.status, self.reason = int(head["status"]), str(head["reason"])
+        if self._include:
+            lines = [f"HTTP {self.status} {self.reason}", *(f"{name}: {value}" for name, value in head["headers"]), ""]
+            text = "".join(f"{harmless(line) if self._decoder else line}\n" for line in lines)
+            sys.stdout.write(text)
 
-    decoder = codecs.getincrementaldecoder("utf-8")("replace")
-    last = "\n"
-    while piece := call.read(CHUNK):
-        text = harmless_block(decoder.decode(piece))
+    def data(self, _: int, data: bytes) -> None:
+        if self._decoder is None:
+            sys.stdout.flush()
+            terminal.write_all(1, data)
+            return
+        text = harmless_block(self._decoder.decode(data))
         sys.stdout.write(text)
-        last = text[-1:] or last
-    if last != "\n":
-        sys.stdout.write("\n")
+        sys.stdout.flush()
+        self._last = text[-1:] or self._last
+
+    def finish(self) -> None:
+        if self._last != "\n":
+            sys.stdout.write("\n")

@@ -5,15 +5,14 @@ from __future__ import annotations
 import argparse
 import os
 import posixpath
-import shutil
-import sys
 import tarfile
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from volant.client.cli import terminal
-from volant.client.cli.connect import open_client
+from volant.client.cli.connect import BytesCall, Client, open_client
 from volant.client.cli.narrate import StatusLine, bar
 from volant.client.cli.parsing import Parser
+from volant.client.cli.pump import Pump
 from volant.client.cli.several import with_suggestion
 from volant.client.cli.tarball import CHUNK, Unpacker, pack
 from volant.client.cli.text import harmless
@@ -68,7 +67,7 @@ def side(text: str) -> str | Guest:
         return text
     if not path:
         raise Usage(f"{text!r} names no path in the VM", hint=f"for example: {name}:/etc/hosts")
-    return Guest(name, path)
+    return Guest(name, "/" + path.lstrip("/"))
 
 
 class Place(NamedTuple):
@@ -94,12 +93,12 @@ def destination(base: str, target: str, *, source_is_folder: bool, contents_only
     return Place(folder or ".", name)
 
 
-def _copy_in(client: Any, source: str, target: Guest, line: StatusLine) -> int:
+def _copy_in(client: Client, source: str, target: Guest, line: StatusLine) -> int:
     if source == "-":
         with client.bytes_call("vm.copy_in", {"name": target.vm, "path": target.path}) as call:
-            shutil.copyfileobj(sys.stdin.buffer, call, CHUNK)
-            call.finish()
-            call.result()
+            pump = Pump(call, sink=lambda channel, data: None)
+            pump.feed = 0
+            pump.run()
         return ExitCode.OK
     if not os.path.lexists(source):
         raise NoSuchFile(f"there is no file or folder {source}", hint="check the path")
@@ -116,21 +115,22 @@ def _copy_in(client: Any, source: str, target: Guest, line: StatusLine) -> int:
     return ExitCode.OK
 
 
-def _copy_out(client: Any, source: Guest, target: str, line: StatusLine, *, quiet: bool) -> int:
+def _copy_out(client: Client, source: Guest, target: str, line: StatusLine, *, quiet: bool) -> int:
     contents_only = ends_in_dot(source.path)
     path = posixpath.normpath(source.path)
     if target == "-" and terminal.is_tty(1):
         raise Usage("a tar stream would spoil the terminal", hint="redirect the output: volant vm cp NAME:PATH - > files.tar")
     with client.bytes_call("vm.copy_out", {"name": source.vm, "path": path}) as call:
         if target == "-":
-            shutil.copyfileobj(call, sys.stdout.buffer, CHUNK)
+            while piece := call.read(CHUNK):
+                terminal.write_all(1, piece)
             call.result()
             return ExitCode.OK
         head = PeekedStream(call)
         place = destination(
             posixpath.basename(path) or source.vm,
             target,
-            source_is_folder=head.is_folder,
+            source_is_folder=head.kind == tarfile.DIRTYPE,
             contents_only=contents_only,
             target_kind="folder" if os.path.isdir(target) else "file" if os.path.lexists(target) else "missing",
         )
@@ -153,11 +153,11 @@ def ends_in_dot(path: str) -> bool:
 class PeekedStream:
     """A byte stream whose first tar header was looked at and given back."""
 
-    def __init__(self, stream: Any) -> None:
+    def __init__(self, stream: BytesCall) -> None:
         self._stream = stream
         self._kept = bytearray()
-        kind = self._first_kind()
-        self.is_folder = kind == tarfile.DIRTYPE
+        self.kind = self._first_kind()
+        """Type of the first member; empty when there is none."""
 
     def _first_kind(self) -> bytes:
         """Type of the first member that is a file's: headers that only add to the next one are skipped."""
@@ -189,22 +189,29 @@ class PeekedStream:
             piece = bytes(self._kept[:size])
             del self._kept[:size]
             return piece
-        data: bytes = self._stream.read(size)
-        return data
+        return self._stream.read(size)
 
 
 MAX_EXTENSION = 64 * 1024
 """Bytes of a pax or long-name header that is looked past: names have at most 4 KiB."""
 
 
-def _kind_in_guest(client: Any, place: Guest) -> str:
-    """What is at a path in the guest: the first header of copying it out tells, and no more than that is read."""
+def _kind_in_guest(client: Client, place: Guest) -> str:
+    """What is at a path in the guest: file, folder (also behind a link) or missing."""
     path = posixpath.normpath(place.path)
+    kind = _first_kind(client, place.vm, path)
+    if kind == tarfile.SYMTYPE:
+        return "folder" if _first_kind(client, place.vm, f"{path}/.") == tarfile.DIRTYPE else "file"
+    return "missing" if kind is None else "folder" if kind == tarfile.DIRTYPE else "file"
+
+
+def _first_kind(client: Client, vm: str, path: str) -> bytes | None:
+    """Type of what copying `path` out begins with, None when nothing is there. No more is read: there is no cheaper question."""
     try:
-        with client.bytes_call("vm.copy_out", {"name": place.vm, "path": path}) as call:
-            return "folder" if PeekedStream(call).is_folder else "file"
+        with client.bytes_call("vm.copy_out", {"name": vm, "path": path}) as call:
+            return PeekedStream(call).kind
     except NoSuchFile:
-        return "missing"
+        return None
 
 
 def _size_of(source: str) -> int:

@@ -6,7 +6,7 @@ import argparse
 from typing import Any
 
 from volant.client.cli import columns, human, output, terminal
-from volant.client.cli.connect import open_client
+from volant.client.cli.connect import Client, open_client
 from volant.client.cli.parsing import Parser, add_names, add_output, checked, style_of
 from volant.client.cli.values import count
 from volant.proto.errors import ExitCode, Usage
@@ -28,6 +28,7 @@ def configure_list(parser: Parser) -> None:
     parser.add_argument("--all", "-a", action="store_true", help="all of them, on a terminal too")
     parser.give_examples(
         "volant vm list",
+        "volant ps --all",
         "volant vm list --filter status=ready,running --filter plugin=web",
         "volant vm list --sort=-created --limit 5 -o wide",
         "volant vm list -o name --filter status=crashed | xargs -r volant vm restart",
@@ -48,7 +49,7 @@ def run_list(args: argparse.Namespace) -> int:
     return ExitCode.OK
 
 
-def _pages(client: Any, wanted: dict[str, Any], limit: int | None) -> dict[str, Any]:
+def _pages(client: Client, wanted: dict[str, Any], limit: int | None) -> dict[str, Any]:
     """One reply made of as many pages as `limit` (None: all) takes."""
     reply: dict[str, Any] = client.call_plain("vm.list", wanted | {"limit": PAGE if limit is None else min(limit, PAGE)})
     items = list(reply["items"])
