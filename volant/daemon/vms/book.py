@@ -101,7 +101,7 @@ class Book:
 
     def _draft(self, kind: str, message: str) -> EventDraft:
         record = self.record
-        data: dict[str, Any] = {"status": record.state, "generation": record.generation, "boot": record.boot}
+        data: dict[str, Any] = {"status": record.state.value, "generation": record.generation, "boot": record.boot}
         if record.ip:
             data["ip"] = record.ip
         return EventDraft(kind=kind, vm=record.name, vm_id=record.id, message=message or record.reason, data=data)

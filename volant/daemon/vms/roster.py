@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import trio
 
@@ -64,6 +64,9 @@ class Roster:
         configs = await store.latest_configs()
         for record in await store.vms():
             config = configs[record.id]
+            if record.state is VmState.READY:
+                # Ready is what an agent says to this daemon; until it does, the VM is thought to run and no more.
+                record = replace(record, state=VmState.RUNNING)
             plugin = self._services.catalog.record(record.plugin, record.plugin_version)
             book = Book(self._services.journal, record, config, plugin)
             if record.forwards:
@@ -209,7 +212,7 @@ class Roster:
                 f"VM {record.name!r} was not {until} after {timeout_ms / 1000:g} s; it is {record.state}",
                 hint=f"it goes on by itself: `volant vm wait {record.name} --for {until}`, or give more --timeout",
                 name=record.name,
-                status=record.state,
+                status=record.state.value,
             )
 
     def _new_book(self, vm_id: str, asked: CreateVm, config: VmConfig, plugin: PluginRecord, lease: Lease | None, author: str) -> Book:

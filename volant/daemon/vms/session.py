@@ -82,7 +82,7 @@ class Session:
         if record.state is not VmState.RUNNING:
             return
         fields: dict[str, Any] = {"health": "healthy", "reason": ""}
-        if first and not record.ready_ms:
+        if first and not record.ready_at:
             fields |= {"ready_at": self._services.now(), "ready_ms": int((trio.current_time() - self._started) * 1000)}
         await self._book.change(state=VmState.READY, **fields)
 
@@ -148,12 +148,9 @@ class Session:
             claim.gone("process", record.id)
             return None
         keep_until_dead(vmm, claim, stack, record.id)
-        self._was_ready = bool(record.ready_ms)
+        self._was_ready = bool(record.ready_at)
         if record.state is VmState.STARTING:
             await book.change(state=VmState.RUNNING, process=vmm.identity)
-        elif record.state is VmState.READY:
-            # Ready is what an agent says to this daemon; until it does, the VM is known to run and no more.
-            await book.change(state=VmState.RUNNING)
         return vmm
 
     async def _live(self, vmm: Vmm) -> ExitReport:
