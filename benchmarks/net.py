@@ -1,6 +1,6 @@
 """The network room against iproute2 and the `nft` program, in a network namespace of its own. Needs root.
 
-Goals: /taps/ and /nft/ rows of the limits in docs/network.md.
+The goals are those that docs/network.md promises.
 """
 
 from __future__ import annotations
