@@ -66,6 +66,14 @@ async def test_a_file_is_copied_and_verified(library: ImageLibrary, tmp_path: Pa
     assert kept(tmp_path) == [DIGEST]
 
 
+async def test_another_user_may_read_an_image_and_not_list_the_cache(library: ImageLibrary, tmp_path: Path) -> None:
+    source = tmp_path / "root.img"
+    source.write_bytes(BODY)
+    image = await library.fetch(str(source), checksum="", format="raw")
+    assert image.path.stat().st_mode & 0o777 == 0o444
+    assert image.path.parent.stat().st_mode & 0o777 == image.path.parent.parent.stat().st_mode & 0o777 == 0o711
+
+
 async def test_holes_stay_holes(library: ImageLibrary, tmp_path: Path) -> None:
     source = tmp_path / "sparse.img"
     source.write_bytes(BODY)

@@ -46,6 +46,11 @@ def test_path_decides_where_a_bare_name_is_looked_for() -> None:
     assert not find_program(tree, "sh", path="/opt")
 
 
+def test_a_file_that_is_not_executable_is_no_program() -> None:
+    plain = samples.cpio({"init": b"#!"}).replace(b"000081ED", b"000081A4")
+    assert not find_program(list_members(io.BytesIO(plain).read, "the initramfs"), "/init")
+
+
 def test_archives_in_a_row_make_one_tree() -> None:
     both = samples.cpio({"a": b"1"}) + bytes(512) + samples.cpio({"b": b"2"})
     assert set(members(both)) == {"a", "b"}

@@ -15,7 +15,7 @@ from pathlib import Path
 import trio
 
 import volant
-from volant.daemon.images.cache import Cache, disk_full, free_bytes, move_durably, read_head
+from volant.daemon.images.cache import Cache, disk_full, free_bytes, make_folder, move_durably, read_head
 from volant.daemon.images.formats import check
 from volant.daemon.images.kernel_files import Kernel
 from volant.daemon.images.programs import run_program
@@ -56,7 +56,7 @@ class AgentImages:
     async def _build(self, modules: Path | None, workload: CachedImage | None, target: Path) -> Path:
         if target.exists():
             return target
-        self._folder.mkdir(parents=True, exist_ok=True)
+        make_folder(self._folder)
         needed = _IMAGE_BYTES + (workload.size if workload else 0)
         if (free := free_bytes(self._folder)) < needed:
             raise disk_full(self._folder, needed - free)

@@ -85,7 +85,8 @@ class Cache:
 
     def prepare(self) -> None:
         """Make the folders, and remove drafts of an earlier daemon. Call it once, before anything else."""
-        self._files.mkdir(parents=True, exist_ok=True, mode=0o755)
+        make_folder(self._files.parent)
+        make_folder(self._files)
         self._drafts.mkdir(exist_ok=True, mode=0o700)
         for left in self._drafts.iterdir():
             if left.is_dir():
@@ -140,6 +141,12 @@ class Cache:
         if found := self.find(digest):
             found.path.unlink(missing_ok=True)
             sync_folder(self._files)
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder, whatever the umask, that an unprivileged VMM can open files in, and only the daemon can list or change."""
+    folder.mkdir(parents=True, exist_ok=True)
+    folder.chmod(0o711)
 
 
 def read_head(path: Path) -> tuple[bytes, int]:

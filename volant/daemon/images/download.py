@@ -68,7 +68,10 @@ def copy_file(path: Path, draft: Draft, report: Report) -> None:
 
 @dataclass(eq=False)
 class Download:
-    """One GET with its redirects; `abort`, from any thread, ends its waiting for the network."""
+    """One GET with its redirects.
+
+    `abort`, from any thread, ends its waiting for data at once; a connection that is being made ends by its own time-out.
+    """
 
     url: str
     patience: Patience

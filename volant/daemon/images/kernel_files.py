@@ -21,7 +21,7 @@ from pathlib import Path
 
 import trio
 
-from volant.daemon.images.cache import Cache, move_durably, open_regular
+from volant.daemon.images.cache import Cache, make_folder, move_durably, open_regular
 from volant.daemon.images.kernels import MAX_VMLINUX, BzImage, is_pvh, parse_kernel
 from volant.proto.errors import HostShort, ImageFailed
 
@@ -104,7 +104,7 @@ class KernelFiles:
         vmlinux = unpack_payload(data[start : start + length - 4], size)
         if vmlinux is None or len(vmlinux) != size or not is_pvh(vmlinux):
             return False
-        self._folder.mkdir(parents=True, exist_ok=True)
+        make_folder(self._folder)
         with self._cache.draft(f"the unpacked kernel {target.name}") as draft:
             draft.write(vmlinux)
             draft.finish()

@@ -41,7 +41,7 @@ class Member:
 def list_members(read: Read, label: str) -> dict[str, Member]:
     """The members of an archive by their path from the root, without a leading slash. ImageFailed when it is broken."""
     found: dict[str, Member] = {}
-    at = 0
+    at, is_whole = 0, False
     while True:
         header = read(1)
         at += 1
@@ -49,6 +49,7 @@ def list_members(read: Read, label: str) -> dict[str, Member]:
             header, at = read(1), at + 1
         if not header:
             break
+        is_whole = False
         header += read(_HEADER - 1)
         at += _HEADER - 1
         mode, size, name_size = _fields(header, label)
@@ -56,23 +57,27 @@ def list_members(read: Read, label: str) -> dict[str, Member]:
         at += name_size + -(at + name_size) % 4
         link = _skip(read, size + -size % 4, keep=size if stat.S_ISLNK(mode) else 0, label=label)
         at += size + -size % 4
-        if name != _TRAILER:
+        if name == _TRAILER:
+            is_whole = True
+        else:
             found[posixpath.normpath("/" + name).lstrip("/")] = Member(mode, link.decode("utf-8", "surrogateescape"))
         if len(found) > MAX_ENTRIES:
             raise ImageFailed(f"{label} has more than {MAX_ENTRIES} members", hint="ship a root file system instead")
+    if not is_whole:
+        raise ImageFailed(f"{label} is cut short", hint="fetch or build it again")
     return found
 
 
 def find_program(members: dict[str, Member], program: str, *, workdir: str = "/", path: str = "") -> bool:
     """Whether the tree has `program` as exec would look for it: absolute, relative to `workdir`, or in the folders of `path`."""
     if "/" in program:
-        return _is_file(members, posixpath.join(workdir or "/", program))
+        return _is_executable(members, posixpath.join(workdir or "/", program))
     folders = (path or DEFAULT_PATH).split(":")
-    return any(_is_file(members, posixpath.join("/", folder, program)) for folder in folders)
+    return any(_is_executable(members, posixpath.join("/", folder, program)) for folder in folders)
 
 
-def _is_file(members: dict[str, Member], path: str) -> bool:
-    """Whether an absolute path leads to a regular file, links followed."""
+def _is_executable(members: dict[str, Member], path: str) -> bool:
+    """Whether an absolute path leads to an executable file, links followed."""
     todo = [part for part in posixpath.normpath(path).split("/") if part]
     at, links = "", 0
     while todo:
@@ -91,7 +96,7 @@ def _is_file(members: dict[str, Member], path: str) -> bool:
             continue
         at = here
     found = members.get(at)
-    return found is not None and stat.S_ISREG(found.mode)
+    return found is not None and stat.S_ISREG(found.mode) and bool(found.mode & 0o111)
 
 
 def _fields(header: bytes, label: str) -> tuple[int, int, int]:
