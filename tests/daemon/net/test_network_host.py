@@ -323,6 +323,17 @@ async def test_a_port_that_would_end_in_a_rule_is_looked_at(make_network: MakeNe
     await network.close()
 
 
+@pytest.mark.parametrize("subnet", ["10.127.0.0/24", "192.168.127.2/24"])
+async def test_a_lease_of_the_old_subnet_is_refused(make_network: MakeNetwork, netns: NetNs, subnet: str) -> None:
+    port = port_for(make_network(), VM_IDS[0])
+    network = make_network(subnet=parse_subnet(subnet))
+    with pytest.raises(NetworkFailed, match=r"address 192\.168\.127\.2 is none that guests have"):
+        async with network.attached(port):
+            pass
+    assert interfaces(netns) == {"lo"}
+    await network.close()
+
+
 UNPRIVILEGED = """
 import os, pathlib, sys
 os.setgroups([]); os.setgid(65534); os.setuid(65534)

@@ -98,7 +98,14 @@ class HostNetwork:
 
     async def _attach(self, port: NetPort, *, adopt: bool) -> Tap:
         guest = _guest(port)
-        return await self._worker.run(partial(self._kernel.adopt, guest) if adopt else partial(self._kernel.attach, guest, port.vm_id))
+        if adopt:
+            return await self._worker.run(partial(self._kernel.adopt, guest))
+        if guest.ip and (IPv4Address(guest.ip) not in self._config.network or IPv4Address(guest.ip) == self._config.host):
+            raise NetworkFailed(
+                f"the VM's address {guest.ip} is none that guests have in {self._config.network}",
+                hint="the subnet was changed: go back to the old --subnet, or delete the VM and create it anew",
+            )
+        return await self._worker.run(partial(self._kernel.attach, guest, port.vm_id))
 
     async def _detach(self, tap: Tap) -> None:
         """Taps that come while others are being removed go together: the kernel takes as long for one as for fifty."""
