@@ -68,15 +68,15 @@ class Link:
         for message in self.connection.receive(self._attacher.feed(data)):
             self._route(message)
 
-    def start(self, method: str, **params: Any) -> Call:
-        id, frame = self.connection.call(method, params)
+    def start(self, name: str, /, **params: Any) -> Call:
+        id, frame = self.connection.call(name, params)
         call = self.calls[id] = Call(id)
         self.sock.sendall(frame)
         return call
 
-    def call(self, method: str, **params: Any) -> Call:
+    def call(self, name: str, /, **params: Any) -> Call:
         """Call and wait for its end; the fault raised."""
-        return self.finish(self.start(method, **params))
+        return self.finish(self.start(name, **params))
 
     def finish(self, call: Call) -> Call:
         self.until(lambda: call.done)

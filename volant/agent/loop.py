@@ -19,6 +19,9 @@ from typing import Any
 READ_BYTES = 65_536
 """One read from any descriptor: a pipe's capacity, and one data message."""
 
+MAX_WAIT_S = 3_600.0
+"""Longest single wait in the kernel: epoll counts its patience in 32 bits of milliseconds."""
+
 READABLE, WRITABLE, HUNG_UP = select.EPOLLIN, select.EPOLLOUT, select.EPOLLHUP | select.EPOLLERR
 
 
@@ -269,7 +272,7 @@ class Loop:
             return 0
         if not self._timers:
             return None
-        return max(0.0, self._timers[0].when - self.now())
+        return min(max(0.0, self._timers[0].when - self.now()), MAX_WAIT_S)
 
     def _step(self, task: Task, value: int | None) -> None:
         caller, self._current = self._current, task
