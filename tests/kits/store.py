@@ -103,7 +103,7 @@ class RecordsKit:
         await store.commit(PutVm(vm), PutObject(HostObject(kind="tap", name="vt1", vm_id=vm.id)))
         with pytest.raises(StoreFailed, match="tap vt1") as refused:
             await store.commit(DropVm(vm.id), EventDraft(kind="VM_DELETED", vm=vm.name))
-        assert "ledger" in refused.value.hint
+        assert "restart volantd" in refused.value.hint
         assert await store.vms() == (vm,)
         assert await store.event_range() == (0, 0)
         await store.commit(DropObject("tap", "vt1"), DropVm(vm.id))

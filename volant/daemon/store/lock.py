@@ -39,10 +39,10 @@ def _take(descriptor: int, path: Path) -> None:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
         if error.errno != errno.EWOULDBLOCK:
-            raise StoreFailed(f"{path} can't be locked: {error.strerror}", hint="put state_dir on a local file system") from error
+            raise StoreFailed(f"{path} can't be locked: {error.strerror}", hint="put the state folder on a local file system") from error
         holder = os.pread(descriptor, _PID_BYTES, 0).decode(errors="replace").strip() or "unknown"
         raise StateLocked(
-            f"another volantd (pid {holder}) runs on {path.parent}", hint="stop that one first, or configure another state_dir", pid=holder
+            f"another volantd (pid {holder}) runs on {path.parent}", hint=f"stop that one first, or {opening.ELSEWHERE}", pid=holder
         ) from error
     os.ftruncate(descriptor, 0)
     os.pwrite(descriptor, b"%d\n" % os.getpid(), 0)

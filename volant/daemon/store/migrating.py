@@ -13,7 +13,7 @@ from peewee import SqliteDatabase
 from playhouse.migrations import Runner
 
 from volant.daemon.store import problems
-from volant.daemon.store.opening import FILE_MODE, cannot_create, faults, raw
+from volant.daemon.store.opening import ELSEWHERE, FILE_MODE, cannot_create, faults, raw
 from volant.proto.errors import StoreFailed
 
 MIGRATIONS = Path(__file__).with_name("migrations")
@@ -42,7 +42,7 @@ def migrate(database: SqliteDatabase, path: Path, *, migrations: Path) -> None:
         if tables and HISTORY_TABLE not in tables:
             raise StoreFailed(
                 f"{path} is a database of another program (tables {', '.join(sorted(tables)[:3])})",
-                hint="move it away, or configure another state_dir",
+                hint=f"move it away or {ELSEWHERE}",
             )
         runner = Runner(database, str(migrations), table_name=HISTORY_TABLE)
         steps = [cast(_Step, step) for step in runner.status()]

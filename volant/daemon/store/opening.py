@@ -24,7 +24,7 @@ JOURNAL_LIMIT_BYTES = 64 * 1024 * 1024
 FILE_MODE = 0o600
 """Manifests and configs hold environment variables, and those hold secrets."""
 
-_ELSEWHERE = "configure another state_dir"
+ELSEWHERE = "name another folder with --state-dir or VOLANT_STATE_DIR"
 
 DAMAGE_SHOWN = 3
 """How many of `quick_check`'s findings an error quotes; the first says what there is to know."""
@@ -71,7 +71,7 @@ def faults(path: Path) -> Iterator[None]:
 
 def check_folder(folder: Path) -> None:
     if not folder.is_dir():
-        raise StoreFailed(f"the state folder {folder} does not exist", hint=f"make it (`mkdir -p -m 0700 {folder}`) or {_ELSEWHERE}")
+        raise StoreFailed(f"the state folder {folder} does not exist", hint=f"make it (`mkdir -p -m 0700 {folder}`) or {ELSEWHERE}")
 
 
 def check_place(path: Path) -> None:
@@ -87,7 +87,7 @@ def check_place(path: Path) -> None:
 
 def _check_existing(path: Path) -> None:
     if not path.is_file():
-        raise StoreFailed(f"{path} is not a file", hint=f"move it away or {_ELSEWHERE}")
+        raise StoreFailed(f"{path} is not a file", hint=f"move it away or {ELSEWHERE}")
     # Asked without opening: closing any descriptor of the file would drop the locks that SQLite holds through another one.
     for place, mode in ((path, os.R_OK | os.W_OK), (path.parent, os.R_OK | os.W_OK | os.X_OK)):
         if not os.access(place, mode, effective_ids=True):
@@ -99,12 +99,12 @@ def cannot_create(path: Path, error: OSError) -> Fault:
         return problems.disk_full(path)
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
         return _forbidden(path.parent)
-    return StoreFailed(f"{path} can't be made: {error.strerror}", hint=_ELSEWHERE)
+    return StoreFailed(f"{path} can't be made: {error.strerror}", hint=ELSEWHERE)
 
 
 def _forbidden(place: Path) -> StoreFailed:
     if os.statvfs(place).f_flag & os.ST_RDONLY:
-        return StoreFailed(f"{place} lies on a read-only file system", hint=f"mount it for writing or {_ELSEWHERE}")
+        return StoreFailed(f"{place} lies on a read-only file system", hint=f"mount it for writing or {ELSEWHERE}")
     return StoreFailed(
         f"volantd (uid {os.geteuid()}) may not read and write {place}",
         hint="`chown -R` it to the user that runs volantd, or run as its owner",

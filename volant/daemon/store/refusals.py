@@ -29,7 +29,7 @@ def objects_left(vm_id: str, objects: list[str]) -> StoreFailed:
     shown = ", ".join(objects[:OBJECTS_NAMED]) + (", ..." if len(objects) > OBJECTS_NAMED else "")
     return StoreFailed(
         f"VM {vm_id} can't be forgotten: {len(objects)} objects of it are still on the ledger: {shown}",
-        hint="`volant ledger --check` shows which of them are on the host; they must be proven gone first",
+        hint="delete it again; if that fails too, restart volantd, which looks at the host and removes what is left",
         vm_id=vm_id,
         objects=objects,
     )
@@ -38,7 +38,7 @@ def objects_left(vm_id: str, objects: list[str]) -> StoreFailed:
 def object_owned(record: HostObject, owner: str) -> StoreFailed:
     return StoreFailed(
         f"{record.kind} {record.name} belongs to {_owner(owner)} and can't be given to {_owner(record.vm_id)}",
-        hint="`volant ledger --check` compares owners and host",
+        hint="delete that VM first, or restart volantd, which compares its records with the host",
     )
 
 
