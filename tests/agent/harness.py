@@ -17,7 +17,17 @@ from volant.proto import cbor
 from volant.proto.connection import INITIAL_CREDIT, MAX_DATA, Connection, Side
 from volant.proto.errors import Fault
 from volant.proto.frames import MAX_FRAME_TO_DAEMON
-from volant.proto.messages import DataReceived, EndReceived, FaultReceived, Hello, HelloReceived, ItemReceived, Message, ReplyReceived
+from volant.proto.messages import (
+    CreditReceived,
+    DataReceived,
+    EndReceived,
+    FaultReceived,
+    Hello,
+    HelloReceived,
+    ItemReceived,
+    Message,
+    ReplyReceived,
+)
 from volant.proto.preamble import Attacher
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -129,7 +139,7 @@ class Link:
                 self.calls[id].done, self.calls[id].result = True, result
             case FaultReceived(id=id, fault=fault):
                 self.calls[id].done, self.calls[id].fault = True, fault
-            case HelloReceived():
+            case HelloReceived() | CreditReceived():
                 pass
             case _:
                 raise AssertionError(f"the agent sent {message}")

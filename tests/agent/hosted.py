@@ -1,15 +1,20 @@
 """The agent as an ordinary process: `python -I -S hosted.py ROOT FD TREE CONFIG`. Its machine writes down what it is told."""
 
+import ctypes
 import json
 import os
 import sys
 
 sys.path.insert(0, sys.argv[1])
 
-from volant.agent.config import read_config  # noqa: E402
-from volant.agent.console import Console  # noqa: E402
-from volant.agent.core import Agent  # noqa: E402
-from volant.agent.loop import Loop  # noqa: E402
+from volant.agent.config import read_config
+from volant.agent.console import Console
+from volant.agent.core import Agent
+from volant.agent.loop import Loop
+
+
+PR_SET_CHILD_SUBREAPER = 36
+"""<linux/prctl.h>: orphans among our descendants become our children, as they become PID 1's."""
 
 
 class NotedMachine:
@@ -36,6 +41,7 @@ async def _stay(loop: Loop) -> None:
 
 def main() -> None:
     fd, tree, blob = int(sys.argv[2]), sys.argv[3], sys.argv[4].encode()
+    ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     agent = Agent(Console(1), NotedMachine())
 
     async def open_pipe(loop: Loop) -> int:
@@ -43,7 +49,7 @@ def main() -> None:
         return fd
 
     agent.start(open_pipe)
-    if json.loads(blob):
+    if json.loads(blob) or tree != "/":
         agent.begin(read_config({}, blob), tree, "hosted")
     agent.loop.run(_stay(agent.loop))
 
