@@ -25,6 +25,10 @@ _DEFAULT_FOLDERS = ("/lib", "/usr/lib", "/lib64", "/usr/lib64")
 """Where loaders look whatever is configured."""
 
 
+_DAMAGE = (struct.error, ValueError, IndexError, OverflowError, StopIteration)
+"""What the functions below run into when offsets or numbers in a file lead nowhere."""
+
+
 @dataclass(frozen=True, slots=True)
 class Dynamic:
     """What a program or library needs at run time."""
@@ -41,7 +45,7 @@ def dynamic(data: bytes, label: str) -> Dynamic:
     """Read the dynamic section of the ELF file `data`; `label` names it in errors. ImageFailed when it is no ELF file we know."""
     try:
         return _dynamic(data, _header(data, label))
-    except (struct.error, ValueError) as error:
+    except _DAMAGE as error:
         raise ImageFailed(f"{label} is a damaged ELF file: {error}") from error
 
 
@@ -57,7 +61,7 @@ def section(data: bytes, wanted: str, label: str) -> bytes:
         for found in table:
             if _string(data, names[4] + found[0]) == wanted:
                 return data[found[4] : found[4] + found[5]]
-    except (struct.error, ValueError, IndexError) as error:
+    except _DAMAGE as error:
         raise ImageFailed(f"{label} is a damaged ELF file: {error}") from error
     return b""
 
@@ -71,7 +75,7 @@ def loadable(data: bytes, label: str) -> bytes:
     offset, size, count = header[5], header[9], header[10]
     try:
         segments = [_SEGMENT.unpack_from(data, offset + index * size) for index in range(count)]
-    except struct.error as error:
+    except _DAMAGE as error:
         raise ImageFailed(f"{label} is a damaged ELF file: {error}") from error
     end = max([offset + count * size, *(at + length for _kind, _flags, at, _address, _phys, length, _memory, _align in segments)])
     header[6] = header[12] = header[13] = 0
