@@ -196,7 +196,7 @@ class HypervisorKit:
         await wait_log(rig, plan, GREETING)
         await vmm.pause()
         async with power_off_typed(vmm):
-            with trio.move_on_after(1) as scope:
+            with trio.move_on_after(0.5) as scope:
                 await vmm.wait_exited()
             assert scope.cancelled_caught
             await vmm.resume()

@@ -18,8 +18,6 @@ from volant.daemon.consoles.consoles import ConsoleRoom
 from volant.daemon.consoles.log import CONSOLE_KEEP, TRIM_STEP, ConsoleLog
 from volant.proto.errors import Denied, WriterTaken
 
-pytestmark = pytest.mark.usefixtures("autojump_clock")
-
 Pipe = trio.StapledStream[MemorySendStream, MemoryReceiveStream]
 
 
@@ -90,7 +88,9 @@ async def test_as_much_history_as_asked_for(console: Console, vmm: Vmm) -> None:
     assert await everything(console, history_bytes=0) == b""
 
 
-async def test_a_byte_that_is_seen_before_it_is_logged_is_not_lost(console: Console, vmm: Vmm, nursery: trio.Nursery) -> None:
+async def test_a_byte_that_is_seen_before_it_is_logged_is_not_lost(
+    console: Console, vmm: Vmm, nursery: trio.Nursery, autojump_clock: MockClock
+) -> None:
     async def seen_first() -> None:
         await vmm.guest.send_all(b"login: ")
         await trio.sleep(1.5)

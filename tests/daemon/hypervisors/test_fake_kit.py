@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-import trio.testing
 
 from tests.kits.hypervisor import HypervisorKit
 from volant.daemon.hypervisors.fake.launcher import FakeHost, FakeHypervisor
@@ -13,7 +12,7 @@ from volant.daemon.ports import Hypervisor, LaunchPlan, ProcessIdentity
 
 
 class FakeRig:
-    """One fake host; time jumps."""
+    """One fake host."""
 
     patience = 60.0
 
@@ -45,7 +44,7 @@ class FakeRig:
 
 
 @pytest.fixture
-def rig(tmp_path: Path, autojump_clock: trio.testing.MockClock) -> FakeRig:
+def rig(tmp_path: Path) -> FakeRig:
     return FakeRig(tmp_path)
 
 

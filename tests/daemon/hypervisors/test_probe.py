@@ -16,8 +16,6 @@ from volant.daemon.hypervisors.qemu.probe import PROBE_S, AccelProbe, BootFiles,
 from volant.daemon.ports import LaunchPlan, Vmm
 from volant.proto.errors import HostShort, LaunchFailed
 
-pytestmark = pytest.mark.usefixtures("autojump_clock")
-
 
 class Lab:
     """A host with a KVM device, a kernel, and a launcher whose guests are fakes."""
@@ -130,7 +128,7 @@ async def test_without_a_kernel_the_question_stays_open(lab: Lab) -> None:
     assert not (await lab.probe().verdict("7.2.22")).final
 
 
-async def test_a_cancelled_probe_leaves_no_guest_and_no_verdict(lab: Lab) -> None:
+async def test_a_cancelled_probe_leaves_no_guest_and_no_verdict(lab: Lab, autojump_clock: MockClock) -> None:
     lab.behave(ready_s=float("inf"))
     with trio.move_on_after(1):
         await lab.probe().verdict("7.2.22")
