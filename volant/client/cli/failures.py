@@ -51,10 +51,26 @@ def excerpts(data: dict[str, Any]) -> list[str]:
 
 
 def nearest(word: str, choices: list[str]) -> list[str]:
-    """Which of `choices` somebody who typed `word` may have meant, the likeliest first."""
-    import difflib
+    """Which of `choices` somebody who typed `word` may have meant, the likeliest first: a slip in every three letters, or a beginning."""
+    allowed = max(1, len(word) // 3)
+    distances = {choice: distance(word, choice) for choice in choices if abs(len(word) - len(choice)) <= allowed}
+    close = sorted((choice for choice in distances if distances[choice] <= allowed), key=lambda choice: distances[choice])
+    begun = [choice for choice in choices if len(word) > 1 and choice.startswith(word)]
+    return list(dict.fromkeys([*close, *begun]))[:MAX_SUGGESTIONS]
 
-    return difflib.get_close_matches(word, choices, n=MAX_SUGGESTIONS, cutoff=0.5)
+
+def distance(one: str, other: str) -> int:
+    """How many letters must be added, dropped, changed or swapped with their neighbour (optimal string alignment)."""
+    before: list[int] = []
+    row = list(range(len(other) + 1))
+    for at, letter in enumerate(one, 1):
+        before, last, row = row, before, [at]
+        for to, wanted in enumerate(other, 1):
+            cost = min(before[to] + 1, row[-1] + 1, before[to - 1] + (letter != wanted))
+            if at > 1 and to > 1 and letter == other[to - 2] and one[at - 2] == wanted:
+                cost = min(cost, last[to - 2] + 1)
+            row.append(cost)
+    return row[-1]
 
 
 def _joined(value: object) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 
@@ -43,7 +44,14 @@ def size(descriptor: int) -> tuple[int, int]:
 
 
 def prepare_streams() -> None:
-    """Text that the locale can't show is escaped; it never ends a command with a UnicodeEncodeError."""
+    """Text that the locale can't show is escaped; it never ends a command with a UnicodeEncodeError.
+
+    With PYTHONUNBUFFERED Python writes straight to the descriptor, and drops in silence what a full disk or a closed pipe did not
+    take; a buffer between them raises.
+    """
+    raw = getattr(sys.stdout, "buffer", None)
+    if isinstance(raw, io.FileIO):
+        sys.stdout = io.TextIOWrapper(io.BufferedWriter(raw), encoding=sys.stdout.encoding, line_buffering=is_tty(1))
     for stream in (sys.stdout, sys.stderr):
         reconfigure = getattr(stream, "reconfigure", None)  # None when Python was started with the descriptor closed
         if reconfigure is not None:
