@@ -144,6 +144,8 @@ class Roster:
             raise NameTaken("VM", asked.name)
         plugin = services.catalog.usable(asked.plugin, asked.version)
         config = resolve(asked, parse_manifest(plugin.manifest).manifest, self._defaults)
+        if config.network is NetworkMode.DHCP:
+            raise InvalidParams("network mode dhcp is not served by this version", hint="use bridged, which gives an address of its own")
         if asked.start:
             check_memory(config.memory_mb, services.available_mib())
         if asked.wait is WaitFor.DELETED or (asked.wait is not None and not asked.start and asked.wait is not WaitFor.STOPPED):
