@@ -44,7 +44,8 @@ class Rig:
 
     def start(self, *extra: str) -> subprocess.Popen[bytes]:
         """Start a daemon and wait until it answers."""
-        argv = [sys.executable, "-m", "volant.daemon", *(word for name, value in self._settings.items() for word in (f"--{name}", value)), *extra]
+        settings = [word for name, value in self._settings.items() for word in (f"--{name}", value)]
+        argv = [sys.executable, "-m", "volant.daemon", *settings, *extra]
         environ = {**os.environ, "VOLANT_SOCKET": str(self.socket)}
         with self.log.open("ab") as log:
             popen = self._netns.popen if self._netns else subprocess.Popen
@@ -78,7 +79,8 @@ class Rig:
             env={**os.environ, "VOLANT_SOCKET": str(self.socket)},
         )
         if check and done.returncode != 0:
-            raise AssertionError(f"volant {' '.join(words)}: exit {done.returncode}\n{done.stdout}{done.stderr}\n{self.log.read_text()[-4000:]}")
+            said = f"{done.stdout}{done.stderr}\n{self.log.read_text()[-4000:]}"
+            raise AssertionError(f"volant {' '.join(words)}: exit {done.returncode}\n{said}")
         return done
 
     def json(self, *words: str) -> Any:
