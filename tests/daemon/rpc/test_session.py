@@ -1,0 +1,232 @@
+"""Connections to a running service: what is answered, what is refused, and that nobody suffers from somebody else."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.fakes import echo
+from tests.fakes.raw_peer import HELLO, RawPeer
+from volant.client import Client
+from volant.daemon.rpc.outbox import HIGH_WATER
+from volant.proto.connection import INITIAL_CREDIT, MAX_DATA, MAX_OPEN_CALLS
+from volant.proto.errors import NotAllowed
+
+
+def eventually(condition: Callable[[], bool]) -> None:
+    """Wait for what another thread does."""
+    deadline = time.monotonic() + 20
+    while not condition():
+        assert time.monotonic() < deadline
+        os.sched_yield()
+
+
+def test_calls_are_answered_in_order_even_when_sent_at_once(journal: echo.Journal, socket_path: Path) -> None:
+    with RawPeer(socket_path) as peer:
+        peer.say(*([1, id, "echo.say", {"text": str(id)}] for id in range(1, 251)))
+        assert [peer.hear() for _ in range(250)] == [[2, id, {"text": str(id), "times": 1, "tags": {}}] for id in range(1, 251)]
+
+
+def test_a_waiting_call_holds_up_no_other(journal: echo.Journal, socket_path: Path) -> None:
+    with RawPeer(socket_path) as peer:
+        peer.say([1, 1, "echo.sleep", {"text": "a"}], [1, 2, "echo.say", {"text": "b"}])
+        assert peer.hear()[:2] == [2, 2]
+
+
+def test_a_cancelled_call_ends_with_a_fault_and_its_handler_is_cancelled(journal: echo.Journal, socket_path: Path) -> None:
+    with RawPeer(socket_path) as peer:
+        peer.say([1, 1, "echo.sleep", {"text": "a"}], [8, 1])
+        assert peer.hear()[2]["code"] == "failed.cancelled"
+        peer.say([8, 1], [1, 2, "echo.say", {"text": "b"}])  # late, and no harm
+        assert peer.hear()[:2] == [2, 2]
+
+
+def test_what_is_open_is_cancelled_when_the_peer_leaves(journal: echo.Journal, socket_path: Path) -> None:
+    with RawPeer(socket_path) as peer:
+        peer.say([1, 1, "echo.sleep", {"text": "left alone"}], [1, 2, "echo.say", {"text": "b"}])
+        peer.hear()
+    eventually(lambda: journal.cancelled == ["left alone"])
+
+
+def test_the_peer_is_known_by_its_process(journal: echo.Journal, socket_path: Path) -> None:
+    with Client(str(socket_path)) as client:
+        assert client.call(echo.WHO, echo.Nothing()) == echo.Count(total=os.getpid())
+
+
+@pytest.mark.parametrize(
+    ("params", "path"),
+    [({}, "text"), ({"text": 1}, "text"), ({"text": "a", "tags": {"k": 1}}, "tags.k"), ({"text": "a", "tmies": 2}, "tmies")],
+)
+def test_wrong_parameters_are_named(journal: echo.Journal, socket_path: Path, params: dict[str, Any], path: str) -> None:
+    with RawPeer(socket_path) as peer:
+        peer.say([1, 1, "echo.say", params])
+        fault = peer.hear()[2]
+        assert (fault["code"], fault["data"]["problems"][0]["path"]) == ("usage.params", path)
+
+
+@pytest.mark.parametrize(
+    ("method", "text", "code"),
+    [
+        ("echo.nonsense", "", "not_found.method"),
+        ("nonsense", "", "not_found.method"),
+        ("echo.break", "fault", "conflict"),
+        ("echo.break", "defect", "failed.internal"),
+        ("echo.break", "nan", "failed.internal"),
+        ("echo.break", "unplain", "failed.internal"),
+    ],
+)
+def test_what_fails_fails_alone(journal: echo.Journal, socket_path: Path, method: str, text: str, code: str) -> None:
+    with RawPeer(socket_path) as peer:
+        peer.say([1, 1, method, {"text": text}], [1, 2, "echo.say", {"text": "on"}])
+        assert peer.hear()[2]["code"] == code
+        assert peer.hear()[:2] == [2, 2]
+
+
+def test_a_defect_is_logged_under_the_reference_that_the_caller_gets(
+    journal: echo.Journal, socket_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with RawPeer(socket_path) as peer:
+        peer.say([1, 1, "echo.break", {"text": "defect"}])
+        fault = peer.hear()[2]
+    assert fault["data"]["reference"] in fault["message"]
+    record = next(record for record in caplog.records if fault["data"]["reference"] in record.getMessage())
+    assert record.exc_info is not None
+    assert record.exc_info[0] is ZeroDivisionError
+
+
+def test_a_result_larger_than_a_frame_is_a_fault(journal: echo.Journal, socket_path: Path) -> None:
+    with RawPeer(socket_path) as peer:
+        peer.say([1, 1, "echo.big", {"text": "", "times": 5 * 2**20}])
+        assert peer.hear()[2]["code"] == "protocol.frame_too_large"
+
+
+HOSTILE = {
+    "an oversized frame": (b"\xff\xff\xff\xff", "protocol.frame_too_large"),
+    "nonsense": (b"\x00\x00\x00\x01\xff", "protocol.malformed"),
+    "an empty frame": (b"\x00\x00\x00\x00", "protocol.malformed"),
+    "deep nesting": (b"\x00\x00\x20\x00" + b"\x81" * 0x2000, "protocol.malformed"),
+    "an unknown kind": (b"\x00\x00\x00\x03\x82\x0a\x01", "protocol.malformed"),
+    "a reply": (b"\x00\x00\x00\x04\x83\x02\x01\xf6", "protocol.order"),
+}
+
+
+@pytest.mark.parametrize(("data", "code"), HOSTILE.values(), ids=HOSTILE.keys())
+def test_who_breaks_the_rules_is_told_so_and_cut_off(journal: echo.Journal, socket_path: Path, data: bytes, code: str) -> None:
+    with RawPeer(socket_path) as peer, RawPeer(socket_path) as other:
+        peer.socket.sendall(data)
+        farewell = peer.hear()
+        assert (farewell[:2], farewell[2]["code"]) == ([3, 0], code)
+        assert peer.hear() is None
+        other.say([1, 1, "echo.say", {"text": "on"}])
+        assert other.hear()[:2] == [2, 1]
+
+
+def test_a_peer_of_another_protocol_is_told_so(journal: echo.Journal, socket_path: Path) -> None:
+    with RawPeer(socket_path, greet=False) as peer:
+        peer.say([0, HELLO[1] | {"protocol": [7, 9]}])  # type: ignore[operator]
+        assert peer.hear()[2]["code"] == "protocol.version"
+
+
+def test_data_for_a_channel_that_the_method_has_not_is_refused(journal: echo.Journal, socket_path: Path) -> None:
+    with RawPeer(socket_path) as peer:
+        peer.say([1, 1, "echo.pipe", {"text": ""}], [6, 1, 2, b"x"])
+        while (message := peer.hear())[0] != 3:
+            pass
+        assert (message[1], message[2]["code"]) == (0, "protocol.order")
+
+
+def test_one_call_too_many_is_refused_alone(journal: echo.Journal, socket_path: Path) -> None:
+    with RawPeer(socket_path) as peer:
+        peer.say(*([1, id, "echo.sleep", {"text": ""}] for id in range(1, MAX_OPEN_CALLS + 2)))
+        refused = peer.hear()
+        assert (refused[1], refused[2]["code"]) == (MAX_OPEN_CALLS + 1, "protocol.too_many_calls")
+        peer.say([8, 1])
+        assert peer.hear()[1] == 1
+
+
+def test_a_call_moves_bytes_both_ways_until_half_close(journal: echo.Journal, socket_path: Path) -> None:
+    with RawPeer(socket_path) as peer:
+        peer.say([1, 1, "echo.pipe", {"text": ""}], [6, 1, 0, b"one"])
+        assert [peer.hear(), peer.hear()] == [[4, 1, {"number": 1}], [6, 1, 1, b"one"]]
+        peer.say([6, 1, 0, b"two"], [5, 1, 0])
+        assert [peer.hear() for _ in range(3)] == [[6, 1, 1, b"two"], [5, 1, 1], [2, 1, {"total": 6}]]
+
+
+def test_a_handler_sends_no_more_than_was_granted(journal: echo.Journal, socket_path: Path) -> None:
+    with RawPeer(socket_path) as peer:
+        peer.say([1, 1, "echo.source", {"text": "", "times": 2 * INITIAL_CREDIT}])
+        got = 0
+        while got < INITIAL_CREDIT:
+            got += len(peer.hear()[3])
+        assert got == INITIAL_CREDIT
+        peer.say([7, 1, 1, 5], [1, 2, "echo.say", {"text": "still there"}])
+        messages = [peer.hear(), peer.hear()]
+        assert sorted(message[0] for message in messages) == [2, 6]
+        assert sum(len(message[3]) for message in messages if message[0] == 6) == 5
+
+
+def test_a_handler_that_reads_nothing_makes_the_sender_wait(journal: echo.Journal, socket_path: Path) -> None:
+    with Client(str(socket_path)) as client, client.bytes_call(echo.SINK, echo.Text(text="later")) as call:
+        assert call.try_send(0, b"x" * (INITIAL_CREDIT + MAX_DATA)) == INITIAL_CREDIT
+        assert call.try_send(0, b"x") == 0
+        assert client.call(echo.SAY, echo.Text(text="on")).text == "on"
+
+
+def test_a_stream_waits_for_a_slow_reader_and_holds_little(journal: echo.Journal, socket_path: Path) -> None:
+    with RawPeer(socket_path) as slow, Client(str(socket_path)) as other:
+        slow.say([1, 1, "echo.count", {"text": "", "times": 1_000_000}])
+        slow.hear()
+        sent = -1
+        while sent != journal.sent:  # until it stands still for ten answers to somebody else
+            sent = journal.sent
+            for _ in range(10):
+                assert other.call(echo.SAY, echo.Text(text="on")).text == "on"
+        assert sent < 1_000_000
+
+
+def test_who_reads_too_slowly_for_pushed_items_is_told_that_it_missed_some(journal: echo.Journal, socket_path: Path) -> None:
+    with RawPeer(socket_path) as slow, Client(str(socket_path)) as other:
+        slow.say([1, 1, "echo.flood", {"text": "", "times": 1_000_000}])
+        eventually(lambda: journal.sent * 1_000 > HIGH_WATER)
+        assert other.call(echo.SAY, echo.Text(text="on")).text == "on"
+        while (message := slow.hear())[0] == 4:
+            pass
+        assert (message[1], message[2]["code"]) == (1, "failed.lagged")
+        assert journal.sent < 1_000_000
+        slow.say([1, 2, "echo.say", {"text": "again"}])
+        assert slow.hear()[:2] == [2, 2]
+
+
+def test_replies_that_nobody_reads_stop_the_reading_of_requests(journal: echo.Journal, socket_path: Path) -> None:
+    """A client that asks for 100 MB and reads nothing makes the daemon hold a reply or two."""
+    with RawPeer(socket_path) as greedy, Client(str(socket_path)) as other:
+        greedy.say(*([1, id, "echo.big", {"text": "", "times": 2**20}] for id in range(1, 101)))
+        for _ in range(100):
+            assert other.call(echo.SAY, echo.Text(text="on")).text == "on"
+        assert [greedy.hear()[1] for _ in range(100)] == list(range(1, 101))
+
+
+def test_a_policy_decides_who_may_change_things(socket_path: Path) -> None:
+    with (
+        echo.serving(socket_path, policy=lambda peer, method: not method.changes),
+        Client(str(socket_path)) as client,
+    ):
+        assert client.call(echo.SAY, echo.Text(text="look")).text == "look"
+        with pytest.raises(NotAllowed, match=r"echo\.change"):
+            client.call(echo.CHANGE, echo.Text(text="touch"))
+
+
+def test_a_stopping_service_says_goodbye(socket_path: Path) -> None:
+    with echo.serving(socket_path):
+        peer = RawPeer(socket_path)
+        peer.say([1, 1, "echo.say", {"text": "a"}])
+        peer.hear()
+    with peer:
+        farewell = peer.hear()
+        assert (farewell[:2], farewell[2]["code"]) == ([3, 0], "unreachable.lost")
+        assert peer.hear() is None
