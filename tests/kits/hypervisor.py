@@ -14,6 +14,7 @@ import pytest
 import trio
 import trio.testing
 
+from volant.daemon.host.nurseries import helpers
 from volant.daemon.host.processes import Process
 from volant.daemon.ports import ExitReport, Hypervisor, LaunchPlan, ProcessIdentity, Vmm
 from volant.proto.errors import Fault
@@ -52,17 +53,18 @@ async def wait_log(rig: Rig, plan: LaunchPlan, wanted: bytes) -> bytes:
 
 
 @asynccontextmanager
-async def power_off_typed(vmm: Vmm) -> AsyncIterator[None]:
-    """What makes the guest power itself off has been typed. The console stays open: a VMM may drop what it has not read of a
-    connection that is closed."""
-    async with await vmm.open_console() as console:
-        await console.send_all(b"poweroff\n")
+async def typed(vmm: Vmm, line: bytes) -> AsyncIterator[None]:
+    """`line` has been typed on the serial line. It stays connected, for a VMM may drop what it has not read of a connection that
+    is closed, and is drained, for a guest stands still after some hundred bytes that nobody reads."""
+    async with await vmm.open_console() as console, helpers() as nursery:
+        nursery.start_soon(_read_to_end, console)
+        await console.send_all(line + b"\n")
         yield
 
 
 async def power_off(rig: Rig, vmm: Vmm) -> ExitReport:
     """Let the guest power itself off."""
-    async with power_off_typed(vmm):
+    async with typed(vmm, b"poweroff"):
         with trio.fail_after(rig.patience):
             return await vmm.wait_exited()
 
@@ -195,7 +197,7 @@ class HypervisorKit:
         vmm = await rig.launcher().launch(plan)
         await wait_log(rig, plan, GREETING)
         await vmm.pause()
-        async with power_off_typed(vmm):
+        async with typed(vmm, b"poweroff"):
             with trio.move_on_after(0.5) as scope:
                 await vmm.wait_exited()
             assert scope.cancelled_caught

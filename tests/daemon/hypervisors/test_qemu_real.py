@@ -15,7 +15,7 @@ import pytest
 import trio
 
 from tests.daemon.hypervisors.test_qemu_kit import QemuRig
-from tests.kits.hypervisor import GREETING, power_off, wait_log
+from tests.kits.hypervisor import GREETING, power_off, typed, wait_log
 from volant.daemon.consoles.console import Console
 from volant.daemon.consoles.log import CONSOLE_KEEP, TRIM_STEP
 from volant.daemon.hypervisors.qemu.driver import QemuHypervisor, QemuSettings
@@ -62,8 +62,7 @@ async def test_a_guest_that_panics_is_told_from_one_that_reboots(rig: QemuRig) -
     plan = rig.plan(ID)
     vmm = await rig.launcher().launch(plan)
     await wait_log(rig, plan, GREETING)
-    async with await vmm.open_console() as console:
-        await console.send_all(b"panic\n")
+    async with typed(vmm, b"panic"):
         with trio.fail_after(rig.patience):
             assert (await vmm.wait_exited()).cause == "guest-panic"
 
