@@ -16,7 +16,7 @@ from typing import Any
 
 from volant.proto import cbor
 from volant.proto.connection import MAX_DATA, Connection, Side
-from volant.proto.errors import Cancelled, ConnectionLost, Fault, NoSuchMethod, ProtocolFault
+from volant.proto.errors import Cancelled, ConnectionLost, Fault, Internal, NoSuchMethod, ProtocolFault
 from volant.proto.frames import MAX_FRAME_TO_DAEMON
 from volant.proto.messages import (
     CallReceived,
@@ -144,9 +144,11 @@ class Session:
             if handler is None:
                 raise NoSuchMethod(call.method)
             result = handler(call)
-        except Fault as fault:
+        except Exception as error:
+            # A defect of a canned handler, too, has to end the call: a client that waits for ever says nothing.
+            fault = error if isinstance(error, Fault) else Internal(f"{type(error).__name__}: {error}")
             with contextlib.suppress(Fault, RuntimeError):
-                self.send(lambda wire, fault=fault: wire.fault(call.id, fault))  # type: ignore[misc]
+                self.send(lambda wire: wire.fault(call.id, fault))
         else:
             with contextlib.suppress(Fault, RuntimeError):
                 self.send(lambda wire: wire.reply(call.id, result))

@@ -7,7 +7,8 @@ import sys
 from importlib import import_module
 
 from volant.client.cli import terminal, tree
-from volant.proto.errors import ExitCode, Fault
+from volant.proto.errors import ExitCode, Fault, Usage
+from volant.proto.purecbor import NotPlain
 
 INTERRUPTED = 130
 """128 + SIGINT, as a shell says it."""
@@ -32,6 +33,15 @@ def main(argv: list[str]) -> int:
         _flush_quietly()
         report(fault, as_json=wants_json(argv))
         return int(fault.exit_code)
+    except (NotPlain, UnicodeEncodeError) as error:
+        from volant.client.cli.failures import report
+
+        why = str(error) if isinstance(error, NotPlain) else "it holds text that is not UTF-8"
+        report(
+            Usage(f"what was given can't be sent: {why}", hint="text is UTF-8, and whole numbers have at most 64 bits"),
+            as_json=wants_json(argv),
+        )
+        return int(ExitCode.USAGE)
     except KeyboardInterrupt:
         _flush_quietly()
         return INTERRUPTED

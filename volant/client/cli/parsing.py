@@ -38,8 +38,11 @@ class Parser(argparse.ArgumentParser):
             formatter_class=_HelpFormatter,
             allow_abbrev=False,  # an abbreviation that works today is ambiguous after the next flag
         )
-        self.takes_command = False
-        """What follows `--` is a command line of its own, kept apart as `args.command`."""
+        self._command: argparse.Action | None = None
+
+    def take_command(self, help: str) -> None:
+        """After the other words a command line of its own, as `args.command`: all behind `--`, or all behind the last other word."""
+        self._command = self.add_argument("command", metavar="-- COMMAND ...", nargs=argparse.REMAINDER, help=help)
 
     def give_examples(self, *examples: str) -> None:
         """What the end of the help shows."""
@@ -52,10 +55,14 @@ class Parser(argparse.ArgumentParser):
             _WAIT_READY if word == "--wait" and "".join(argv[at + 1 : at + 2]) not in WAIT_FOR else word
             for at, word in enumerate(argv[:end])
         ]
-        if not self.takes_command:
+        if self._command is None or end == len(argv):
             return self.parse_args(own + argv[end:])
+        # What stands behind `--` is the command, so that flags may stand behind the name too, where REMAINDER would swallow them.
+        self._command.nargs = "*"
         args = self.parse_args(own)
-        args.command += argv[end + 1 :]
+        if args.command:
+            self.error(f"{args.command[0]!r} stands before the --, where only flags and one name belong")
+        args.command = argv[end + 1 :]
         return args
 
     def error(self, message: str) -> NoReturn:

@@ -28,11 +28,8 @@ _FORWARDED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, sign
 
 
 def configure_exec(parser: Parser) -> None:
-    parser.takes_command = True
     parser.add_argument("name", metavar="NAME", help="name of the VM")
-    parser.add_argument(
-        "command", metavar="-- COMMAND ...", nargs=argparse.REMAINDER, help="the program and its arguments; no shell is involved"
-    )
+    parser.take_command("the program and its arguments; no shell is involved")
     parser.add_argument("--interactive", "-i", action="store_true", help="send standard input even when it is a terminal")
     parser.add_argument("--tty", "-t", action="store_true", help="give the program a terminal, and it ours")
     parser.add_argument("--env", "-e", metavar="K=V", type=checked(pair), action="append", default=[], help="a variable; may be repeated")

@@ -6,7 +6,7 @@ import argparse
 import json
 import os
 import sys
-from typing import Any
+from typing import Any, NoReturn
 
 from volant.client.cli import columns, output, terminal
 from volant.client.cli.connect import open_client
@@ -77,7 +77,7 @@ def parse(text: bytes, shown: str) -> dict[str, Any]:
     if not text.strip():
         raise InvalidManifest((("", f"{shown} is empty"),), hint="docs/manifest.md shows a small manifest to begin with")
     try:
-        manifest = json.loads(text, object_pairs_hook=_without_twins)
+        manifest = json.loads(text.decode("utf-8-sig"), object_pairs_hook=_without_twins, parse_constant=_no_number)
     except UnicodeDecodeError:
         raise InvalidManifest((("", f"{shown} is not UTF-8 text"),), hint="a manifest is a JSON object in UTF-8") from None
     except json.JSONDecodeError as error:
@@ -131,6 +131,11 @@ def _without_twins(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         twin = next(key for at, (key, _) in enumerate(pairs) if key in dict(pairs[:at]))
         raise InvalidManifest(((twin, "is given twice in the same object"),))
     return found
+
+
+def _no_number(word: str) -> NoReturn:
+    """NaN and the infinities, which Python's JSON takes and nobody else's."""
+    raise InvalidManifest((("", f"{word} is no JSON number"),))
 
 
 def _kind(value: object) -> str:
