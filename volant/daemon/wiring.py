@@ -51,6 +51,9 @@ log = logging.getLogger("volant")
 
 DATABASE = "volant.db"
 
+KEEP_EVENTS_EVERY_S = 600.0
+"""How often old events are forgotten; between two times a busy host adds some ten thousand."""
+
 
 class Daemon:
     """One daemon on one state folder."""
@@ -93,7 +96,8 @@ class Daemon:
         plugins = PluginRegistry(store, images, hub, users=lambda name, version: roster.users_of(name, version))
         services = _services(config, journal, network, images, hypervisor, plugins)
         roster = Roster(services, Defaults(network=config.network, hypervisor=config.hypervisor))
-        facts = Facts(config=config, started_at=utc_now())
+        kernel = "" if config.hypervisor == "fake" else str(images.default_kernel)
+        facts = Facts(config=config, started_at=utc_now(), kernel=kernel)
         await images.prepare()
         await plugins.load()
         network.restore(await store.leases())
@@ -122,7 +126,7 @@ class Daemon:
             async with helpers() as owners:
                 await sweep(services, roster.records())
                 await owners.start(roster.run)
-                owners.start_soon(_find_out, facts, hypervisor, images)
+                owners.start_soon(_find_out, facts, hypervisor)
                 owners.start_soon(_keep_events, journal, config.event_keep)
                 async with helpers() as serving:
                     serving.start_soon(self._stop_when_asked, service)
@@ -180,24 +184,15 @@ def _network_info(config: Config, network: HostNetwork) -> NetworkInfo:
     )
 
 
-async def _find_out(facts: Facts, hypervisor: Hypervisor, images: ImageLibrary) -> None:
+async def _find_out(facts: Facts, hypervisor: Hypervisor) -> None:
     """Learn early what VMs will run on, and say it; a host that can't run any is told so now, not at the first create."""
     try:
-        found = await hypervisor.facts()
-        if found.capabilities.boots_kernel:
-            facts.kernel = str(await images.kernel())
-        facts.hypervisor = found
+        found = facts.hypervisor = await hypervisor.facts()
     except Fault as fault:
         facts.obstacle = fault.message
         log.warning("VMs can't be started yet: %s; %s", fault.message, fault.hint)
     else:
-        log.info(
-            "VMs run on %s %s with %s: %s", hypervisor.name, facts.hypervisor.version, facts.hypervisor.accel, facts.hypervisor.accel_reason
-        )
-
-
-KEEP_EVENTS_EVERY_S = 600.0
-"""How often old events are forgotten; between two times a busy host adds some ten thousand."""
+        log.info("VMs run on %s %s with %s: %s", found.name, found.version, found.accel, found.accel_reason)
 
 
 async def _keep_events(journal: Journal, keep: int) -> None:

@@ -42,10 +42,10 @@ class ImageLibrary:
         builder: BuildCommand = build_command,
     ) -> None:
         folder = state_dir.absolute() / "images"
+        self.default_kernel = Path(kernel) if kernel else state_dir.absolute() / "kernels/default/vmlinuz"
+        """What guests boot unless they name another kernel; may not be there yet."""
         self._cache = Cache(folder, max_bytes=max_bytes)
-        self._kernels = KernelFiles(
-            folder / "kernels", Path(kernel) if kernel else state_dir.absolute() / "kernels/default/vmlinuz", self._cache
-        )
+        self._kernels = KernelFiles(folder / "kernels", self.default_kernel, self._cache)
         self._agents = AgentImages(folder / "agent", self._cache, builder)
         self._patience = patience
         self._transfers = trio.CapacityLimiter(MAX_TRANSFERS)
