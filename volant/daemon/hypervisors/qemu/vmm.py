@@ -161,9 +161,12 @@ class QemuVmm:
         while True:
             await trio.sleep(STDERR_CHECK_S)
             end = read_end(self._stderr, MAX_EXCERPT_CHARS)
-            if self._stderr.exists() and self._stderr.stat().st_size > MAX_STDERR:
-                # QEMU appends, so it goes on after whatever the file ends with.
-                self._stderr.write_bytes(end)
+            try:
+                if self._stderr.stat().st_size > MAX_STDERR:
+                    # QEMU appends, so it goes on after whatever the file ends with.
+                    self._stderr.write_bytes(end)
+            except OSError:
+                pass  # too long, or gone with the VM's folder: neither is worth a VM
 
     def _note(self, event: Happened) -> None:
         if event.name == "SHUTDOWN":
