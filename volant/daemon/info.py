@@ -26,9 +26,6 @@ class Facts:
     obstacle: str = ""
     """Why the launcher can't be used."""
     kernel: str = ""
-    network: NetworkInfo = field(
-        default_factory=lambda: NetworkInfo(default_mode="", bridge="", subnet="", gateway="", leases=0, capacity=0)
-    )
 
 
 def system_info(facts: Facts, *, counts: dict[str, int], plugins: int, newest: int, network: Callable[[], NetworkInfo]) -> SystemInfo:
