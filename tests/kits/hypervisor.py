@@ -89,6 +89,7 @@ class HypervisorKit:
         assert not rig.alive(vmm.identity)
         assert list(plan.runtime_dir.glob("*.sock")) == []
         assert await vmm.kill() == report
+        assert await vmm.wait_exited() == report
 
     async def test_everybody_who_waits_hears_of_the_end(self, rig: Rig) -> None:
         vmm = await rig.launcher().launch(rig.plan("0a0000000003"))

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 import trio
+import trio.testing
 
 from tests.daemon.hypervisors.test_qemu_kit import QemuRig
 from tests.kits.hypervisor import GREETING, power_off, typed, wait_log
@@ -83,6 +84,16 @@ async def test_a_flood_on_the_console_stops_neither_guest_nor_reader_and_stays_b
                     break
     assert plan.console_log.stat().st_blocks * 512 <= CONSOLE_KEEP + 2 * TRIM_STEP
     await vmm.kill()
+
+
+async def test_starts_and_ends_keep_no_descriptor(rig: QemuRig) -> None:
+    plan, before = rig.plan(ID), len(os.listdir("/proc/self/fd"))
+    for _ in range(3):
+        await (await rig.launcher().launch(plan)).kill()
+        with pytest.raises(LaunchFailed):
+            await rig.launcher().launch(replace(plan, kernel=Path("/no/such/kernel")))
+    await trio.testing.wait_all_tasks_blocked()
+    assert len(os.listdir("/proc/self/fd")) == before
 
 
 async def test_a_taken_port_is_named(rig: QemuRig) -> None:

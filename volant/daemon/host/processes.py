@@ -76,7 +76,9 @@ class Process:
 
     @property
     def alive(self) -> bool:
-        """Whether any of its threads still exists."""
+        """Whether any of its threads still exists; False, too, once `close` was called."""
+        if self._pidfd < 0:
+            return False
         # poll, not select: descriptors above 1,023 are ordinary in a daemon of many VMs.
         poller = select.poll()
         poller.register(self._pidfd, select.POLLIN)

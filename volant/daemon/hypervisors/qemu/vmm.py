@@ -89,9 +89,10 @@ class QemuVmm:
             self._watch_ended.set()
 
     async def wait_exited(self) -> ExitReport:
-        await self._process.wait_dead()
-        with trio.move_on_after(LAST_EVENTS_S):
-            await self._watch_ended.wait()
+        if self._report is None:
+            await self._process.wait_dead()
+            with trio.move_on_after(LAST_EVENTS_S):
+                await self._watch_ended.wait()
         if self._report is None:
             self._report = self._conclude()
         return self._report
@@ -184,6 +185,7 @@ class QemuVmm:
             exit_code=code,
             console_end=read_end(self._console_log, CONSOLE_END),
         )
+        self._process.close()
         return ExitReport(cause=cause, exit_code=code, stderr=self.stderr_tail())
 
 
