@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
-from dataclasses import MISSING, fields
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from volant import __version__
 from volant.proto import cbor
@@ -13,8 +12,12 @@ from volant.proto.connection import INITIAL_CREDIT, Connection, Side
 from volant.proto.errors import Fault, SocketForbidden, SocketMissing, SocketPathTooLong, SocketRefused, Unreachable
 from volant.proto.frames import MAX_FRAME_TO_CLIENT
 from volant.proto.messages import Hello
-from volant.proto.method import Method
-from volant.proto.plain import from_plain, to_plain
+
+if TYPE_CHECKING:
+    from volant.proto.method import Method
+
+# What typed calls need (dataclasses and all they load) is imported where it is used: the `volant` command speaks in plain
+# values, and would pay a third of its start for it.
 
 MAX_PATH_BYTES = 107
 """sun_path of struct sockaddr_un has 108 bytes, with the final NUL."""
@@ -50,6 +53,10 @@ def why_unreachable(path: str, error: OSError) -> Fault:
 
 def plain_params(params: Any) -> dict[str, Any]:
     """The parameters that differ from their defaults, so that an older daemon is not asked about what it does not know."""
+    from dataclasses import MISSING, fields
+
+    from volant.proto.plain import to_plain
+
     plain: dict[str, Any] = {}
     for field in fields(params):
         value = getattr(params, field.name)
@@ -67,9 +74,17 @@ def asked(method: Method[Any, Any] | str, params: Any) -> tuple[str, dict[str, A
 
 def typed_result(method: Method[Any, Any] | str, plain: Any) -> Any:
     """A result as the method declares it; as it is when the method was given by name."""
-    return plain if isinstance(method, str) else from_plain(method.result, plain)
+    if isinstance(method, str):
+        return plain
+    from volant.proto.plain import from_plain
+
+    return from_plain(method.result, plain)
 
 
 def typed_item(method: Method[Any, Any] | str, plain: Any) -> Any:
     """An item as the method declares it; as it is when the method was given by name."""
-    return plain if isinstance(method, str) or method.item is None else from_plain(method.item, plain)
+    if isinstance(method, str) or method.item is None:
+        return plain
+    from volant.proto.plain import from_plain
+
+    return from_plain(method.item, plain)
