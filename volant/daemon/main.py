@@ -18,10 +18,14 @@ import trio
 from volant import __version__
 from volant.daemon.config import Config, load
 from volant.daemon.host.nurseries import helpers
-from volant.proto.errors import ExitCode, Failed, Fault, NotAllowed
+from volant.daemon.rpc.listener import MAX_PATH_BYTES
+from volant.proto.errors import ExitCode, Failed, Fault, InvalidParams, NotAllowed, SocketPathTooLong
 
 GC_THRESHOLDS = (50_000, 20, 20)
 """Collections are rare: a list of 1,000 VMs decodes twice as fast, and the daemon makes few cycles (measured)."""
+
+_LONGEST_VM_SOCKET = "/vms/0123456789ab/console.sock"
+"""The longest path of a socket below the runtime folder."""
 
 _HELP = {
     "state_dir": "folder of disks, images, kernels and the database",
@@ -53,6 +57,7 @@ def main(argv: Sequence[str], environ: Mapping[str, str]) -> int:
     try:
         config = load(environ, flags)
         logging.basicConfig(level=config.log_level.upper(), format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr)
+        check_paths(config)
         prepare_folders(config)
         trio.run(_until_signalled, config)
     except Fault as fault:
@@ -69,6 +74,18 @@ def _parser() -> argparse.ArgumentParser:
     for item in fields(Config):
         parser.add_argument("--" + item.name.replace("_", "-"), metavar="VALUE", help=f"{_HELP[item.name]} (VOLANT_{item.name.upper()})")
     return parser
+
+
+def check_paths(config: Config) -> None:
+    """Refuse paths whose sockets could not be made, before anything is."""
+    if len(os.fsencode(config.socket)) > MAX_PATH_BYTES:
+        raise SocketPathTooLong(str(config.socket))
+    length, most = len(os.fsencode(config.runtime_dir)), MAX_PATH_BYTES - len(_LONGEST_VM_SOCKET)
+    if length > most:
+        raise InvalidParams(
+            f"the runtime folder {config.runtime_dir} has {length} bytes; more than {most} leave no room for the VMs' sockets in it",
+            hint="choose a shorter --runtime-dir",
+        )
 
 
 def prepare_folders(config: Config) -> None:

@@ -188,7 +188,8 @@ class PluginInUse(Conflict):
 
     def __init__(self, name: str, vms: tuple[str, ...]) -> None:
         shown = ", ".join(vms[:5]) + (", ..." if len(vms) > 5 else "")
-        super().__init__(f"plugin {name!r} is used by {len(vms)} VMs: {shown}", hint="delete these VMs first", vms=list(vms))
+        users, hint = ("one VM", "delete it first") if len(vms) == 1 else (f"{len(vms)} VMs", "delete these VMs first")
+        super().__init__(f"plugin {name!r} is used by {users}: {shown}", hint=hint, vms=list(vms))
 
 
 class PluginDisabled(Conflict):

@@ -34,6 +34,20 @@ _COMPRESSED = {
 }
 """Magic bytes of what an initramfs may be packed with; lz4 has a frame format and the kernel's legacy one."""
 
+_EXPECTED = {
+    "raw": (
+        "file system",
+        "give an ext4, squashfs, erofs, xfs, iso9660 or vfat image without a partition table, or say in the manifest that it is qcow2",
+    ),
+    "qcow2": ("qcow2 image", "give a qcow2 image, or say `format: raw` in the manifest when it is a file system"),
+    "cpio": (
+        "cpio archive",
+        "make one with `cpio -o -H newc`, plain or packed with gzip, zstd, lz4 or xz; a file system goes under rootfs, not initramfs",
+    ),
+}
+"""What a file should have been, by the wanted format, and what to do."""
+_SPELLED = {"raw": "a file system", "qcow2": "a qcow2 image", "cpio": "a cpio archive, or packed like one"}
+
 
 @dataclass(frozen=True, slots=True)
 class Content:
@@ -66,15 +80,9 @@ def check(head: bytes, size: int, wanted: str, label: str) -> Content:
         raise ImageFailed(f"{label} {fault.message}", hint=fault.hint) from None
     if content is not None and content.format == wanted:
         return content
-    if wanted == "raw":
-        found = f"is {content.format}" if content else _looks_like(head, size)
-        raise ImageFailed(
-            f"{label} is no file system: it {found}",
-            hint="give an ext4, squashfs, erofs, xfs, iso9660 or vfat image, or name its format in the manifest",
-        )
-    found = f"is {content.format}" if content else _looks_like(head, size)
-    expected = {"qcow2": "qcow2 image", "cpio": "cpio archive (newc; plain, gzip, zstd, lz4 or xz)"}[wanted]
-    raise ImageFailed(f"{label} is no {expected}: it {found}", hint="name its true format in the manifest")
+    found = f"is {_SPELLED[content.format]}" if content else _looks_like(head, size)
+    expected, hint = _EXPECTED[wanted]
+    raise ImageFailed(f"{label} is no {expected}: it {found}", hint=hint)
 
 
 def _looks_like(head: bytes, size: int) -> str:
@@ -82,7 +90,7 @@ def _looks_like(head: bytes, size: int) -> str:
         return "is empty"
     if head.lstrip()[:1] in (b"<", b"{") and head[:512].isascii():
         return "is a text, perhaps an error page"
-    return "holds none that is known"
+    return "begins like nothing that is known"
 
 
 def _identified(head: bytes, size: int) -> Content | None:

@@ -109,6 +109,6 @@ class Pool:
                 return address
             address = self._after(address)
         raise HostShort(
-            f"all {self.capacity} addresses of {self._subnet.network} are taken",
+            f"every address of {self._subnet.network} is taken (it has room for {self.capacity} VM{'s' * (self.capacity != 1)})",
             hint="delete VMs that are no longer needed, or give the daemon a larger --subnet",
         )

@@ -50,7 +50,10 @@ def decide(ask: Ask, *, name: str, state: VmState, wanted: Wanted, force: bool =
             return Verdict(taken=True, wanted=Wanted.RUNNING, stops=True)
         return _start(name, state, wanted)
     if state.is_live and not force:
-        raise Denied(f"VM {name!r} is {state}", hint=f"stop it first (`volant vm stop {name}`), or delete it with --force")
+        raise Denied(
+            f"VM {name!r} is {state}; only a VM that does not run is deleted",
+            hint=f"stop it first (`volant vm stop {name}`), or delete it with --force",
+        )
     return Verdict(taken=True, wanted=Wanted.DESTROYED, stops=True)
 
 

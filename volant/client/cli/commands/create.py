@@ -121,7 +121,8 @@ def parameters(args: argparse.Namespace) -> dict[str, Any]:
         "wait": args.wait,
         "timeout_ms": args.timeout,
     }
-    params = {key: value for key, value in given.items() if value not in (None, "", {}, [])}
+    # An empty name is sent too: the daemon's sentence says what a name may be.
+    params = {key: value for key, value in given.items() if value not in (None, "", {}, []) or key == "name"}
     return params | ({"start": False} if args.no_start else {}) | ({"dry_run": True} if args.dry_run else {})
 
 
