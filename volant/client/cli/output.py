@@ -12,7 +12,7 @@ from volant.client.cli.table import Column, render
 from volant.client.cli.text import harmless, tsv_field
 
 FORMATS = ("table", "wide", "json", "jsonl", "yaml", "tsv", "name")
-_UNSAFE_ON_TERMINAL = re.compile("[\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
+_UNSAFE_ON_TERMINAL = "[\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069]"
 """What JSON leaves as it is, and a terminal may obey."""
 
 
@@ -110,7 +110,7 @@ def as_json(value: object, *, indent: int | None = None) -> str:
     import json
 
     text = json.dumps(value, ensure_ascii=False, indent=indent, default=_json_default)
-    return _UNSAFE_ON_TERMINAL.sub(lambda match: f"\\u{ord(match[0]):04x}", text) if terminal.is_tty(1) else text
+    return re.sub(_UNSAFE_ON_TERMINAL, lambda match: f"\\u{ord(match[0]):04x}", text) if terminal.is_tty(1) else text
 
 
 def _json_default(value: object) -> str:

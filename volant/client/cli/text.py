@@ -8,15 +8,14 @@ from __future__ import annotations
 
 import re
 
+# Patterns as text: compiled when first used, since most output needs none.
 # C0 and DEL, C1 (which some terminals obey), line separators, zero-width and bidirectional controls, surrogates.
-_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u2028\u2029\u202a-\u202e\u2060-\u2069\ufeff\ud800-\udfff]")
-_CONTROL_IN_BLOCK = re.compile(
-    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u2028\u2029\u202a-\u202e\u2060-\u2069\ufeff\ud800-\udfff]"
-)
-_SGR = re.compile(r"\x1b\[[0-9;:]*m")
+_CONTROL = "[\x00-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u2028\u2029\u202a-\u202e\u2060-\u2069\ufeff\ud800-\udfff]"
+_CONTROL_IN_BLOCK = "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u2028\u2029\u202a-\u202e\u2060-\u2069\ufeff\ud800-\udfff]"
+_SGR = r"\x1b\[[0-9;:]*m"
 _NAMED = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
 _TSV = {"\\": "\\\\", "\n": "\\n", "\r": "\\r", "\t": "\\t"}
-_TSV_SPECIAL = re.compile(r"[\\\n\r\t]")
+_TSV_SPECIAL = r"[\\\n\r\t]"
 
 RESET = "\x1b[0m"
 
@@ -29,12 +28,12 @@ def _shown(match: re.Match[str]) -> str:
 
 def harmless(text: str) -> str:
     """`text` as one line that no terminal obeys: every control character is spelled out."""
-    return text if text.isascii() and text.isprintable() else _CONTROL.sub(_shown, text)
+    return text if text.isascii() and text.isprintable() else re.sub(_CONTROL, _shown, text)
 
 
 def harmless_block(text: str) -> str:
     """Like `harmless`, but line feeds and tabs stay: for text of several lines. A carriage return before a line feed goes."""
-    return _CONTROL_IN_BLOCK.sub(_shown, text.replace("\r\n", "\n"))
+    return re.sub(_CONTROL_IN_BLOCK, _shown, text.replace("\r\n", "\n"))
 
 
 def harmless_log_line(text: str, *, colour: bool) -> str:
@@ -42,17 +41,19 @@ def harmless_log_line(text: str, *, colour: bool) -> str:
     if text.isascii() and text.isprintable():
         return text
     if not colour:
-        return _CONTROL_IN_BLOCK.sub(_shown, _SGR.sub("", text))
-    plain = _SGR.split(text)
+        return re.sub(_CONTROL_IN_BLOCK, _shown, re.sub(_SGR, "", text))
+    plain = re.split(_SGR, text)
     if len(plain) == 1:
-        return _CONTROL_IN_BLOCK.sub(_shown, text)
-    marks = [*_SGR.findall(text), RESET]
-    return "".join(_CONTROL_IN_BLOCK.sub(_shown, part) + mark for part, mark in zip(plain, marks, strict=True))
+        return re.sub(_CONTROL_IN_BLOCK, _shown, text)
+    marks = [*re.findall(_SGR, text), RESET]
+    return "".join(re.sub(_CONTROL_IN_BLOCK, _shown, part) + mark for part, mark in zip(plain, marks, strict=True))
 
 
 def tsv_field(text: str) -> str:
     """`text` as one field of tab-separated values: backslash, tab and line ends become backslash escapes."""
-    return _TSV_SPECIAL.sub(lambda match: _TSV[match[0]], text)
+    if text.isascii() and text.isprintable() and "\\" not in text:
+        return text
+    return re.sub(_TSV_SPECIAL, lambda match: _TSV[match[0]], text)
 
 
 def width_of(text: str) -> int:
