@@ -69,7 +69,7 @@ def test_a_missing_field_is_named() -> None:
         from_plain(Outer, to_plain(FULL) | {"inners": [{}]})
 
 
-@pytest.mark.parametrize("value", [Path("/x"), {1: 2}, object()], ids=repr)
+@pytest.mark.parametrize("value", [Path("/x"), {1: 2}, object()], ids=["path", "map of numbers", "object"])
 def test_what_has_no_plain_form_is_our_own_error(value: Any) -> None:
     with pytest.raises(TypeError):
         to_plain(value)

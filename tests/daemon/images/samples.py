@@ -49,7 +49,7 @@ def cpio(members: dict[str, str | bytes]) -> bytes:
 
 
 def packed_cpio(members: dict[str, str | bytes]) -> bytes:
-    return gzip.compress(cpio(members))
+    return gzip.compress(cpio(members), mtime=0)
 
 
 def bzimage(payload: bytes = b"", *, release: str = "6.1.0-test", size: int = 0) -> bytes:

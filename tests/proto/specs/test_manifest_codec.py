@@ -60,9 +60,9 @@ def test_plain_json_and_padding_are_read_too() -> None:
         ("é", "base64url"),
         ("not base64!", "base64url"),
         (urlsafe(b"\x1f\x8b\x08junk-junk-junk"), "gzip"),
-        (urlsafe(gzip.compress(json.dumps(small()).encode())[:-9]), "cut short"),
-        (urlsafe(gzip.compress(b"{}") + b"x"), "behind its end"),
-        (urlsafe(gzip.compress(bytes(64 * 1024 * 1024))), "unpacks to more"),
+        (urlsafe(gzip.compress(json.dumps(small()).encode(), mtime=0)[:-9]), "cut short"),
+        (urlsafe(gzip.compress(b"{}", mtime=0) + b"x"), "behind its end"),
+        (urlsafe(gzip.compress(bytes(64 * 1024 * 1024), mtime=0)), "unpacks to more"),
         ("A" * (2 * MAX_DECODED + 1), "characters"),
     ],
 )
