@@ -19,8 +19,9 @@ PORT_NAME = "org.volant.agent.0"
 
 PORTS = "/sys/class/virtio-ports"
 
-ABSENT_POLL_S = 0.05
-"""How often a pipe without a host is looked at: attaching waits this long at most, and 20 reads a second cost nothing."""
+ABSENT_POLL_S, ABSENT_MOST_S = 0.05, 0.4
+"""Pause between two looks at a pipe without a host; it doubles from the first to the most, for a look costs 2 ms under emulation
+and a daemon may be gone for long."""
 
 PORT_POLL_S = 0.01
 """How often the port is looked for until it is there; the driver makes it shortly after it was loaded."""
@@ -75,14 +76,15 @@ class Channel:
         fd = await open_pipe(self._loop)
         self.outbox.put(KNOCK)
         self._loop.spawn(self._write(fd), "channel writer")
-        acceptor = Acceptor()
+        acceptor, pause = Acceptor(), ABSENT_POLL_S
         while True:
             data = await self._read(fd)
             if not data:
                 self._drop()
-                acceptor = Acceptor()
-                await self._loop.sleep(ABSENT_POLL_S)
+                await self._loop.sleep(pause)
+                acceptor, pause = Acceptor(), min(pause * 2, ABSENT_MOST_S)
                 continue
+            pause = ABSENT_POLL_S
             for nonce, piece in acceptor.feed(data):
                 if nonce is not None:
                     self._begin(nonce)
