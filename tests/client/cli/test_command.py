@@ -155,7 +155,7 @@ def test_a_boot_that_failed_shows_what_was_said_indented_and_harmless(volant: Ru
 def test_several_names_are_all_tried(volant: Run, server: RpcServer) -> None:
     done = volant("vm", "stop", "web-1", "nope", "web-2")
     assert (done.returncode, done.stdout) == (8, "web-1\nweb-2\n")
-    assert "error: nope: there is no VM" in done.stderr
+    assert "error: there is no VM named 'nope'" in done.stderr
     assert volant("vm", "delete", "nope", "nada").returncode == 3
     assert volant("vm", "delete", "web-1", "web-2", "--force").stdout == "web-1\nweb-2\n"
     assert server.params("vm.delete") == {"name": "web-2", "force": True}

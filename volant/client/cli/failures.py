@@ -14,14 +14,15 @@ MAX_SUGGESTIONS = 3
 
 
 def report(fault: Fault, *, as_json: bool = False, subject: str = "") -> None:
-    """Say `fault` on stderr. `subject` names whose failure it is, where a command was about several."""
+    """Say `fault` on stderr. `subject` names whose failure it is, where a command was about several and the
+    sentence doesn't say."""
     if as_json:
         from volant.client.cli.output import as_json as encode
 
         terminal.say(encode(described(fault, subject)))
         return
     colour = terminal.wants_colour(2)
-    prefix = f"{harmless(subject)}: " if subject else ""
+    prefix = f"{harmless(subject)}: " if subject and subject not in fault.message else ""
     terminal.say(f"{_painted('error:', '1;31', colour)} {prefix}{_one_line(fault.message)}")
     if fault.hint:
         terminal.say(f"{_painted('hint:', '36', colour)} {_one_line(fault.hint)}")

@@ -52,6 +52,11 @@ def mebibytes(size_mib: int) -> str:
     return f"{size_mib / 1024:.1f}".removesuffix(".0") + "G"
 
 
+def cpus(count: int) -> str:
+    """`1 CPU`, `4 CPUs`."""
+    return f"{count} CPU{'' if count == 1 else 's'}"
+
+
 def size(count: float) -> str:
     """A number of bytes with three figures or so: `512 B`, `1.4 KiB`, `31 MiB`."""
     for unit in ("B", "KiB", "MiB", "GiB"):

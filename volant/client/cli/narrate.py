@@ -102,7 +102,7 @@ def _listen(args: argparse.Namespace, vm: str, latest: list[str], over: threadin
             for event in client.stream_plain("event.follow", {"vm": vm}):
                 if over.is_set():
                     return
-                latest[0] = str(event.get("message") or event.get("kind") or "")
+                latest[0] = str(event["message"] or event["kind"].removeprefix("VM_").lower())
     except (Fault, OSError):
         pass
 

@@ -58,7 +58,12 @@ def _facts(record: dict[str, Any]) -> list[tuple[str, str]]:
         ("version", str(record["version"])),
         ("enabled", "yes" if record["enabled"] else "no"),
         ("runtime", str(record.get("runtime") or "")),
-        ("size", f"{resources.get('cpu_cores')} CPUs, {human.mebibytes(int(resources.get('memory_mb') or 0))}" if resources else ""),
+        (
+            "size",
+            f"{human.cpus(int(resources.get('cpu_cores') or 0))}, {human.mebibytes(int(resources.get('memory_mb') or 0))}"
+            if resources
+            else "",
+        ),
         ("workload", " ".join(str(word) for word in workload.get("entrypoint") or ())),
         ("actions", ", ".join(manifest.get("actions") or ())),
         ("installed", f"{record['installed_at']} ({human.age(record['installed_at'])} ago)"),

@@ -35,7 +35,7 @@ def facts(record: dict[str, Any]) -> list[tuple[str, str]]:
         ("socket", record["socket"]),
         ("state", record["state_dir"]),
         ("runtime", record["runtime_dir"]),
-        ("host", f"{record['hostname']}, {record['host_cpus']} CPUs"),
+        ("host", f"{record['hostname']}, {human.cpus(record['host_cpus'])}"),
         ("memory", f"{human.mebibytes(record['host_memory_available_mib'])} of {human.mebibytes(record['host_memory_mib'])} available"),
         ("kernel", record["kernel"] or "none set up"),
         *((f"hypervisor {one['name']}", _hypervisor(one)) for one in record["hypervisors"]),
@@ -53,7 +53,7 @@ def facts(record: dict[str, Any]) -> list[tuple[str, str]]:
 def _hypervisor(one: dict[str, Any]) -> str:
     accel = one["accel"] or "acceleration not probed yet"
     reason = f" ({one['accel_reason']})" if one["accel_reason"] else ""
-    return f"{one['version']}, {accel}{reason}, {one['binary']}"
+    return ", ".join(part for part in (one["version"], f"{accel}{reason}", one["binary"]) if part)
 
 
 def configure_ping(parser: Parser) -> None:

@@ -124,8 +124,8 @@ def facts(record: dict[str, Any]) -> list[tuple[str, str]]:
         ("error", str(fault.get("message") or "")),
         ("hint", str(fault.get("hint") or "")),
         ("plugin", f"{record['plugin']} {record.get('plugin_version') or ''}".strip()),
-        ("size", f"{record.get('cpu_cores')} CPUs, {human.mebibytes(int(record.get('memory_mb') or 0))}"),
-        ("network", " ".join(str(record.get(key) or "") for key in ("network", "ip", "mac")).strip()),
+        ("size", f"{human.cpus(int(record.get('cpu_cores') or 0))}, {human.mebibytes(int(record.get('memory_mb') or 0))}"),
+        ("network", " ".join(str(record[key]) for key in ("network", "ip", "mac") if record.get(key))),
         (
             "ports",
             ", ".join(
