@@ -14,7 +14,7 @@ import trio
 from volant.daemon.rpc.calls import Call
 from volant.daemon.rpc.listener import bind_socket
 from volant.daemon.rpc.peer import Peer, Policy
-from volant.daemon.rpc.registry import Encoded, Handlers
+from volant.daemon.rpc.registry import Encoded, Handler, Handlers
 from volant.daemon.rpc.service import RpcService
 from volant.proto import cbor
 from volant.proto.errors import Conflict
@@ -145,8 +145,11 @@ async def source(app: Journal, peer: Peer, params: Text, call: Call) -> Count:
 
 def handlers() -> Handlers:
     found = Handlers()
-    functions = {SAY: say, WHO: who, CHANGE: say, BREAK: break_it, BIG: big, SLEEP: sleep, COUNT: count, FLOOD: flood, PIPE: pipe}
-    for method, function in {**functions, SINK: sink, SOURCE: source}.items():
+    pairs: tuple[tuple[Method[Any, Any], Handler], ...] = (
+        (SAY, say), (WHO, who), (CHANGE, say), (BREAK, break_it), (BIG, big), (SLEEP, sleep),
+        (COUNT, count), (FLOOD, flood), (PIPE, pipe), (SINK, sink), (SOURCE, source),
+    )  # fmt: skip
+    for method, function in pairs:
         found.add(method, function)
     return found
 

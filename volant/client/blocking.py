@@ -120,8 +120,11 @@ class Client:
         return len(self._unsent)
 
     def pump(self, *, wait: bool = True) -> bool:
-        """Read once and hand out what came; whether anything did. ConnectionLost, or what the daemon said when it closed."""
+        """Read once and hand out what came; whether anything did, which is not sure even with `wait`: call it until what is
+        waited for is there. ConnectionLost, or what the daemon said when it closed."""
         self._check()
+        if wait and self._unsent:
+            return self._drain()
         try:
             data = self._socket.recv(_READ_BYTES, 0 if wait else socket.MSG_DONTWAIT)
         except BlockingIOError:
@@ -143,20 +146,10 @@ class Client:
                     del self._inboxes[message.id]
         return True
 
-    def write(self, frame: bytes, *, wait: bool = True) -> None:
-        """Send all of `frame`; without `wait`, what the socket does not take stays `unsent` for the next write.
-
-        While the daemon takes nothing, what it sends is read, so that neither waits for the other for ever.
-        """
+    def write(self, frame: bytes) -> None:
+        """Send `frame`. What the socket does not take now stays `unsent`, and goes with the next write or wait."""
         self._unsent += frame
         self._flush()
-        while self._unsent and wait:
-            poller = select.poll()
-            poller.register(self._socket, select.POLLIN | select.POLLOUT)
-            ((_, event),) = poller.poll()
-            if event & ~select.POLLOUT:
-                self.pump(wait=False)
-            self._flush()
 
     def forget(self, inbox: Inbox) -> None:
         """Cancel a call, and drop what still comes for it."""
@@ -170,6 +163,18 @@ class Client:
         inbox = self._inboxes[id] = Inbox(id, self._wire)
         self.write(frame)
         return inbox
+
+    def _drain(self) -> bool:
+        """Wait until all is sent or something came; whether something did. Reading and sending at once, for otherwise daemon and
+        client might each wait for the other for ever."""
+        while self._unsent:
+            poller = select.poll()
+            poller.register(self._socket, select.POLLIN | select.POLLOUT)
+            ((_, event),) = poller.poll()
+            if event & ~select.POLLOUT:
+                return self.pump(wait=False)
+            self._flush()
+        return False
 
     def _flush(self) -> None:
         """Send what the socket takes now."""

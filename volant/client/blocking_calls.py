@@ -148,12 +148,7 @@ class BytesCall(_Open):
                 self._inbox.outcome()
                 return
             if not sent:
-                self._wait_room(channel)
-
-    def _wait_room(self, channel: int) -> None:
-        self._client.write(b"")
-        if not self._client.wire.sendable(self._inbox.id, channel):
-            self._client.pump()
+                self._client.pump()
 
     def try_send(self, channel: int, data: bytes | memoryview) -> int:
         """Send what credit and the daemon allow now; how many bytes of `data` that were. 0 also once the call is over."""
@@ -162,7 +157,7 @@ class BytesCall(_Open):
         wire = self._client.wire
         sent = 0
         while piece := bytes(data[sent : sent + min(MAX_DATA, wire.sendable(self._inbox.id, channel))]):
-            self._client.write(wire.data(self._inbox.id, channel, piece), wait=False)
+            self._client.write(wire.data(self._inbox.id, channel, piece))
             sent += len(piece)
             if self._client.unsent > _MAX_UNSENT:
                 break
@@ -180,7 +175,7 @@ class BytesCall(_Open):
 
     def flush(self) -> None:
         """Send what the socket takes now of what waits; never blocks."""
-        self._client.write(b"", wait=False)
+        self._client.write(b"")
 
     def write(self, data: bytes) -> int:
         """`send` on channel `in`, as files spell it."""

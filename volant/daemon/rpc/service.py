@@ -44,7 +44,7 @@ class RpcService:
         return len(self._sessions)
 
     def stop(self) -> None:
-        """Take no more connections and calls; `run` returns when what is open has ended, or DRAIN_SECONDS later."""
+        """Take no more connections and calls; `run` returns when what is open has ended or, after `drain_seconds`, was cancelled."""
         self._accepting.cancel()
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
@@ -55,8 +55,7 @@ class RpcService:
                 with self._accepting:
                     await accept_all(self._listening, lambda connected: self._take(connected, sessions))
                 for session in self._sessions:
-                    session.drain()
-                sessions.cancel_scope.deadline = trio.current_time() + self._drain_seconds
+                    session.drain(self._drain_seconds)
 
     def _take(self, connected: socket.socket, sessions: trio.Nursery) -> None:
         if len(self._sessions) >= MAX_CONNECTIONS:

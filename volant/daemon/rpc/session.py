@@ -46,6 +46,8 @@ _FRAMES_PER_ROUND = 48
 _FAREWELL_SECONDS = 1.0
 """How long a peer has to take the last bytes of a connection that we end."""
 
+_STOPPING = ConnectionLost("volantd is stopping", hint="try again when it runs")
+
 _log = logging.getLogger("volant.rpc")
 
 
@@ -68,6 +70,10 @@ class Session:
         self._calls: dict[int, tuple[Entry, Call]] = {}
         self._reading = trio.CancelScope()
         self._idle = trio.Event()
+        """Set when the last open call has ended."""
+        self._drain_seconds = 0.0
+        self._ending: Fault | None = None
+        """Why the calls that are still open are being cancelled by us."""
 
     async def run(self) -> None:
         """Serve until the peer leaves, breaks the rules or is cut off. Raises nothing but trio's Cancelled."""
@@ -81,8 +87,9 @@ class Session:
             trio.lowlevel.notify_closing(self._socket)
             self._socket.close()
 
-    def drain(self) -> None:
-        """Read no more; end once the open calls have ended and their replies are sent."""
+    def drain(self, seconds: float) -> None:
+        """Read no more; end once the open calls have ended, or `seconds` later cancel them, and say why."""
+        self._drain_seconds = seconds
         self._reading.cancel()
 
     async def _converse(self) -> None:
@@ -93,13 +100,24 @@ class Session:
             with self._reading:
                 await self._read(calls)
             if self._reading.cancelled_caught:
-                while self._calls:
-                    self._idle = trio.Event()
-                    await self._idle.wait()
-                self._outbox.add(self._connection.farewell(ConnectionLost("volantd is stopping", hint="try again when it runs")))
-                with trio.move_on_after(_FAREWELL_SECONDS):
-                    await self._outbox.wait_empty()
+                await self._wind_up()
             calls.cancel_scope.cancel()
+
+    async def _wind_up(self) -> None:
+        with trio.move_on_after(self._drain_seconds):
+            await self._wait_idle()
+        self._ending = _STOPPING
+        for _, call in self._calls.values():
+            call.scope.cancel()
+        with trio.move_on_after(_FAREWELL_SECONDS):
+            await self._wait_idle()
+            self._outbox.add(self._connection.farewell(_STOPPING))
+            await self._outbox.wait_empty()
+
+    async def _wait_idle(self) -> None:
+        while self._calls:
+            self._idle = trio.Event()
+            await self._idle.wait()
 
     async def _read(self, calls: trio.Nursery) -> None:
         while True:
@@ -170,7 +188,7 @@ class Session:
 
     async def _perform(self, entry: Entry, call: Call, params: dict[str, Any]) -> None:
         """Run an async handler, then answer."""
-        fault: Fault = Cancelled(f"{entry.method.name} was cancelled")
+        fault: Fault | None = None
         encoded: bytes | None = None
         with call.scope:
             try:
@@ -181,7 +199,7 @@ class Session:
                 fault = error
         del self._calls[call.id]
         if encoded is None:
-            self._answer_fault(call.id, fault)
+            self._answer_fault(call.id, fault or self._ending or Cancelled(f"{entry.method.name} was cancelled"))
         else:
             self._answer(call.id, encoded)
         self._outbox.flush()
