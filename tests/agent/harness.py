@@ -168,10 +168,11 @@ class Hosted:
 
 
 @contextmanager
-def hosted(config: dict[str, Any] | None = None, tree: str | Path = "/") -> Iterator[Hosted]:
-    """An agent with this configuration blob, ended with the block."""
+def hosted(config: dict[str, Any] | None = None, tree: str | Path = "/", *, port: int = 0) -> Iterator[Hosted]:
+    """An agent with this configuration blob, ended with the block; `port` for its HTTP surface (0: none)."""
     ours, theirs = socket.socketpair()
     argv = [sys.executable, "-I", "-S", str(HOSTED), str(ROOT), str(theirs.fileno()), str(tree), json.dumps(config or {})]
+    argv += [str(port)] if port else []
     process = subprocess.Popen(argv, pass_fds=[theirs.fileno()], stdout=subprocess.PIPE)
     theirs.close()
     try:

@@ -1,4 +1,7 @@
-"""The agent as an ordinary process: `python -I -S hosted.py ROOT FD TREE CONFIG`. Its machine writes down what it is told."""
+"""The agent as an ordinary process: `python -I -S hosted.py ROOT FD TREE CONFIG [PORT]`, PORT for its HTTP surface.
+
+Its machine writes down what it is told.
+"""
 
 import ctypes
 import json
@@ -7,11 +10,11 @@ import sys
 
 sys.path.insert(0, sys.argv[1])
 
+from volant.agent import surface
 from volant.agent.config import read_config
 from volant.agent.console import Console
 from volant.agent.core import Agent
 from volant.agent.loop import Loop
-
 
 PR_SET_CHILD_SUBREAPER = 36
 """<linux/prctl.h>: orphans among our descendants become our children, as they become PID 1's."""
@@ -50,7 +53,11 @@ def main() -> None:
 
     agent.start(open_pipe)
     if json.loads(blob) or tree != "/":
-        agent.begin(read_config({}, blob), tree, "hosted")
+        config = read_config({}, blob)
+        agent.begin(config, tree, "hosted")
+        if len(sys.argv) > 5:
+            served = surface.Surface(agent.loop, agent.status, config.actions, agent._do_request)
+            agent.loop.spawn(served.run(surface.listen(int(sys.argv[5]))), "surface")
     agent.loop.run(_stay(agent.loop))
 
 

@@ -150,17 +150,25 @@ def test_a_reader_that_grants_nothing_stops_the_program_not_the_agent(agent: Hos
     link.cancel(flood)
 
 
-def test_two_hundred_programs_leave_nothing_behind(agent: Hosted, link: Link) -> None:
-    link.exec("true")
-    before = agent.descriptors()
-    for _ in range(200):
+def test_two_hundred_programs_leave_nothing_behind() -> None:
+    with hosted() as agent:
+        link = agent.attach()
         link.exec("true")
-    assert agent.descriptors() == before
-    assert agent.children() == []
+        before = agent.descriptors()
+        for _ in range(200):
+            link.exec("true")
+        assert agent.descriptors() == before
+        assert agent.children() == []
 
 
-def test_orphans_are_reaped(agent: Hosted, link: Link) -> None:
-    link.exec("sh", "-c", "for i in 1 2 3 4 5; do (sleep 0.2 &); done")
+def test_orphans_are_reaped() -> None:
+    with hosted() as agent:
+        _reaps_orphans(agent)
+
+
+def _reaps_orphans(agent: Hosted) -> None:
+    link = agent.attach()
+    link.exec("sh", "-c", "for i in 1 2 3 4 5; do (sleep 1 >/dev/null 2>&1 &); done")
     assert len(agent.children()) == 5, "orphans should have become the agent's children"
     deadline = time.monotonic() + 5
     while agent.children() and time.monotonic() < deadline:

@@ -6,13 +6,14 @@ import os
 
 from volant.agent import syscalls
 
-BUSES = ("virtio_mmio", "virtio_pci")
+MMIO_BUS, PCI_BUS = "virtio_mmio", "virtio_pci"
 """Without one of these no virtio device is found; a kernel may have them built in."""
 
 BY_DEVICE = {1: "virtio_net", 2: "virtio_blk", 3: "virtio_console", 4: "virtio_rng", 5: "virtio_balloon", 8: "virtio_scsi"}
 """Module by virtio device id (virtio specification 1.2, section 5)."""
 
 _DEVICES = "/sys/bus/virtio/devices"
+_PCI_DEVICES = "/sys/bus/pci/devices"
 
 
 class Drivers:
@@ -43,9 +44,10 @@ class Drivers:
         return True
 
     def load_devices(self) -> None:
-        """Load the buses, then the driver of every virtio device found."""
-        for bus in BUSES:
-            self.load(bus)
+        """Load the buses that the machine has, then the driver of every virtio device found."""
+        self.load(MMIO_BUS)
+        if _listed(_PCI_DEVICES):
+            self.load(PCI_BUS)
         for number in sorted(_device_ids(), key=lambda number: (number != 3, number)):
             if number in BY_DEVICE:
                 self.load(BY_DEVICE[number])

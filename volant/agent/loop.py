@@ -137,9 +137,15 @@ class Deadline:
 class Loop:
     """Runs tasks until the main one ends. A task that fails is reported to `on_failure` and ends alone."""
 
-    def __init__(self, on_failure: Callable[[Task, BaseException], None], clock: Callable[[], float] = monotonic) -> None:
+    def __init__(
+        self,
+        on_failure: Callable[[Task, BaseException], None],
+        clock: Callable[[], float] = monotonic,
+        poll: Callable[[select.epoll, float | None], list[tuple[int, int]]] = select.epoll.poll,
+    ) -> None:
         self._on_failure = on_failure
         self.now = clock
+        self._poll = poll
         self._epoll = select.epoll()
         self._watched: dict[int, dict[int, Task]] = {}
         self._ready: deque[tuple[Task, int | None]] = deque()
@@ -239,15 +245,18 @@ class Loop:
     def run(self, main: Coroutine[Any, Any, None]) -> None:
         """Run until `main` has ended; other tasks stay where they are. Raises what ended `main`."""
         first = self.spawn(main, "main")
-        while not first.done:
-            self._round()
+        while True:
+            for task, value in self._taken():
+                self._step(task, value)
+            if first.done:
+                break
+            self._wait()
         if first.failure is not None:
             raise first.failure
 
-    def _round(self) -> None:
-        for task, value in self._taken():
-            self._step(task, value)
-        for fd, events in self._epoll.poll(self._patience()):
+    def _wait(self) -> None:
+        """Until a descriptor or a timer wakes somebody."""
+        for fd, events in self._poll(self._epoll, self._patience()):
             for mask, task in tuple(self._watched.get(fd, {}).items()):
                 if events & (mask | HUNG_UP):
                     self.wake(task, events)
