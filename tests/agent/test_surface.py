@@ -48,7 +48,7 @@ def test_health_is_told(port: int) -> None:
 
 def test_an_action_has_its_own_verb_and_path(port: int) -> None:
     assert _ask(port, "GET", "/v1/greet?b=2") == (200, b"/hello?a=1&b=2 ")
-    assert _ask(port, "POST", "/v1/store", b"x" * 100_00) == (200, b"x" * 100_00)
+    assert _ask(port, "POST", "/v1/store", b"x" * 10_000) == (200, b"x" * 10_000)
 
 
 def test_a_chunked_request_reaches_the_workload_with_its_length(port: int) -> None:
