@@ -17,16 +17,11 @@ from volant.proto import purecbor
 from volant.proto.errors import MalformedFrame
 from volant.proto.purecbor import MAX_DEPTH, NotPlain
 
-_MAX_VALUES = 4 * 1024 * 1024
-"""Most values in one item: each takes a byte at least, so more can't be in the largest frame. Bounds the walk over a value
-that holds itself twice."""
-
 _SMALL = 128
 """Up to this many bytes the pure decoder is faster, because it needs no second pass (both take about 5 us here)."""
 
 _LEAST, _MOST = -(2**64), 2**64 - 1
-_CONTAINERS = frozenset({list, tuple, dict})
-_PLAIN = frozenset({str, bytes, int, float, bool, type(None)}) | _CONTAINERS
+_SIMPLE = frozenset({str, bytes, bool, type(None)})
 
 
 class _NoTags(dict[int, Any]):
@@ -73,32 +68,28 @@ def loads(data: bytes) -> Any:
     return value
 
 
-def _problem_with(value: Any) -> str:
-    """Why `value` is outside the subset; empty when it is inside. Goes level by level, so that most of the work is C."""
-    level: list[Any] = [value]
-    seen = 0
-    for _ in range(MAX_DEPTH + 1):
-        kinds = set(map(type, level))
-        if not kinds <= _PLAIN:
-            odd = next(item for item in level if type(item) not in _PLAIN)
-            return f"{odd!r:.80} is not allowed: only finite numbers, text, bytes, booleans, null, lists and text-keyed maps are"
-        if float in kinds and not all(isfinite(item) for item in level if type(item) is float):
-            return "NaN and infinity are not allowed"
-        if int in kinds and [item for item in level if type(item) is int and not _LEAST <= item <= _MOST]:
-            return "an integer is outside -2**64 .. 2**64-1"
-        if kinds.isdisjoint(_CONTAINERS):
-            return ""
-        below: list[Any] = []
-        for item in level:
-            kind = type(item)
-            if kind is dict:
-                if not set(map(type, item)) <= {str}:
-                    return "a map key is not text"
-                below += item.values()
-            elif kind is list or kind is tuple:
-                below += item
-            if len(below) > _MAX_VALUES - seen:
-                return f"more than {_MAX_VALUES} values are in one item"
-        seen += len(below)
-        level = below
-    return f"more than {MAX_DEPTH} lists and maps are inside each other"
+def _problem_with(value: Any, depth: int = MAX_DEPTH) -> str:
+    """Why `value` is outside the subset; empty when it is inside. Calls itself only for what is neither text nor the like."""
+    kind = type(value)
+    if kind is int:
+        return "" if _LEAST <= value <= _MOST else "an integer is outside -2**64 .. 2**64-1"
+    if kind in _SIMPLE:
+        return ""
+    if kind is float:
+        return "" if isfinite(value) else "NaN and infinity are not allowed"
+    if kind is not list and kind is not dict and kind is not tuple:
+        return f"{value!r:.80} is not allowed: only finite numbers, text, bytes, booleans, null, lists and text-keyed maps are"
+    if not depth:
+        return f"more than {MAX_DEPTH} lists and maps are inside each other"
+    items = value
+    if kind is dict:
+        for key in value:
+            if type(key) is not str:
+                return f"the map key {key!r:.80} is not text"
+        items = value.values()
+    for item in items:
+        if type(item) not in _SIMPLE:
+            problem = _problem_with(item, depth - 1)
+            if problem:
+                return problem
+    return ""

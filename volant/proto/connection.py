@@ -35,6 +35,7 @@ from volant.proto.messages import (
     Message,
     ReplyReceived,
 )
+from volant.proto.purecbor import unsigned
 
 INITIAL_CREDIT = 256 * 1024
 """Bytes that may be sent on each channel and in each direction before any credit came: four full data messages keep a local
@@ -378,7 +379,7 @@ class Connection:
 
     def _spliced(self, kind: int, id: int, encoded: bytes) -> bytes:
         # 0x83: an array of three, whose last item is `encoded`.
-        return self._framed(b"\x83" + bytes((kind,)) + self._codec.dumps(id) + encoded)
+        return self._framed(b"\x83" + bytes((kind,)) + unsigned(id) + encoded)
 
     def _frame(self, message: list[Any]) -> bytes:
         return self._framed(self._codec.dumps(message))

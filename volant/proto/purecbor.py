@@ -47,6 +47,11 @@ def loads(data: bytes) -> Any:
     return value
 
 
+def unsigned(number: int) -> bytes:
+    """`number`, not negative, as one CBOR item."""
+    return _head(0, number)
+
+
 def array_head(count: int) -> bytes:
     """What stands before `count` encoded items to make them one array: for splicing what is encoded already."""
     return _head(_ARRAY, count)
