@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from volant.daemon.ports import ConfigRecord, PluginRecord, VmRecord
+from volant.daemon.ports import ConfigRecord, DeploymentRecord, PluginRecord, VmRecord
+from volant.proto.api.deployment import Revision, Template
 from volant.proto.specs.states import VmState, Wanted
 
 
@@ -39,3 +40,27 @@ def plugin_record(name: str = "demo", version: str = "1.0.0", **fields: Any) -> 
         "installed_at": "2026-01-31T12:00:00.000Z",
     }
     return PluginRecord(**(given | fields))
+
+
+def deployment_record(name: str = "web", **fields: Any) -> DeploymentRecord:
+    given: dict[str, Any] = {
+        "name": name,
+        "replicas": 1,
+        "max_unavailable": 1,
+        "min_ready_ms": 0,
+        "paused": False,
+        "deleting": False,
+        "revision": 1,
+        "rolling_revision": 1,
+        "generation": 1,
+        "created_at": "2026-01-31T12:00:00.000Z",
+    }
+    return DeploymentRecord(**(given | fields))
+
+
+def revision(number: int = 1, **template: Any) -> Revision:
+    """One of a deployment's revisions; `template` are fields of its description."""
+    described = Template(**({"plugin": "demo", "plugin_version": "1.0.0"} | template))
+    return Revision(
+        revision=number, template=described, note="created", created_at="2026-01-31T12:00:00.000Z", author="uid:0", origin="pid 4711"
+    )

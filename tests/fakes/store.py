@@ -13,23 +13,29 @@ from volant.daemon.host.clock import utc_now
 from volant.daemon.ports import (
     Change,
     ConfigRecord,
+    DeploymentRecord,
+    DropDeployment,
     DropLease,
     DropObject,
     DropPlugin,
+    DropRevision,
     DropVm,
     EventDraft,
     HostObject,
     Lease,
     PluginRecord,
     PutConfig,
+    PutDeployment,
     PutLease,
     PutObject,
     PutPlugin,
+    PutRevision,
     PutVm,
     VmRecord,
 )
 from volant.daemon.store import refusals, rows
 from volant.daemon.store.rows import Row
+from volant.proto.api.deployment import Revision
 from volant.proto.api.event import Event
 from volant.proto.errors import Fault
 
@@ -41,6 +47,8 @@ class _Tables:
     vms: dict[str, Row] = field(default_factory=dict)
     configs: dict[tuple[str, int], Row] = field(default_factory=dict)
     plugins: dict[tuple[str, str], Row] = field(default_factory=dict)
+    deployments: dict[str, Row] = field(default_factory=dict)
+    revisions: dict[tuple[str, int], Row] = field(default_factory=dict)
     leases: dict[str, Row] = field(default_factory=dict)
     objects: dict[tuple[str, str], Row] = field(default_factory=dict)
     events: list[Row] = field(default_factory=list)
@@ -49,8 +57,9 @@ class _Tables:
     def copy(self) -> _Tables:
         """One level deep: rows never change."""
         return _Tables(
-            dict(self.vms), dict(self.configs), dict(self.plugins), dict(self.leases), dict(self.objects), list(self.events), self.newest
-        )
+            dict(self.vms), dict(self.configs), dict(self.plugins), dict(self.deployments), dict(self.revisions), dict(self.leases),
+            dict(self.objects), list(self.events), self.newest,
+        )  # fmt: skip
 
 
 @dataclass
@@ -85,6 +94,15 @@ class MemoryStore:
 
     async def plugins(self) -> tuple[PluginRecord, ...]:
         return await self._read(rows.plugin_record, (row for _, row in sorted(self._tables.plugins.items())))
+
+    async def deployments(self) -> tuple[DeploymentRecord, ...]:
+        return await self._read(rows.deployment_record, (row for _, row in sorted(self._tables.deployments.items())))
+
+    async def revisions(self) -> dict[str, tuple[Revision, ...]]:
+        found: dict[str, tuple[Revision, ...]] = {}
+        for deployment, revision in await self._read(rows.revision_record, (row for _, row in sorted(self._tables.revisions.items()))):
+            found[deployment] = (*found.get(deployment, ()), revision)
+        return found
 
     async def leases(self) -> tuple[Lease, ...]:
         return await self._read(rows.lease_record, (row for _, row in sorted(self._tables.leases.items())))
@@ -123,6 +141,8 @@ def _apply(tables: _Tables, change: Change, now: str) -> Event | None:
         case PutVm(record):
             if any(row[1] == record.name and row[0] != record.id for row in tables.vms.values()):
                 raise refusals.name_taken(record)
+            if record.deployment and record.deployment not in tables.deployments:
+                raise refusals.no_such_deployment(record.deployment)
             tables.vms[record.id] = rows.vm_row(record)
         case DropVm(vm_id):
             _drop_vm(tables, vm_id)
@@ -135,6 +155,18 @@ def _apply(tables: _Tables, change: Change, now: str) -> Event | None:
             tables.plugins[record.name, record.version] = rows.plugin_row(record)
         case DropPlugin(name, version):
             tables.plugins.pop((name, version), None)
+        case PutDeployment(record):
+            tables.deployments[record.name] = rows.deployment_row(record)
+        case DropDeployment(name):
+            _drop_deployment(tables, name)
+        case PutRevision(deployment, record):
+            if (deployment, record.revision) in tables.revisions:
+                raise refusals.revision_taken(deployment, record.revision)
+            if deployment not in tables.deployments:
+                raise refusals.no_such_deployment(deployment)
+            tables.revisions[deployment, record.revision] = rows.revision_row(deployment, record)
+        case DropRevision(deployment, revision):
+            tables.revisions.pop((deployment, revision), None)
         case PutLease(lease):
             _put_lease(tables, lease)
         case DropLease(ip):
@@ -156,6 +188,13 @@ def _drop_vm(tables: _Tables, vm_id: str) -> None:
     tables.vms.pop(vm_id, None)
     tables.configs = {key: row for key, row in tables.configs.items() if key[0] != vm_id}
     tables.leases = {ip: row for ip, row in tables.leases.items() if row[1] != vm_id}
+
+
+def _drop_deployment(tables: _Tables, name: str) -> None:
+    if left := sorted(vm.name for vm in map(rows.vm_record, tables.vms.values()) if vm.deployment == name):
+        raise refusals.replicas_left(name, left)
+    tables.deployments.pop(name, None)
+    tables.revisions = {key: row for key, row in tables.revisions.items() if key[0] != name}
 
 
 def _put_lease(tables: _Tables, lease: Lease) -> None:

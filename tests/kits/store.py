@@ -7,26 +7,30 @@ from dataclasses import replace
 import pytest
 import trio
 
-from tests.fakes.records import config_record, plugin_record, vm_record
+from tests.fakes.records import config_record, deployment_record, plugin_record, revision, vm_record
 from volant.daemon.ports import (
+    DropDeployment,
     DropLease,
     DropObject,
     DropPlugin,
+    DropRevision,
     DropVm,
     EventDraft,
     HostObject,
     Lease,
     ProcessIdentity,
     PutConfig,
+    PutDeployment,
     PutLease,
     PutObject,
     PutPlugin,
+    PutRevision,
     PutVm,
     Store,
 )
 from volant.proto.api.vm import Forward
 from volant.proto.errors import AddressTaken, NameTaken, StoreFailed
-from volant.proto.specs.states import VmState, Wanted
+from volant.proto.specs.states import NetworkMode, VmState, Wanted
 
 FULL_VM = vm_record(
     7,
@@ -127,6 +131,35 @@ class RecordsKit:
         assert await store.plugins() == (replace(old, enabled=False), new)
         await store.commit(DropPlugin("demo", "1.0.0"), DropPlugin("demo", "9.9.9"))
         assert await store.plugins() == (new,)
+
+    async def test_deployments_and_their_revisions_come_back_as_they_went_in(self, store: Store) -> None:
+        web, api = deployment_record("web", replicas=3, paused=True, rolling_revision=1, revision=2), deployment_record("api")
+        first, second = revision(1), revision(2, env={"A": "ü"}, forwards=(Forward(80),), network=NetworkMode.USER, cpu_cores=2)
+        await store.commit(PutDeployment(web), PutDeployment(api), PutRevision("web", second), PutRevision("web", first))
+        assert await store.deployments() == (api, web)
+        assert await store.revisions() == {"web": (first, second)}
+        await store.commit(PutDeployment(replace(web, replicas=4, deleting=True)), DropRevision("web", 1))
+        assert await store.deployments() == (api, replace(web, replicas=4, deleting=True))
+        assert await store.revisions() == {"web": (second,)}
+
+    async def test_revisions_are_never_rewritten_and_belong_to_a_deployment(self, store: Store) -> None:
+        await store.commit(PutDeployment(deployment_record("web")), PutRevision("web", revision(1)))
+        with pytest.raises(StoreFailed, match="revision 1 already"):
+            await store.commit(PutRevision("web", revision(1)))
+        with pytest.raises(StoreFailed, match="'nowhere'"):
+            await store.commit(PutRevision("nowhere", revision(1)))
+        with pytest.raises(StoreFailed, match="'nowhere'"):
+            await store.commit(PutVm(vm_record(1, deployment="nowhere")))
+
+    async def test_a_deployment_goes_with_its_revisions_and_not_before_its_vms(self, store: Store) -> None:
+        vm = vm_record(1, deployment="web", revision=1)
+        await store.commit(PutDeployment(deployment_record("web")), PutRevision("web", revision(1)), PutVm(vm))
+        with pytest.raises(StoreFailed, match="vm-1"):
+            await store.commit(DropDeployment("web"))
+        assert await store.vms() == (vm,)
+        await store.commit(DropVm(vm.id), DropDeployment("web"))
+        assert await store.deployments() == ()
+        assert await store.revisions() == {}
 
     async def test_an_address_belongs_to_one_vm(self, store: Store) -> None:
         one, two = vm_record(1), vm_record(2)

@@ -14,6 +14,7 @@ from typing import Any, Protocol, TypeVar
 
 import trio
 
+from volant.proto.api.deployment import Revision
 from volant.proto.api.event import Event
 from volant.proto.api.vm import Forward
 from volant.proto.method import Method
@@ -67,6 +68,10 @@ class VmRecord:
     ready_at: str = ""
     stopped_at: str = ""
     ready_ms: int = 0
+    deployment: str = ""
+    """Name of the deployment that it is a replica of; empty for none."""
+    revision: int = 0
+    """The deployment's revision that it was made of."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,6 +95,24 @@ class PluginRecord:
     artifacts: dict[str, str]
     installed_at: str
     warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeploymentRecord:
+    """What is wanted of a deployment. What it has is found by looking at its VMs, so nothing of that is kept."""
+
+    name: str
+    replicas: int
+    max_unavailable: int
+    min_ready_ms: int
+    paused: bool
+    deleting: bool
+    """Its VMs go, then this record."""
+    revision: int
+    rolling_revision: int
+    """The revision that replicas are made of; `revision` but while paused."""
+    generation: int
+    created_at: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,6 +178,32 @@ class DropPlugin:
 
 
 @dataclass(frozen=True, slots=True)
+class PutDeployment:
+    record: DeploymentRecord
+
+
+@dataclass(frozen=True, slots=True)
+class DropDeployment:
+    """Removes the deployment with its revisions; its VMs must be gone already (foreign key)."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class PutRevision:
+    """History is never rewritten: a revision that is there already is refused."""
+
+    deployment: str
+    record: Revision
+
+
+@dataclass(frozen=True, slots=True)
+class DropRevision:
+    deployment: str
+    revision: int
+
+
+@dataclass(frozen=True, slots=True)
 class PutLease:
     lease: Lease
 
@@ -175,7 +224,22 @@ class DropObject:
     name: str
 
 
-Change = PutVm | DropVm | PutConfig | PutPlugin | DropPlugin | PutLease | DropLease | PutObject | DropObject | EventDraft
+Change = (
+    PutVm
+    | DropVm
+    | PutConfig
+    | PutPlugin
+    | DropPlugin
+    | PutDeployment
+    | DropDeployment
+    | PutRevision
+    | DropRevision
+    | PutLease
+    | DropLease
+    | PutObject
+    | DropObject
+    | EventDraft
+)
 
 
 class Store(Protocol):
@@ -192,6 +256,10 @@ class Store(Protocol):
         """The newest config of every VM, by VM id."""
 
     async def plugins(self) -> tuple[PluginRecord, ...]: ...
+    async def deployments(self) -> tuple[DeploymentRecord, ...]: ...
+    async def revisions(self) -> dict[str, tuple[Revision, ...]]:
+        """Every deployment's, oldest first, by its name."""
+
     async def leases(self) -> tuple[Lease, ...]: ...
     async def objects(self) -> tuple[HostObject, ...]: ...
     async def events(self, *, after: int, limit: int, vm: str = "", kinds: tuple[str, ...] = (), last: int = 0) -> tuple[Event, ...]: ...

@@ -6,7 +6,8 @@ gives back the same class.
 
     Fault
     +-- Usage        2   what was asked makes no sense           InvalidParams InvalidManifest
-    +-- NotFound     3   what was named does not exist            NoSuchVm NoSuchPlugin NoSuchAction NoSuchMethod NoSuchFile
+    +-- NotFound     3   what was named does not exist            NoSuchVm NoSuchPlugin NoSuchDeployment NoSuchRevision NoSuchAction
+    |                                                             NoSuchMethod NoSuchFile
     +-- Conflict     4   what exists is in the way                NameTaken Denied PluginInUse PluginDisabled AddressTaken
     |                                                             SubnetTaken WriterTaken StateLocked
     +-- Timeout      5   a deadline passed                        DeadlinePassed
@@ -131,6 +132,21 @@ class NoSuchVm(NotFound):
 
     def __init__(self, name: str) -> None:
         super().__init__(f"there is no VM named {name!r}", hint="`volant vm list` shows the VMs", name=name)
+
+
+class NoSuchDeployment(NotFound):
+    code = "not_found.deployment"
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"there is no deployment named {name!r}", hint="`volant deployment list` shows the deployments", name=name)
+
+
+class NoSuchRevision(NotFound):
+    code = "not_found.revision"
+
+    def __init__(self, name: str, revision: int) -> None:
+        which = f"revision {revision}" if revision else "earlier revision with another description"
+        super().__init__(f"deployment {name!r} has no {which}", hint=f"`volant deployment history {name}` shows what is kept")
 
 
 class NoSuchPlugin(NotFound):
@@ -280,11 +296,10 @@ class Forbidden(Fault):
 class SocketForbidden(Forbidden):
     code = "forbidden.socket"
 
-    def __init__(self, path: str, group: str = "volant") -> None:
-        super().__init__(
-            f"you may not open {path}",
-            hint=f"join the group {group!r} (`sudo usermod -aG {group} $USER`, then log in again), or run as root",
-        )
+    def __init__(self, path: str, group: str = "") -> None:
+        """`group`: whose members may; empty when nobody but the daemon's own user and root may."""
+        join = f"join the group {group!r} (`sudo usermod -aG {group} $USER`, then log in again), or " if group else ""
+        super().__init__(f"you may not open {path}", hint=f"{join}run as root, or as the user that runs volantd")
 
 
 class NotAllowed(Forbidden):

@@ -6,6 +6,7 @@ import shutil
 import sqlite3
 import stat
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +14,18 @@ import pytest
 from peewee import SqliteDatabase
 from playhouse.schema_diff import diff_models
 
-from tests.fakes.records import vm_record
-from volant.daemon.ports import EventDraft, PutVm
+from tests.fakes.records import config_record, deployment_record, vm_record
+from volant.daemon.ports import EventDraft, Lease, PutDeployment, PutVm
 from volant.daemon.store.migrating import MIGRATIONS
 from volant.daemon.store.models import MODELS
+from volant.daemon.store.rows import config_row, vm_row
 from volant.daemon.store.store import open_store, prepare
 from volant.proto.errors import StoreFailed
+
+NOW = max(int(step.name[:4]) for step in MIGRATIONS.glob("[0-9]*.py"))
+"""The version that this Volant's steps make."""
+NEXT = NOW + 1
+COLOUR, BROKEN = f"{NEXT:04}_colour.py", f"{NEXT:04}_broken.py"
 
 ADDS_A_COLUMN = """
 from peewee import TextField
@@ -72,9 +79,9 @@ async def test_a_new_store_needs_no_backup(path: Path) -> None:
 
 async def test_a_step_is_taken_once_after_a_backup(path: Path, steps: Path) -> None:
     before = content(path)
-    (steps / "0002_colour.py").write_text(ADDS_A_COLUMN)
+    (steps / COLOUR).write_text(ADDS_A_COLUMN)
     prepare(path, migrations=steps).close()
-    backup = path.with_name("volant.db.bak-1")
+    backup = path.with_name(f"volant.db.bak-{NOW}")
     assert ask(path, "SELECT name, colour FROM vms") == [("vm-1", "grey")]
     assert content(backup) == before
     assert stat.S_IMODE(backup.stat().st_mode) == 0o600
@@ -84,20 +91,20 @@ async def test_a_step_is_taken_once_after_a_backup(path: Path, steps: Path) -> N
 
 
 async def test_each_step_has_a_backup_of_its_own(path: Path, steps: Path) -> None:
-    (steps / "0002_colour.py").write_text(ADDS_A_COLUMN)
-    (steps / "0003_size.py").write_text(ADDS_A_COLUMN.replace("colour", "size"))
+    (steps / COLOUR).write_text(ADDS_A_COLUMN)
+    (steps / f"{NEXT + 1:04}_size.py").write_text(ADDS_A_COLUMN.replace("colour", "size"))
     prepare(path, migrations=steps).close()
-    assert {file.name for file in path.parent.glob("*.bak-*")} == {"volant.db.bak-1", "volant.db.bak-2"}
-    assert ask(path.with_name("volant.db.bak-2"), "SELECT colour FROM vms") == [("grey",)]
+    assert {file.name for file in path.parent.glob("*.bak-*")} == {f"volant.db.bak-{NOW}", f"volant.db.bak-{NEXT}"}
+    assert ask(path.with_name(f"volant.db.bak-{NEXT}"), "SELECT colour FROM vms") == [("grey",)]
 
 
 async def test_a_step_that_fails_leaves_the_store_as_it_was(path: Path, steps: Path) -> None:
     before = content(path)
-    (steps / "0002_broken.py").write_text(FAILS_HALF_WAY)
-    with pytest.raises(StoreFailed, match=r"from version 1 to 2 \(0002_broken\): no such table: nowhere") as failed:
+    (steps / BROKEN).write_text(FAILS_HALF_WAY)
+    with pytest.raises(StoreFailed, match=rf"from version {NOW} to {NEXT} \({NEXT:04}_broken\): no such table: nowhere") as failed:
         prepare(path, migrations=steps)
     assert "the database is as it was" in failed.value.hint
-    assert "volant.db.bak-1" in failed.value.hint
+    assert f"volant.db.bak-{NOW}" in failed.value.hint
     assert content(path) == before
     async with open_store(path) as store:
         assert await store.vms() == (vm_record(1),)
@@ -105,28 +112,47 @@ async def test_a_step_that_fails_leaves_the_store_as_it_was(path: Path, steps: P
 
 async def test_a_step_that_can_not_even_be_loaded_leaves_the_store_as_it_was(path: Path, steps: Path) -> None:
     before = content(path)
-    (steps / "0002_broken.py").write_text("import no_such_module")
+    (steps / BROKEN).write_text("import no_such_module")
     with pytest.raises(StoreFailed, match="no_such_module"):
         prepare(path, migrations=steps)
     assert content(path) == before
 
 
 async def test_a_newer_schema_is_refused_and_not_touched(path: Path, steps: Path) -> None:
-    (steps / "0002_colour.py").write_text(ADDS_A_COLUMN)
+    (steps / COLOUR).write_text(ADDS_A_COLUMN)
     prepare(path, migrations=steps).close()
     before = content(path)
-    with pytest.raises(StoreFailed, match=r"schema version 2 \(0002_colour\); this volantd knows up to 1") as refused:
+    with pytest.raises(StoreFailed, match=rf"schema version {NEXT} \({NEXT:04}_colour\); this volantd knows up to {NOW}") as refused:
         async with open_store(path):
             pass
-    assert "volant.db.bak-1" in refused.value.hint
+    assert f"volant.db.bak-{NOW}" in refused.value.hint
     assert content(path) == before
 
 
 async def test_going_back_to_the_backup_is_enough_for_the_earlier_version(path: Path, steps: Path) -> None:
-    (steps / "0002_colour.py").write_text(ADDS_A_COLUMN)
+    (steps / COLOUR).write_text(ADDS_A_COLUMN)
     prepare(path, migrations=steps).close()
-    path.with_name("volant.db.bak-1").replace(path)
+    path.with_name(f"volant.db.bak-{NOW}").replace(path)
     async with open_store(path) as store:
         assert await store.vms() == (vm_record(1),)
         (event,) = await store.commit(EventDraft(kind="VM_LOG"))
         assert event.seq == 4
+
+
+async def test_a_store_from_before_deployments_keeps_its_vms_with_all_they_had(tmp_path: Path) -> None:
+    steps = tmp_path / "migrations"
+    steps.mkdir()
+    shutil.copy(MIGRATIONS / "0001_initial.py", steps)
+    path = tmp_path / "volant.db"
+    prepare(path, migrations=steps).close()
+    vm = vm_record(1)
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        connection.execute(f"INSERT INTO vms VALUES ({', '.join('?' * 25)})", vm_row(vm)[:25])
+        connection.execute("INSERT INTO vm_configs VALUES (?, ?, ?, ?, ?)", config_row(config_record(vm.id)))
+        connection.execute("INSERT INTO leases VALUES (?, ?, ?)", ("10.0.0.1", vm.id, "m"))
+    async with open_store(path) as store:
+        assert await store.vms() == (vm,)
+        assert await store.configs(vm.id) == (config_record(vm.id),)
+        assert await store.leases() == (Lease("10.0.0.1", vm.id, "m"),)
+        await store.commit(PutDeployment(deployment_record("web")), PutVm(replace(vm, deployment="web", revision=3)))
+        assert await store.vms() == (replace(vm, deployment="web", revision=3),)

@@ -7,17 +7,21 @@ from collections.abc import Callable, Iterable
 
 from volant.daemon.ports import (
     Change,
+    DropDeployment,
     DropLease,
     DropObject,
     DropPlugin,
+    DropRevision,
     DropVm,
     EventDraft,
     HostObject,
     Lease,
     PutConfig,
+    PutDeployment,
     PutLease,
     PutObject,
     PutPlugin,
+    PutRevision,
     PutVm,
 )
 from volant.daemon.store import refusals, rows
@@ -61,6 +65,14 @@ def _apply(connection: sqlite3.Connection, change: Change) -> None:
             run(sql.PUT_PLUGIN, rows.plugin_row(record))
         case DropPlugin(name, version):
             run(sql.DROP_PLUGIN, (name, version))
+        case PutDeployment(record):
+            run(sql.PUT_DEPLOYMENT, rows.deployment_row(record))
+        case DropDeployment(name):
+            run(sql.DROP_DEPLOYMENT, (name,))
+        case PutRevision(deployment, record):
+            run(sql.PUT_REVISION, rows.revision_row(deployment, record))
+        case DropRevision(deployment, revision):
+            run(sql.DROP_REVISION, (deployment, revision))
         case PutLease(lease):
             _put_lease(connection, lease)
         case DropLease(ip):
@@ -88,11 +100,19 @@ def _refusal(connection: sqlite3.Connection, change: Change, error: sqlite3.Inte
     match change:
         case PutVm(record) if connection.execute(sql.VM_BY_NAME, (record.name,)).fetchone():
             return refusals.name_taken(record)
+        case PutVm(record) if record.deployment:
+            return refusals.no_such_deployment(record.deployment)
         case DropVm(vm_id):
             left = connection.execute(sql.VM_OBJECTS, (vm_id,)).fetchall()
             return refusals.objects_left(vm_id, [f"{kind} {name}" for kind, name in left])
         case PutConfig(record) if connection.execute(sql.CONFIG_EXISTS, (record.vm_id, record.version)).fetchone():
             return refusals.version_taken(record)
+        case DropDeployment(name):
+            return refusals.replicas_left(name, [vm for (vm,) in connection.execute(sql.DEPLOYMENT_VMS, (name,))])
+        case PutRevision(deployment, record) if connection.execute(sql.REVISION_EXISTS, (deployment, record.revision)).fetchone():
+            return refusals.revision_taken(deployment, record.revision)
+        case PutRevision(deployment, _):
+            return refusals.no_such_deployment(deployment)
         case PutConfig(record) | PutObject(record):
             return refusals.no_such_owner(record.vm_id)
         case PutLease(lease):

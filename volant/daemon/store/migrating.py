@@ -48,9 +48,10 @@ def migrate(database: SqliteDatabase, path: Path, *, migrations: Path) -> None:
         steps = [cast(_Step, step) for step in runner.status()]
     _refuse_newer(path, steps)
     version = max((step.idx for step in steps if step.applied), default=0)
+    is_new = version == 0
     for step in steps:
         if not step.applied:
-            _take(runner, step, database, path, version)
+            _take(runner, step, database, path, version, keep_copy=not is_new)
             version = step.idx
 
 
@@ -64,9 +65,9 @@ def _refuse_newer(path: Path, steps: list[_Step]) -> None:
         )
 
 
-def _take(runner: Runner, step: _Step, database: SqliteDatabase, path: Path, version: int) -> None:
+def _take(runner: Runner, step: _Step, database: SqliteDatabase, path: Path, version: int, *, keep_copy: bool) -> None:
     kept = None
-    if version:
+    if keep_copy:
         kept = backup_path(path, version)
         with faults(kept):
             back_up(raw(database), kept)

@@ -6,7 +6,7 @@ TEXT holding JSON, because STRICT tables know no other types.
 
 from __future__ import annotations
 
-from peewee import CompositeKey, ForeignKeyField, IntegerField, Model, SqliteDatabase, TextField
+from peewee import SQL, CompositeKey, ForeignKeyField, IntegerField, Model, SqliteDatabase, TextField
 from playhouse.sqlite_ext import AutoIncrementField
 
 DIALECT = SqliteDatabase(None)
@@ -19,6 +19,36 @@ class Table(Model):
     class Meta:
         database = DIALECT
         strict_tables = True
+
+
+class Deployment(Table):
+    name = TextField(primary_key=True)
+    replicas = IntegerField()
+    max_unavailable = IntegerField()
+    min_ready_ms = IntegerField()
+    paused = IntegerField()
+    deleting = IntegerField()
+    revision = IntegerField()
+    rolling_revision = IntegerField()
+    generation = IntegerField()
+    created_at = TextField()
+
+    class Meta:
+        table_name = "deployments"
+
+
+class RevisionRow(Table):
+    deployment = ForeignKeyField(Deployment, column_name="deployment", on_delete="CASCADE", index=False)
+    revision = IntegerField()
+    template = TextField()
+    note = TextField()
+    created_at = TextField()
+    author = TextField()
+    origin = TextField()
+
+    class Meta:
+        table_name = "deployment_revisions"
+        primary_key = CompositeKey("deployment", "revision")
 
 
 class Vm(Table):
@@ -50,6 +80,9 @@ class Vm(Table):
     ready_at = TextField()
     stopped_at = TextField()
     ready_ms = IntegerField()
+    deployment = ForeignKeyField(Deployment, column_name="deployment", on_delete="RESTRICT", null=True)
+    """Null: of none. RESTRICT: a deployment can't be forgotten while it has VMs."""
+    revision = IntegerField(constraints=[SQL("DEFAULT 0")])
 
     class Meta:
         table_name = "vms"
@@ -121,4 +154,4 @@ class EventRow(Table):
         table_name = "events"
 
 
-MODELS: tuple[type[Table], ...] = (Vm, Config, Plugin, LeaseRow, ObjectRow, EventRow)
+MODELS: tuple[type[Table], ...] = (Deployment, RevisionRow, Vm, Config, Plugin, LeaseRow, ObjectRow, EventRow)

@@ -46,6 +46,19 @@ def version_taken(record: ConfigRecord) -> StoreFailed:
     return StoreFailed(f"VM {record.vm_id} has a config version {record.version} already; history is never rewritten", hint=_DEFECT)
 
 
+def replicas_left(deployment: str, vms: list[str]) -> StoreFailed:
+    shown = ", ".join(vms[:OBJECTS_NAMED]) + (", ..." if len(vms) > OBJECTS_NAMED else "")
+    return StoreFailed(f"deployment {deployment!r} can't be forgotten: it still has {len(vms)} VMs: {shown}", hint=_DEFECT)
+
+
+def revision_taken(deployment: str, revision: int) -> StoreFailed:
+    return StoreFailed(f"deployment {deployment!r} has a revision {revision} already; history is never rewritten", hint=_DEFECT)
+
+
+def no_such_deployment(name: str) -> StoreFailed:
+    return StoreFailed(f"there is no deployment {name!r} to own this", hint=_DEFECT)
+
+
 def no_such_owner(vm_id: str) -> StoreFailed:
     return StoreFailed(f"there is no VM with id {vm_id!r} to own this", hint=_DEFECT)
 

@@ -8,9 +8,11 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from volant.daemon.ports import ConfigRecord, EventDraft, HostObject, Lease, PluginRecord, ProcessIdentity, VmRecord
+from volant.daemon.ports import ConfigRecord, DeploymentRecord, EventDraft, HostObject, Lease, PluginRecord, ProcessIdentity, VmRecord
+from volant.proto.api.deployment import Revision, Template
 from volant.proto.api.event import Event
 from volant.proto.api.vm import Forward
+from volant.proto.plain import from_plain, to_plain
 from volant.proto.specs.states import VmState, Wanted
 
 Row = tuple[Any, ...]
@@ -26,14 +28,14 @@ def vm_row(vm: VmRecord) -> Row:
         vm.id, vm.name, vm.plugin, vm.plugin_version, vm.config_version, vm.wanted.value, vm.wanted_generation,
         vm.state.value, vm.generation, vm.boot, process, vm.ip, vm.mac, vm.tap, forwards, vm.hypervisor, vm.accel,
         vm.health, vm.reason, None if vm.error is None else _encode(vm.error),
-        vm.created_at, vm.started_at, vm.ready_at, vm.stopped_at, vm.ready_ms,
+        vm.created_at, vm.started_at, vm.ready_at, vm.stopped_at, vm.ready_ms, vm.deployment or None, vm.revision,
     )  # fmt: skip
 
 
 def vm_record(row: Row) -> VmRecord:
     (
         id_, name, plugin, plugin_version, config_version, wanted, wanted_generation, state, generation, boot, process, ip, mac, tap,
-        forwards, hypervisor, accel, health, reason, error, created_at, started_at, ready_at, stopped_at, ready_ms,
+        forwards, hypervisor, accel, health, reason, error, created_at, started_at, ready_at, stopped_at, ready_ms, deployment, revision,
     ) = row  # fmt: skip
     return VmRecord(
         id=id_, name=name, plugin=plugin, plugin_version=plugin_version, config_version=config_version,
@@ -41,7 +43,7 @@ def vm_record(row: Row) -> VmRecord:
         process=None if process is None else ProcessIdentity(*_decode(process)), ip=ip, mac=mac, tap=tap,
         forwards=tuple(Forward(*forward) for forward in _decode(forwards)), hypervisor=hypervisor, accel=accel, health=health,
         reason=reason, error=None if error is None else _decode(error), created_at=created_at, started_at=started_at,
-        ready_at=ready_at, stopped_at=stopped_at, ready_ms=ready_ms,
+        ready_at=ready_at, stopped_at=stopped_at, ready_ms=ready_ms, deployment=deployment or "", revision=revision,
     )  # fmt: skip
 
 
@@ -67,6 +69,33 @@ def plugin_record(row: Row) -> PluginRecord:
         name=name, version=version, manifest=_decode(manifest), enabled=bool(enabled), artifacts=_decode(artifacts),
         installed_at=installed_at, warnings=tuple(_decode(warnings)),
     )  # fmt: skip
+
+
+def deployment_row(record: DeploymentRecord) -> Row:
+    return (
+        record.name, record.replicas, record.max_unavailable, record.min_ready_ms, int(record.paused), int(record.deleting),
+        record.revision, record.rolling_revision, record.generation, record.created_at,
+    )  # fmt: skip
+
+
+def deployment_record(row: Row) -> DeploymentRecord:
+    name, replicas, max_unavailable, min_ready_ms, paused, deleting, revision, rolling_revision, generation, created_at = row
+    return DeploymentRecord(
+        name=name, replicas=replicas, max_unavailable=max_unavailable, min_ready_ms=min_ready_ms, paused=bool(paused),
+        deleting=bool(deleting), revision=revision, rolling_revision=rolling_revision, generation=generation, created_at=created_at,
+    )  # fmt: skip
+
+
+def revision_row(deployment: str, record: Revision) -> Row:
+    template = _encode(to_plain(record.template))
+    return (deployment, record.revision, template, record.note, record.created_at, record.author, record.origin)
+
+
+def revision_record(row: Row) -> tuple[str, Revision]:
+    """With the name of its deployment."""
+    deployment, revision, template, note, created_at, author, origin = row
+    known = from_plain(Template, _decode(template))
+    return deployment, Revision(revision=revision, template=known, note=note, created_at=created_at, author=author, origin=origin)
 
 
 def lease_row(lease: Lease) -> Row:

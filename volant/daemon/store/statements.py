@@ -11,7 +11,7 @@ from typing import Any
 
 from peewee import EXCLUDED, OP, Expression, Field, Insert, Tuple, fn
 
-from volant.daemon.store.models import Config, EventRow, LeaseRow, ObjectRow, Plugin, Table, Vm
+from volant.daemon.store.models import Config, Deployment, EventRow, LeaseRow, ObjectRow, Plugin, RevisionRow, Table, Vm
 
 
 def _rendered(query: Any) -> str:
@@ -49,6 +49,16 @@ LATEST_CONFIGS = _rendered(
 PUT_PLUGIN = _upsert(Plugin, Plugin.name, Plugin.version)
 DROP_PLUGIN = _rendered(Plugin.delete().where((Plugin.name == "") & (Plugin.version == "")))
 ALL_PLUGINS = _rendered(Plugin.select().order_by(Plugin.name, Plugin.version))
+
+PUT_DEPLOYMENT = _upsert(Deployment, Deployment.name)
+DROP_DEPLOYMENT = _rendered(Deployment.delete().where(Deployment.name == ""))
+DEPLOYMENT_VMS = _rendered(Vm.select(Vm.name).where(Vm.deployment == "").order_by(Vm.name))
+ALL_DEPLOYMENTS = _rendered(Deployment.select().order_by(Deployment.name))
+
+PUT_REVISION = _rendered(_insert(RevisionRow))
+DROP_REVISION = _rendered(RevisionRow.delete().where((RevisionRow.deployment == "") & (RevisionRow.revision == 0)))
+REVISION_EXISTS = _rendered(RevisionRow.select(RevisionRow.revision).where((RevisionRow.deployment == "") & (RevisionRow.revision == 0)))
+ALL_REVISIONS = _rendered(RevisionRow.select().order_by(RevisionRow.deployment, RevisionRow.revision))
 
 PUT_LEASE = _upsert(LeaseRow, LeaseRow.ip, where=Expression(LeaseRow.vm, OP.EQ, EXCLUDED.vm_id))
 """Changes no row when the address belongs to another VM."""

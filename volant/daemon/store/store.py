@@ -17,11 +17,12 @@ import trio
 from peewee import SqliteDatabase
 
 from volant.daemon.host.clock import utc_now
-from volant.daemon.ports import Change, ConfigRecord, HostObject, Lease, PluginRecord, VmRecord
+from volant.daemon.ports import Change, ConfigRecord, DeploymentRecord, HostObject, Lease, PluginRecord, VmRecord
 from volant.daemon.store import migrating, opening, problems, rows
 from volant.daemon.store import statements as sql
 from volant.daemon.store.changes import Clock, apply_all
 from volant.daemon.store.worker import Work, Worker, commit_group, open_worker, run_each
+from volant.proto.api.deployment import Revision
 from volant.proto.api.event import Event
 
 T = TypeVar("T")
@@ -54,6 +55,15 @@ class SqliteStore:
 
     async def plugins(self) -> tuple[PluginRecord, ...]:
         return await self._all(sql.ALL_PLUGINS, (), rows.plugin_record)
+
+    async def deployments(self) -> tuple[DeploymentRecord, ...]:
+        return await self._all(sql.ALL_DEPLOYMENTS, (), rows.deployment_record)
+
+    async def revisions(self) -> dict[str, tuple[Revision, ...]]:
+        found: dict[str, tuple[Revision, ...]] = {}
+        for deployment, revision in await self._all(sql.ALL_REVISIONS, (), rows.revision_record):
+            found[deployment] = (*found.get(deployment, ()), revision)
+        return found
 
     async def leases(self) -> tuple[Lease, ...]:
         return await self._all(sql.ALL_LEASES, (), rows.lease_record)

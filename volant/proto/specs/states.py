@@ -62,6 +62,21 @@ class WaitFor(StrEnum):
     DELETED = "deleted"
 
 
+class DeploymentStatus(StrEnum):
+    """How far a deployment is."""
+
+    READY = "ready"
+    """Every replica is there, available and up to date."""
+    PROGRESSING = "progressing"
+    """On the way there."""
+    PAUSED = "paused"
+    """Every replica is available, and an update waits until the deployment is resumed."""
+    DEGRADED = "degraded"
+    """Something fails, and is tried again later."""
+    DELETING = "deleting"
+    """Its VMs are being deleted, then it is gone."""
+
+
 class NetworkMode(StrEnum):
     """How a VM reaches the world."""
 
