@@ -20,9 +20,9 @@ from volant.proto.errors import Fault
 SETTLE_S = 0.05
 """Without a health check, a workload that lives this long counts as running: one that can't start ends sooner."""
 
-PROBE_FIRST_S, PROBE_MOST_S = 0.01, 0.5
-"""Pause between probes until the first healthy answer; it doubles from the first to the most. Short at first: a small server
-listens some milliseconds after its start, and a probe that is refused costs less than one."""
+PROBE_FIRST_S, PROBE_GROWTH, PROBE_MOST_S = 0.01, 1.25, 0.5
+"""Pause between probes until the first healthy answer: it grows by this factor from the first to the most, so that a workload is
+found healthy a fifth later than it was, at most."""
 
 PROBE_EVERY_S = 5.0
 """Pause between probes of a workload that was ready."""
@@ -141,7 +141,7 @@ class Supervisor:
             while problem := await self._probe(workload):
                 last = problem
                 await self._loop.sleep(pause)
-                pause = min(pause * 2, PROBE_MOST_S)
+                pause = min(pause * PROBE_GROWTH, PROBE_MOST_S)
         if deadline.expired:
             self._status.enter("failed", f"the workload never became healthy within {seconds:g} s: {last}", health="unhealthy")
             return
