@@ -11,7 +11,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,9 @@ from volant.client.blocking import Client
 
 START_S = 30.0
 """How long the daemon may take to listen; it takes half a second on an idle machine."""
+
+VOLANT = (sys.executable, "-m", "volant.client.cli")
+"""The `volant` command, whether or not it is installed."""
 
 HOST_KERNELS = Path(os.environ.get("VOLANT_TEST_KERNELS", "/var/lib/volant/kernels"))
 
@@ -42,14 +45,12 @@ class Rig:
     def log(self) -> Path:
         return self.root / "volantd.log"
 
-    def start(self, *extra: str) -> subprocess.Popen[bytes]:
-        """Start a daemon and wait until it answers."""
-        settings = [word for name, value in self._settings.items() for word in (f"--{name}", value)]
-        argv = [sys.executable, "-m", "volant.daemon", *settings, *extra]
-        environ = {**os.environ, "VOLANT_SOCKET": str(self.socket)}
+    def start(self, *extra: str, environ: Mapping[str, str] | None = None) -> subprocess.Popen[bytes]:
+        """Start a daemon and wait until it answers. `environ` is laid over this process's."""
+        environ = {**os.environ, "VOLANT_SOCKET": str(self.socket), **(environ or {})}
         with self.log.open("ab") as log:
             popen = self._netns.popen if self._netns else subprocess.Popen
-            self.daemon = popen(argv, stdout=log, stderr=log, env=environ)
+            self.daemon = popen(self.argv(*extra), stdout=log, stderr=log, env=environ)
         deadline = time.monotonic() + START_S
         while not self.answers():
             if self.daemon.poll() is not None or time.monotonic() > deadline:
@@ -65,13 +66,18 @@ class Rig:
                 return False
         return True
 
+    def argv(self, *extra: str) -> list[str]:
+        """The daemon's command line, for tests that start one by themselves."""
+        settings = [word for name, value in self._settings.items() for word in (f"--{name}", value)]
+        return [sys.executable, "-m", "volant.daemon", *settings, *extra]
+
     def client(self) -> Client:
         return Client(str(self.socket))
 
     def volant(self, *words: str, check: bool = True, stdin: str | None = None, timeout: float = 180) -> subprocess.CompletedProcess[str]:
         """The `volant` command as a person runs it, its output caught."""
         done = subprocess.run(
-            [sys.executable, "-m", "volant.client.cli", *words],
+            [*VOLANT, *words],
             input=stdin,
             capture_output=True,
             text=True,
@@ -82,6 +88,17 @@ class Rig:
             said = f"{done.stdout}{done.stderr}\n{self.log.read_text()[-4000:]}"
             raise AssertionError(f"volant {' '.join(words)}: exit {done.returncode}\n{said}")
         return done
+
+    @contextmanager
+    def under_way(self, *words: str, **options: Any) -> Iterator[subprocess.Popen[bytes]]:
+        """The `volant` command while the block runs, then killed; its standard streams are pipes unless `options` say otherwise."""
+        pipes = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
+        environ = {**os.environ, "VOLANT_SOCKET": str(self.socket)}
+        with subprocess.Popen([*VOLANT, *words], env=environ, **{**pipes, **options}) as client:
+            try:
+                yield client
+            finally:
+                client.kill()
 
     def json(self, *words: str) -> Any:
         return json.loads(self.volant(*words, "-o", "json").stdout)
@@ -110,6 +127,13 @@ class Rig:
                 if words.startswith(b"/") and b"qemu-system" in words and str(self.root).encode() in words:
                     found.append(int(folder.name))
         return found
+
+    def taps(self) -> frozenset[str]:
+        """Names of the taps in this rig's network namespace; none without one, where they could be anybody's."""
+        if self._netns is None:
+            return frozenset()
+        words = self._netns.run("ip", "-br", "link", "show", "type", "tun").splitlines()
+        return frozenset(line.split()[0] for line in words)
 
     def close(self) -> None:
         if self.daemon is not None and self.daemon.poll() is None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import stat
 from typing import TYPE_CHECKING, Any
 
 from volant import __version__
@@ -45,10 +46,23 @@ def why_unreachable(path: str, error: OSError) -> Fault:
     if error.errno in (errno.ENOENT, errno.ENOTDIR):
         return SocketMissing(path)
     if error.errno in (errno.ECONNREFUSED, errno.ENOTSOCK):
+        if os.path.exists(path) and not stat.S_ISSOCK(os.stat(path).st_mode):
+            return Unreachable(f"{path} is no socket", hint="name the daemon's socket with --socket or VOLANT_SOCKET")
         return SocketRefused(path)
     if error.errno in (errno.EACCES, errno.EPERM):
-        return SocketForbidden(path)
+        return SocketForbidden(path, _group_allowed(path))
     return Unreachable(f"can't connect to {path}: {error.strerror}", hint="`volant system info` shows whether the daemon runs")
+
+
+def _group_allowed(path: str) -> str:
+    """The group whose members may use the socket; empty when there is none, or it can't be seen."""
+    import grp
+
+    try:
+        found = os.stat(path)
+        return grp.getgrgid(found.st_gid).gr_name if found.st_mode & stat.S_IWGRP else ""
+    except (OSError, KeyError):
+        return ""
 
 
 def plain_params(params: Any) -> dict[str, Any]:

@@ -74,12 +74,13 @@ class Daemon:
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Serve until `stop`; started once clients can connect."""
         config = self._config
+        net = NetConfig(bridge=config.bridge, subnet=parse_subnet(config.subnet))
         with state_lock(config.state_dir):
             async with open_store(config.state_dir / DATABASE, now=utc_now) as store:
                 _, newest = await store.event_range()
                 hub = events.Hub(newest=newest, encode=lambda item: cbor.dumps(to_plain(item)))
                 journal = Journal(store, hub)
-                network = HostNetwork(NetConfig(bridge=config.bridge, subnet=parse_subnet(config.subnet)), config.state_dir)
+                network = HostNetwork(net, config.state_dir)
                 try:
                     async with helpers() as vmms:
                         await self._serve(journal, hub, network, vmms, task_status)

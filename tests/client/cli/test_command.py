@@ -229,7 +229,7 @@ def test_no_daemon_is_told_apart(volant: Run, tmp_path: Path) -> None:
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="becomes another user")
 def test_a_forbidden_socket_says_which_group_to_join(server: RpcServer, environment: dict[str, str]) -> None:
-    server.path.chmod(0o600)
+    server.path.chmod(0o660)
     server.path.parent.chmod(0o755)
     for folder in server.path.parents[:-1]:
         if folder.stat().st_uid == os.getuid() and str(folder).startswith("/tmp/"):

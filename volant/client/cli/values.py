@@ -9,7 +9,8 @@ from volant.proto.errors import Usage
 # Patterns as text: compiled when first used, since most commands use none.
 _DURATION = r"([0-9]+(?:\.[0-9]+)?)(ms|s|m|h|d)?"
 _UNIT_MS = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
-_MEMORY = r"([0-9]+(?:\.[0-9]+)?)\s*([kmgt]?)(?:i?b)?"
+_MEMORY = r"([0-9]{1,12}(?:\.[0-9]{1,6})?)\s*([kmgt]?)(?:i?b)?"
+"""At most twelve digits: even so many TiB fit into 64 bits, and how much is too much is for the daemon to say."""
 _MEMORY_MIB = {"": 1.0, "k": 1 / 1024, "m": 1.0, "g": 1024.0, "t": 1024.0 * 1024}
 
 MAX_DURATION_MS = 365 * 86_400_000
