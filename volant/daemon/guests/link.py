@@ -41,6 +41,9 @@ R = TypeVar("R")
 HELLO_EVERY_S = 0.5
 """How often the attach is repeated: bytes written before the guest opens its end are lost."""
 
+HELLO_AGAIN_S = 0.01
+"""How soon it is repeated when the guest says anything: an agent stirs when it opens its end. Bounds what a babbling one costs."""
+
 READ_BYTES = 65_536
 """One read from the pipe."""
 
@@ -53,6 +56,7 @@ class AgentLink:
         self._writing = trio.Lock()
         self._calls: dict[int, AgentCall] = {}
         self._connection = _fresh_connection()
+        self._stirred = trio.Event()
         self.version = ""
 
     async def attach(self) -> None:
@@ -65,7 +69,9 @@ class AgentLink:
         async with helpers() as nursery:
             nursery.start_soon(self._knock, attacher, hello)
             while not self.version:
-                self._take(attacher.feed(await self._read()))
+                data = await self._read()
+                self._stirred.set()
+                self._take(attacher.feed(data))
 
     async def run(self) -> None:
         """Route what the agent sends until the pipe ends or the agent breaks the rules; then every open call fails."""
@@ -112,8 +118,11 @@ class AgentLink:
 
     async def _knock(self, attacher: Attacher, hello: bytes) -> None:
         while not attacher.answered:
+            self._stirred = trio.Event()
             await self._write(attacher.attempt() + hello)
-            await trio.sleep(HELLO_EVERY_S)
+            await trio.sleep(HELLO_AGAIN_S)
+            with trio.move_on_after(HELLO_EVERY_S):
+                await self._stirred.wait()
 
     async def _write(self, data: bytes) -> None:
         async with self._writing:
