@@ -1,48 +1,129 @@
-"""What the daemon can be told: one frozen value, from `VOLANT_*` variables and flags over built-in defaults."""
+"""What the daemon can be told: one frozen value. Each setting is declared once; file, variables, flags, help and docs follow from it.
+
+`settings` reads them from where they are given.
+"""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
 from pathlib import Path
+from typing import Any
 
-from volant.proto.errors import InvalidParams
 from volant.proto.specs.states import NetworkMode
 
-ENV_PREFIX = "VOLANT_"
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """What a setting's values are."""
+
+    parse: Callable[[str], object]
+    """The value of a text; ValueError says what it must be."""
+    shown: str
+    """What help and docs call such a value."""
+    natives: tuple[type, ...] = (str,)
+    """Python's types of TOML's values for it."""
+
+
+def _path(text: str) -> Path:
+    if not Path(text).is_absolute():
+        raise ValueError("must be an absolute path")
+    return Path(text)
+
+
+def _seconds(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        raise ValueError("must be a number of seconds") from None
+    if not 1 <= seconds <= 3_600:
+        raise ValueError("must be between 1 and 3600 seconds")
+    return seconds
+
+
+def _network(text: str) -> NetworkMode:
+    if text not in set(NetworkMode) - {NetworkMode.DHCP}:
+        raise ValueError("must be one of bridged, user, none, vsock")
+    return NetworkMode(text)
+
+
+def _one_of(*choices: str) -> Kind:
+    def chosen(text: str) -> str:
+        if text not in choices:
+            raise ValueError(f"must be one of {', '.join(choices)}")
+        return text
+
+    return Kind(chosen, f"{', '.join(choices[:-1])} or {choices[-1]}")
+
+
+def _count(least: int) -> Kind:
+    def counted(text: str) -> int:
+        # Limited in length too: int() takes seconds for a million digits.
+        if not (text.isascii() and text.isdecimal() and len(text) <= 9) or int(text) < least:
+            raise ValueError(f"must be a whole number of at least {least}")
+        return int(text)
+
+    return Kind(counted, "number", (int,))
+
+
+_PATH = Kind(_path, "path")
+_TEXT = Kind(str, "text")
+_SECONDS = Kind(_seconds, "seconds", (int, float))
+_MODE = Kind(_network, "bridged, user, none or vsock")
+
+
+def _about(help: str, kind: Kind = _TEXT) -> dict[str, Any]:
+    return {"help": help, "kind": kind}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Config:
     """Every setting of `volantd`; each is also `VOLANT_<NAME>` and `--<name>`."""
 
-    state_dir: Path
-    """Disks, images, kernels and the database."""
-    runtime_dir: Path
-    """Sockets; short, since a socket's path may have 107 bytes."""
-    socket: Path
-    socket_group: str = "volant"
-    """Group that may use the socket, where it exists."""
-    hypervisor: str = "qemu"
-    """qemu or fake."""
-    accel: str = "auto"
-    """auto, kvm or tcg."""
-    kernel: str = ""
-    """Path of the guests' kernel; empty: the one set up in the state folder."""
-    network: NetworkMode = NetworkMode.BRIDGED
-    """Mode of VMs whose manifest and request name none."""
-    bridge: str = "vbr0"
-    subnet: str = "192.168.127.0/24"
-    boot_timeout_s: float = 120.0
-    """How long a guest may take to become ready; software emulation on a busy host needs most of it."""
-    boots: int = 0
-    """How many guests boot at once; 0: as many as the host has CPUs."""
-    vmm_user: str = "volant-vmm"
-    """User that VMMs run as when the daemon is root and the user exists."""
-    event_keep: int = 100_000
-    """How many events are kept."""
-    log_level: str = "info"
+    state_dir: Path = field(metadata=_about("folder of disks, images, kernels and the database", _PATH))
+    runtime_dir: Path = field(metadata=_about("folder of sockets; short, since a socket's path may have 107 bytes", _PATH))
+    socket: Path = field(metadata=_about("the daemon's own socket", _PATH))
+    socket_group: str = field(default="volant", metadata=_about("group whose members may do everything, where it exists"))
+    readonly_group: str = field(default="", metadata=_about("group whose members may look and change nothing; empty: none"))
+    hypervisor: str = field(
+        default="qemu", metadata=_about("what VMs run on; fake is for trying things out without any guest", _one_of("qemu", "fake"))
+    )
+    accel: str = field(default="auto", metadata=_about("acceleration; auto finds out whether KVM works", _one_of("auto", "kvm", "tcg")))
+    kernel: str = field(default="", metadata=_about("kernel that guests boot; empty: the one set up in the state folder"))
+    network: NetworkMode = field(default=NetworkMode.BRIDGED, metadata=_about("mode of VMs that name none", _MODE))
+    bridge: str = field(default="vbr0", metadata=_about("name of the bridge"))
+    subnet: str = field(
+        default="192.168.127.0/24", metadata=_about("the guests' subnet; an address in it, as 192.168.127.9/24, is the host's own")
+    )
+    boot_timeout_s: float = field(
+        default=120.0, metadata=_about("how long a guest may take to become ready; emulation on a busy host needs most of it", _SECONDS)
+    )
+    boots: int = field(default=0, metadata=_about("how many guests boot at once; 0: as many as there are CPUs", _count(0)))
+    vmm_user: str = field(default="volant-vmm", metadata=_about("user that VMMs run as when the daemon is root and the user exists"))
+    event_keep: int = field(default=100_000, metadata=_about("how many events are kept", _count(100)))
+    log_level: str = field(default="info", metadata=_about("least level that is logged", _one_of("debug", "info", "warning", "error")))
+    log_format: str = field(default="text", metadata=_about("lines for people, or one JSON object a line", _one_of("text", "json")))
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One setting's declaration."""
+
+    name: str
+    help: str
+    kind: Kind
+
+    @property
+    def flag(self) -> str:
+        return "--" + self.name.replace("_", "-")
+
+    @property
+    def variable(self) -> str:
+        return "VOLANT_" + self.name.upper()
+
+
+SETTINGS = {item.name: Setting(item.name, item.metadata["help"], item.metadata["kind"]) for item in fields(Config)}
+"""By name, in the order of their declaration."""
 
 
 def defaults(environ: Mapping[str, str], *, uid: int) -> Config:
@@ -57,54 +138,8 @@ def defaults(environ: Mapping[str, str], *, uid: int) -> Config:
     return Config(state_dir=state, runtime_dir=runtime, socket=runtime / "volantd.sock", network=NetworkMode.USER)
 
 
-def load(environ: Mapping[str, str], flags: Mapping[str, str | None], *, uid: int | None = None) -> Config:
-    """Defaults, then `VOLANT_*`, then flags. InvalidParams names every value that makes no sense."""
-    config = defaults(environ, uid=os.getuid() if uid is None else uid)
-    given = {name: (value, f"{ENV_PREFIX}{name.upper()}") for name in _NAMES if (value := environ.get(ENV_PREFIX + name.upper()))}
-    given |= {name: (value, "--" + name.replace("_", "-")) for name, value in flags.items() if value is not None}
-    problems: list[str] = []
-    changes: dict[str, object] = {}
-    for name, (text, source) in given.items():
-        try:
-            changes[name] = _parsed(name, text)
-        except ValueError as error:
-            problems.append(f"{source}={text!r}: {error}")
-    if problems:
-        raise InvalidParams("; ".join(problems), hint="`volantd --help` describes each setting")
-    if "runtime_dir" in changes and "socket" not in changes:
-        changes["socket"] = Path(str(changes["runtime_dir"])) / "volantd.sock"
-    return replace(config, **changes)  # type: ignore[arg-type]
-
-
-_NAMES = tuple(item.name for item in fields(Config))
-_CHOICES = {"hypervisor": ("qemu", "fake"), "accel": ("auto", "kvm", "tcg"), "log_level": ("debug", "info", "warning", "error")}
-_PATHS = frozenset({"state_dir", "runtime_dir", "socket"})
-_COUNTS = {"boots": 0, "event_keep": 100}
-
-
-def _parsed(name: str, text: str) -> object:
-    if name in _PATHS:
-        path = Path(text)
-        if not path.is_absolute():
-            raise ValueError("must be an absolute path")
-        return path
-    if name in _CHOICES and text not in _CHOICES[name]:
-        raise ValueError(f"must be one of {', '.join(_CHOICES[name])}")
-    if name in _COUNTS:
-        number = int(text) if text.isdecimal() else -1
-        if number < _COUNTS[name]:
-            raise ValueError(f"must be a whole number of at least {_COUNTS[name]}")
-        return number
-    if name == "boot_timeout_s":
-        try:
-            seconds = float(text)
-        except ValueError:
-            raise ValueError("must be a number of seconds") from None
-        if not 1 <= seconds <= 3_600:
-            raise ValueError("must be between 1 and 3600 seconds")
-        return seconds
-    if name == "network":
-        if text not in set(NetworkMode) - {NetworkMode.DHCP}:
-            raise ValueError("must be one of bridged, user, none, vsock")
-        return NetworkMode(text)
-    return text
+def default_file(environ: Mapping[str, str], *, uid: int) -> Path:
+    """Where the config file is looked for when nobody names one; it need not exist."""
+    if uid == 0:
+        return Path("/etc/volant/volantd.toml")
+    return Path(environ.get("XDG_CONFIG_HOME") or Path(environ.get("HOME") or "/") / ".config") / "volant" / "volantd.toml"

@@ -7,19 +7,27 @@ import gc
 import logging
 import os
 import signal
+import socket
 import stat
 import sys
-from collections.abc import Mapping, Sequence
-from dataclasses import fields
+from collections.abc import MutableMapping, Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import trio
 
 from volant import __version__
-from volant.daemon.config import Config, load
+from volant.daemon import logs
+from volant.daemon.config import SETTINGS, Config
 from volant.daemon.host.nurseries import helpers
-from volant.daemon.rpc.listener import MAX_PATH_BYTES
+from volant.daemon.host.service_manager import ServiceManager
+from volant.daemon.rpc.listener import MAX_PATH_BYTES, passed_socket
+from volant.daemon.settings import CONFIG_VARIABLE, Settings, as_toml, load
 from volant.proto.errors import ExitCode, Failed, Fault, InvalidParams, NotAllowed, SocketPathTooLong
+
+if TYPE_CHECKING:
+    from volant.daemon.wiring import Daemon
 
 GC_THRESHOLDS = (50_000, 20, 20)
 """Collections are rare: a list of 1,000 VMs decodes twice as fast, and the daemon makes few cycles (measured)."""
@@ -27,23 +35,8 @@ GC_THRESHOLDS = (50_000, 20, 20)
 _LONGEST_VM_SOCKET = "/vms/0123456789ab/console.sock"
 """The longest path of a socket below the runtime folder."""
 
-_HELP = {
-    "state_dir": "folder of disks, images, kernels and the database",
-    "runtime_dir": "folder of sockets",
-    "socket": "path of the daemon's own socket",
-    "socket_group": "group that may use the socket",
-    "hypervisor": "qemu, or fake for trying things out without any guest",
-    "accel": "auto, kvm or tcg",
-    "kernel": "kernel that guests boot",
-    "network": "mode of VMs that name none: bridged, user, none or vsock",
-    "bridge": "name of the bridge",
-    "subnet": "the guests' subnet, such as 192.168.127.0/24",
-    "boot_timeout_s": "seconds that a guest may take to become ready",
-    "boots": "how many guests boot at once; 0: as many as there are CPUs",
-    "vmm_user": "user that VMMs run as when the daemon is root",
-    "event_keep": "how many events are kept",
-    "log_level": "debug, info, warning or error",
-}
+STATUS_EVERY_S = 5.0
+"""How often the service manager is told a new status: `systemctl status` is read by people."""
 
 
 def entry() -> None:
@@ -51,15 +44,17 @@ def entry() -> None:
     sys.exit(main(sys.argv[1:], os.environ))
 
 
-def main(argv: Sequence[str], environ: Mapping[str, str]) -> int:
-    """Run the daemon; the exit code."""
+def main(argv: Sequence[str], environ: MutableMapping[str, str]) -> int:
+    """Run the daemon; the exit code. What a service manager left in `environ` is taken out of it."""
     flags = vars(_parser().parse_args(argv))
     try:
-        config = load(environ, flags)
-        logging.basicConfig(level=config.log_level.upper(), format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr)
-        check_paths(config)
-        prepare_folders(config)
-        trio.run(_until_signalled, config)
+        settings = load(environ, flags)
+        if flags["print_config"]:
+            print(as_toml(settings), end="")
+            for warning in settings.warnings:
+                print(f"volantd: warning: {warning}", file=sys.stderr)
+            return ExitCode.OK
+        _serve(settings, environ)
     except Fault as fault:
         print(f"volantd: error: {fault.message}", file=sys.stderr)
         if fault.hint:
@@ -68,11 +63,33 @@ def main(argv: Sequence[str], environ: Mapping[str, str]) -> int:
     return ExitCode.OK
 
 
+def _serve(settings: Settings, environ: MutableMapping[str, str]) -> None:
+    config = settings.config
+    logs.set_up(level=config.log_level, format=config.log_format, environ=environ, stream=sys.stderr)
+    for warning in settings.warnings:
+        logging.getLogger("volant").warning("%s", warning)
+    manager = ServiceManager.take_over(environ)
+    passed = passed_socket(environ)
+    if passed is not None:
+        config = replace(config, socket=Path(passed.getsockname()))
+    check_paths(config)
+    prepare_folders(config)
+    trio.run(_until_signalled, config, passed, manager)
+
+
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="volantd", description="The daemon that owns this host's microVMs. Stopping it stops no VM.")
+    parser = argparse.ArgumentParser(
+        prog="volantd",
+        description="The daemon that owns this host's microVMs. Stopping it stops no VM.",
+        epilog="Each setting may stand in the config file too. Flags outrank variables, and those the file.",
+    )
     parser.add_argument("--version", action="version", version=f"volantd {__version__}")
-    for item in fields(Config):
-        parser.add_argument("--" + item.name.replace("_", "-"), metavar="VALUE", help=f"{_HELP[item.name]} (VOLANT_{item.name.upper()})")
+    parser.add_argument("--print-config", action="store_true", help="show the settings in force, and where each comes from; then exit")
+    parser.add_argument("--config", metavar="PATH", help=f"the config file, in TOML ({CONFIG_VARIABLE})")
+    for setting in SETTINGS.values():
+        metavar = setting.kind.shown.upper() if " " not in setting.kind.shown else "VALUE"
+        choices = f"; {setting.kind.shown}" if metavar == "VALUE" else ""
+        parser.add_argument(setting.flag, metavar=metavar, help=f"{setting.help}{choices} ({setting.variable})")
     return parser
 
 
@@ -109,19 +126,32 @@ def _unusable(folder: Path, why: str) -> Failed:
     )
 
 
-async def _until_signalled(config: Config) -> None:
+async def _until_signalled(config: Config, passed: socket.socket | None, manager: ServiceManager) -> None:
     # Imported here: settings that make no sense are answered before half a second of imports.
     from volant.daemon.wiring import Daemon
 
-    daemon = Daemon(config)
+    daemon = Daemon(config, passed=passed)
     with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
         async with helpers() as nursery:
+            nursery.start_soon(manager.feed_watchdog)
             await nursery.start(daemon.run)
+            manager.tell(READY="1", STATUS=daemon.status())
+            nursery.start_soon(_tell_status, manager, daemon)
             gc.collect()
             gc.freeze()
             gc.set_threshold(*GC_THRESHOLDS)
             async for number in signals:
                 logging.getLogger("volant").info("%s: stopping; the VMs go on", signal.Signals(number).name)
+                manager.tell(STOPPING="1", STATUS="stopping; the VMs go on")
                 daemon.stop()
                 break
             await daemon.stopped.wait()
+
+
+async def _tell_status(manager: ServiceManager, daemon: Daemon) -> None:
+    told = ""
+    while manager.listens and not daemon.stopping:
+        if (status := daemon.status()) != told:
+            manager.tell(STATUS=status)
+            told = status
+        await trio.sleep(STATUS_EVERY_S)

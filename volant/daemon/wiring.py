@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import os
+import socket
 import time
 from functools import partial
 
@@ -31,8 +32,8 @@ from volant.daemon.plugins.registry import PluginRegistry
 from volant.daemon.ports import Hypervisor
 from volant.daemon.rpc.app import App
 from volant.daemon.rpc.handlers import event, guest, plugin, system, vm
-from volant.daemon.rpc.listener import bind_socket, group_id
-from volant.daemon.rpc.peer import owner_policy
+from volant.daemon.rpc.listener import group_id, open_socket
+from volant.daemon.rpc.peer import Group, Policy, owner_policy
 from volant.daemon.rpc.registry import Handlers
 from volant.daemon.rpc.service import RpcService
 from volant.daemon.store.lock import state_lock
@@ -58,9 +59,11 @@ KEEP_EVENTS_EVERY_S = 600.0
 class Daemon:
     """One daemon on one state folder."""
 
-    def __init__(self, config: Config, *, fake_host: FakeHost | None = None) -> None:
-        """`fake_host`: where the fake launcher's guests live, so that they can outlive this daemon as real ones do."""
+    def __init__(self, config: Config, *, fake_host: FakeHost | None = None, passed: socket.socket | None = None) -> None:
+        """`fake_host`: where the fake launcher's guests live, so that they can outlive this daemon as real ones do. `passed`: the
+        listening socket of a service manager, at `config.socket`."""
         self._config = config
+        self._passed = passed
         self._fake_host = fake_host or FakeHost()
         self.app: App | None = None
         """The rooms behind the wire, while the daemon runs."""
@@ -70,6 +73,18 @@ class Daemon:
 
     def stop(self) -> None:
         self._asked_to_stop.set()
+
+    @property
+    def stopping(self) -> bool:
+        return self._asked_to_stop.is_set()
+
+    def status(self) -> str:
+        """One line of counts, for whoever looks after the daemon. Only while it runs."""
+        assert self.app is not None
+        counts = self.app.info().vms
+        total = sum(counts.values())
+        states = ", ".join(f"{count} {state}" for state, count in counts.items())
+        return f"{total} {'VM' if total == 1 else 'VMs'}{f': {states}' if states else ''}"
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Serve until `stop`; started once clients can connect."""
@@ -121,9 +136,8 @@ class Daemon:
         )
         handlers = Handlers.of(system, vm, guest, plugin, event)
         # Bound before the slow parts, so that nobody finds the daemon missing; answered once everything is there.
-        listening = bind_socket(config.socket, group=config.socket_group)
-        service = RpcService(app, handlers, listening, policy=owner_policy(group_id(config.socket_group)))
-        try:
+        with open_socket(config.socket, group=config.socket_group, readers=config.readonly_group, passed=self._passed) as listening:
+            service = RpcService(app, handlers, listening, policy=_policy(config))
             async with helpers() as owners:
                 await sweep(services, roster.records())
                 await owners.start(roster.run)
@@ -133,12 +147,15 @@ class Daemon:
                     serving.start_soon(self._stop_when_asked, service)
                     log.info("volantd serves %s", config.socket)
                     await service.run(task_status=task_status)
-        finally:
-            config.socket.unlink(missing_ok=True)
 
     async def _stop_when_asked(self, service: RpcService) -> None:
         await self._asked_to_stop.wait()
         service.stop()
+
+
+def _policy(config: Config) -> Policy:
+    owners, readers = (Group(name, group_id(name)) for name in (config.socket_group, config.readonly_group))
+    return owner_policy(owners, readers)
 
 
 def _hypervisor(config: Config, images: ImageLibrary, vmms: trio.Nursery, fake_host: FakeHost) -> Hypervisor:

@@ -11,7 +11,7 @@ import pytest
 from tests.fakes import echo
 from volant.daemon.rpc.dispatch import Dispatcher, fault_of
 from volant.daemon.rpc.handlers import system
-from volant.daemon.rpc.peer import Peer, owner_policy
+from volant.daemon.rpc.peer import NOBODY, Peer, owner_policy
 from volant.daemon.rpc.registry import Handlers, handles
 from volant.proto import cbor
 from volant.proto.api import system as system_api
@@ -21,7 +21,7 @@ ME = Peer(os.geteuid(), os.getegid(), os.getpid())
 
 
 def dispatcher(handlers: Handlers) -> Dispatcher:
-    return Dispatcher(echo.Journal(), handlers, owner_policy(None))
+    return Dispatcher(echo.Journal(), handlers, owner_policy(NOBODY))
 
 
 async def test_a_plain_handler_answers_waiting_callers_too() -> None:

@@ -15,7 +15,7 @@ from trio.testing import MockClock
 
 from volant.daemon.rpc.listener import accept_all, adopted_sockets, bind_socket
 from volant.daemon.rpc.outbox import HIGH_WATER, STALL_SECONDS, Outbox
-from volant.daemon.rpc.peer import Peer, owner_policy, peer_of
+from volant.daemon.rpc.peer import Group, Peer, owner_policy, peer_of
 from volant.proto.api import vm as vm_api
 from volant.proto.errors import ConnectionLost, NotAllowed, SocketPathTooLong, StateLocked
 
@@ -129,10 +129,29 @@ def test_the_peer_is_who_connected() -> None:
         (Peer(12_345, 1, 1, frozenset({78})), False),
     ],
 )
-def test_strangers_may_only_look(peer: Peer, may_change: bool) -> None:
-    allows = owner_policy(77)
-    assert allows(peer, vm_api.LIST)
-    assert allows(peer, vm_api.CREATE) == may_change
+def test_who_may_change_things(peer: Peer, may_change: bool) -> None:
+    refusal = owner_policy(Group("volant", 77))
+    assert (refusal(peer, vm_api.CREATE) is None, refusal(peer, vm_api.LIST) is None) == (may_change, may_change)
+
+
+def test_a_reader_may_look_and_is_told_how_to_do_more() -> None:
+    refusal = owner_policy(Group("volant", 77), Group("auditors", 78))
+    reader = Peer(12_345, 1, 1, frozenset({78}))
+    assert refusal(reader, vm_api.LIST) is None
+    refused = refusal(reader, vm_api.CREATE)
+    assert refused is not None
+    assert refused.message == "you (uid:12345) may look, but not call vm.create"
+    assert refused.hint.startswith("join the group 'volant'")
+
+
+def test_a_stranger_is_told_which_groups_there_are() -> None:
+    stranger = Peer(12_345, 1, 1)
+    refused = owner_policy(Group("volant", 77), Group("auditors", 78))(stranger, vm_api.LIST)
+    assert refused is not None
+    assert refused.message == "you (uid:12345) may not use this daemon"
+    assert refused.hint.startswith("join the group 'auditors' to look; to do more, join the group 'volant'")
+    alone = owner_policy(Group("volant", None))(stranger, vm_api.LIST)
+    assert alone is not None and alone.hint == "run as root, or as the user that runs volantd"
 
 
 async def test_a_peer_that_takes_nothing_is_given_up_after_a_while(autojump_clock: MockClock) -> None:

@@ -213,7 +213,7 @@ def test_replies_that_nobody_reads_stop_the_reading_of_requests(journal: echo.Jo
 
 def test_a_policy_decides_who_may_change_things(socket_path: Path) -> None:
     with (
-        echo.serving(socket_path, policy=lambda peer, method: not method.changes),
+        echo.serving(socket_path, policy=lambda peer, method: NotAllowed(f"not {method.name}") if method.changes else None),
         Client(str(socket_path)) as client,
     ):
         assert client.call(echo.SAY, echo.Text(text="look")).text == "look"

@@ -17,7 +17,7 @@ from volant.daemon.rpc.calls import Call
 from volant.daemon.rpc.peer import Peer, Policy
 from volant.daemon.rpc.registry import Encoded, Entry, Handlers
 from volant.proto import cbor
-from volant.proto.errors import Fault, Internal, InvalidParams, NoSuchMethod, NotAllowed
+from volant.proto.errors import Fault, Internal, InvalidParams, NoSuchMethod
 from volant.proto.plain import from_plain, to_plain
 
 _log = logging.getLogger("volant.rpc")
@@ -59,10 +59,8 @@ class Dispatcher:
             raise fault_of(error, entry.method.name) from error
 
     def _typed(self, entry: Entry, peer: Peer, params: dict[str, Any]) -> Any:
-        if not self._policy(peer, entry.method):
-            raise NotAllowed(
-                f"you ({peer}) may look, but not call {entry.method.name}", hint="join the group that owns the socket, or run as root"
-            )
+        if (refusal := self._policy(peer, entry.method)) is not None:
+            raise refusal
         if not entry.known.issuperset(params):
             unknown = sorted(set(params) - entry.known)
             raise _invalid([(name, f"is no parameter of {entry.method.name}") for name in unknown])

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import errno
 import grp
+import logging
 import os
 import socket
 import stat
-from collections.abc import Callable, MutableMapping
-from contextlib import suppress
+from collections.abc import Callable, Iterator, MutableMapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from struct import Struct
 
 import trio
 
-from volant.proto.errors import NotAllowed, SocketPathTooLong, StateLocked
+from volant.proto.errors import InvalidParams, NotAllowed, SocketPathTooLong, StateLocked
+
+_log = logging.getLogger("volant.rpc")
 
 MAX_PATH_BYTES = 107
 """sun_path of struct sockaddr_un has 108 bytes, with the final NUL."""
@@ -23,6 +27,17 @@ GROUP = "volant"
 
 _BACKLOG = 1024
 """Connections that wait to be accepted: all of a thousand clients that reconnect after a restart."""
+
+_SOCKET_HINT = "see contrib/systemd/volantd.socket: one ListenStream= with a path"
+
+# Access control lists as the kernel takes them (linux/posix_acl_xattr.h): a version, then tag, permissions and id of each entry, by tag.
+_ACL_ATTRIBUTE = "system.posix_acl_access"
+_ACL_VERSION = (2).to_bytes(4, "little")
+_ACL_ENTRY = Struct("<HHI")
+_ACL_USER_OBJ, _ACL_GROUP_OBJ, _ACL_GROUP, _ACL_MASK, _ACL_OTHER = 0x01, 0x04, 0x08, 0x10, 0x20
+_ACL_NO_ID = 0xFFFFFFFF
+_READ_WRITE = 6
+"""Connecting needs write permission; reading comes along, as it does for the group that owns the socket."""
 
 _LISTEN_FDS_START = 3
 """First descriptor that a service manager passes (sd_listen_fds(3))."""
@@ -88,6 +103,69 @@ def group_id(group: str) -> int | None:
         return grp.getgrnam(group).gr_gid
     except KeyError:
         return None
+
+
+@contextmanager
+def open_socket(path: Path, *, group: str, readers: str = "", passed: socket.socket | None = None) -> Iterator[socket.socket]:
+    """The daemon's listening socket: made at `path`, and removed at the end, or the one that was `passed`, whose path is its manager's.
+
+    Members of the group `readers` may open it as well. Raises as `bind_socket`.
+    """
+    listening = passed or bind_socket(path, group=group)
+    try:
+        if readers:
+            _let_in(path, readers)
+        yield listening
+    finally:
+        listening.close()
+        if passed is None:
+            path.unlink(missing_ok=True)
+
+
+def _let_in(path: Path, group: str) -> None:
+    """Let another group open the socket, by an access control list; what its members may then do is decided by their credentials."""
+    gid = group_id(group)
+    if gid is None:
+        _log.warning("the group %r does not exist, so nobody may look at this daemon as its member", group)
+        return
+    mode = stat.S_IMODE(path.stat().st_mode)
+    entries = (
+        (_ACL_USER_OBJ, mode >> 6 & 7, _ACL_NO_ID),
+        (_ACL_GROUP_OBJ, mode >> 3 & 7, _ACL_NO_ID),
+        (_ACL_GROUP, _READ_WRITE, gid),
+        (_ACL_MASK, _READ_WRITE | mode >> 3 & 7, _ACL_NO_ID),
+        (_ACL_OTHER, mode & 7, _ACL_NO_ID),
+    )
+    packed = _ACL_VERSION + b"".join(_ACL_ENTRY.pack(*entry) for entry in entries)
+    try:
+        os.setxattr(path, _ACL_ATTRIBUTE, packed)
+    except OSError as error:
+        _log.warning(
+            "the group %r can't be let in to %s: %s; its file system may keep no access control lists", group, path, error.strerror
+        )
+
+
+def passed_socket(environment: MutableMapping[str, str]) -> socket.socket | None:
+    """The one listening socket that the service manager passed, if it did. InvalidParams when it passed anything else."""
+    sockets = adopted_sockets(environment)
+    if not sockets:
+        return None
+    if len(sockets) > 1:
+        _close_all(sockets)
+        raise InvalidParams(f"the service manager passed {len(sockets)} sockets; volantd serves one", hint=_SOCKET_HINT)
+    (passed,) = sockets
+    is_stream = passed.family == socket.AF_UNIX and passed.type == socket.SOCK_STREAM
+    # Abstract names are bytes: anybody may open those.
+    name = passed.getsockname() if is_stream and passed.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN) else b""
+    if not isinstance(name, str) or not name:
+        _close_all(sockets)
+        raise InvalidParams("the socket that the service manager passed is no listening Unix stream socket with a path", hint=_SOCKET_HINT)
+    return passed
+
+
+def _close_all(sockets: list[socket.socket]) -> None:
+    for passed in sockets:
+        passed.close()
 
 
 def adopted_sockets(environment: MutableMapping[str, str]) -> list[socket.socket]:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from struct import Struct
 from typing import Any
 
+from volant.proto.errors import NotAllowed
 from volant.proto.method import Method
 
 _UCRED = Struct("iII")
@@ -35,8 +36,8 @@ class Peer:
         return f"uid:{self.uid}"
 
 
-Policy = Callable[[Peer, Method[Any, Any]], bool]
-"""Whether this peer may make this call."""
+Policy = Callable[[Peer, Method[Any, Any]], NotAllowed | None]
+"""Why this peer may not make this call; None when it may."""
 
 
 def peer_of(connected: socket.socket) -> Peer:
@@ -50,15 +51,38 @@ def peer_of(connected: socket.socket) -> Peer:
     return Peer(uid, gid, pid, groups)
 
 
-def owner_policy(socket_gid: int | None) -> Policy:
-    """Root, the daemon's own user and members of the socket's group may do everything; anybody else may only look."""
+@dataclass(frozen=True, slots=True)
+class Group:
+    """A group of users by its name; nobody is in one that does not exist."""
+
+    name: str
+    gid: int | None
+
+    def __contains__(self, peer: Peer) -> bool:
+        return self.gid is not None and (peer.gid == self.gid or self.gid in peer.groups)
+
+
+NOBODY = Group("", None)
+
+
+def owner_policy(owners: Group, readers: Group = NOBODY) -> Policy:
+    """Root, the daemon's own user and `owners` may do everything; `readers` may look; nobody else may anything.
+
+    The kernel keeps others from the socket already; this also holds where its permissions were widened.
+    """
     own_uid = os.geteuid()
+    other_users = "run as root, or as the user that runs volantd"
+    join = f"join the group {owners.name!r} (`sudo usermod -aG {owners.name} $USER`, then log in again), or {other_users}"
+    to_change = join if owners.gid is not None else other_users
+    to_look = f"join the group {readers.name!r} to look; to do more, {to_change}" if readers.gid is not None else to_change
 
-    def allows(peer: Peer, method: Method[Any, Any]) -> bool:
-        return (
-            not method.changes
-            or peer.uid in (0, own_uid)
-            or (socket_gid is not None and (peer.gid == socket_gid or socket_gid in peer.groups))
-        )
+    def refusal(peer: Peer, method: Method[Any, Any]) -> NotAllowed | None:
+        if peer.uid in (0, own_uid) or peer in owners:
+            return None
+        if peer not in readers:
+            return NotAllowed(f"you ({peer}) may not use this daemon", hint=to_look)
+        if method.changes:
+            return NotAllowed(f"you ({peer}) may look, but not call {method.name}", hint=to_change)
+        return None
 
-    return allows
+    return refusal

@@ -9,7 +9,7 @@ import trio
 
 from volant.daemon.rpc.dispatch import Dispatcher
 from volant.daemon.rpc.listener import GROUP, accept_all, group_id
-from volant.daemon.rpc.peer import Policy, owner_policy, peer_of
+from volant.daemon.rpc.peer import Group, Policy, owner_policy, peer_of
 from volant.daemon.rpc.registry import Handlers
 from volant.daemon.rpc.session import Session
 
@@ -33,7 +33,7 @@ class RpcService:
         drain_seconds: float = DRAIN_SECONDS,
     ) -> None:
         """`app` is handed to every handler as it is. `listening` is closed when `run` ends."""
-        self.dispatcher = Dispatcher(app, handlers, policy or owner_policy(group_id(GROUP)))
+        self.dispatcher = Dispatcher(app, handlers, policy or owner_policy(Group(GROUP, group_id(GROUP))))
         self._listening = listening
         self._drain_seconds = drain_seconds
         self._accepting = trio.CancelScope()
