@@ -425,7 +425,7 @@ def complained(ended: tuple[int, str], code: int, *says: str) -> None:
 
 
 def test_a_follower_that_never_reads_slows_nobody_and_is_told_what_it_missed(host: Rig) -> None:
-    with nothing_left(host), host.under_way("events", "--follow") as follower, host.client() as client:
+    with nothing_left(host), host.under_way("events", "--follow", "--no-header") as follower, host.client() as client:
         assert follower.stdout is not None
         host.volant("vm", "create", "busy", "--plugin", "hello", "--wait")
         assert b"busy" in follower.stdout.readline()

@@ -235,7 +235,15 @@ def test_a_forbidden_socket_says_which_group_to_join(server: RpcServer, environm
         if folder.stat().st_uid == os.getuid() and str(folder).startswith("/tmp/"):
             folder.chmod(folder.stat().st_mode | 0o055)
     done = subprocess.run(
-        [*COMMAND, "vm", "list"], env=environment, capture_output=True, text=True, user=65534, timeout=DEADLINE, check=False
+        [*COMMAND, "vm", "list"],
+        env=environment,
+        capture_output=True,
+        text=True,
+        user=65534,
+        group=65534,
+        extra_groups=[],
+        timeout=DEADLINE,
+        check=False,
     )
     assert done.returncode == 7
     assert done.stderr.startswith("error: you may not open ") and "usermod" in done.stderr
