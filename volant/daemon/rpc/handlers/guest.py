@@ -24,7 +24,7 @@ from volant.proto.errors import WriterTaken
 async def call_workload(app: App, peer: Peer, asked: api.CallVm, call: Call) -> api.Done:
     request = app.vms.workload_request(asked)
     async with app.vms.link(asked.name).open(guest.HTTP, request) as inner:
-        await _join(call, inner, outward=(api.STDOUT,))
+        await _join(call, inner, outward=(api.STDOUT,), announced=True)
     return api.Done(asked.name)
 
 
@@ -35,7 +35,7 @@ async def run_program(app: App, peer: Peer, asked: api.ExecVm, call: Call) -> En
         timeout_ms=asked.timeout_ms,
     )  # fmt: skip
     async with app.vms.link(asked.name).open(guest.EXEC, order) as inner:
-        return await _join(call, inner, outward=(api.STDOUT, api.STDERR))
+        return await _join(call, inner, outward=(api.STDOUT, api.STDERR), announced=True)
 
 
 @handles(api.COPY_IN)
@@ -86,11 +86,16 @@ async def _type(call: Call, writer: ConsoleWriter) -> None:
         await writer.send(data)
 
 
-async def _join(call: Call, inner: GuestCall, *, outward: Sequence[int], inward: bool = True) -> Encoded:
-    """Forward everything between client and agent until the agent answers; its answer, or its fault raised."""
+async def _join(call: Call, inner: GuestCall, *, outward: Sequence[int], inward: bool = True, announced: bool = False) -> Encoded:
+    """Forward everything between client and agent until the agent answers; its answer, or its fault raised.
+
+    With `announced` the agent's first item comes before its bytes, and does so at the client too.
+    """
     async with helpers() as nursery:
         if inward:
             nursery.start_soon(_forward_in, call, inner)
+        if announced and (item := await inner.next_item()) is not None:
+            await call.send_item(Encoded(cbor.dumps(item)))
         async with trio.open_nursery() as outgoing:
             outgoing.start_soon(_forward_items, call, inner)
             for channel in outward:
