@@ -33,7 +33,7 @@ def test_the_whole_command_line() -> None:
     assert argv.command_line("/usr/bin/qemu", PLAN, FDS) == [
         "/usr/bin/qemu",
         "-machine", "microvm,pit=on,pic=on,rtc=on,acpi=on,usb=off,graphics=off",
-        "-accel", "tcg,tb-size=32",
+        "-accel", "tcg,tb-size=80",
         "-cpu", "max",
         "-m", "256M",
         "-smp", "2",
