@@ -6,7 +6,7 @@ in `tests/kits/`.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,7 +16,7 @@ import trio
 
 from volant.proto.api.deployment import Revision
 from volant.proto.api.event import Event
-from volant.proto.api.vm import Forward
+from volant.proto.api.vm import CreateVm, DeleteVm, Forward, StopVm, VmView
 from volant.proto.method import Method
 from volant.proto.specs.states import NetworkMode, VmState, Wanted
 
@@ -268,6 +268,40 @@ class Store(Protocol):
 
     async def trim_events(self, *, keep: int) -> int:
         """Forget all but the newest `keep`; how many went."""
+
+
+class Journal(Protocol):
+    """The store and the hub as one: what is committed is told at once, and in order."""
+
+    @property
+    def store(self) -> Store: ...
+    async def commit(self, *changes: Change) -> tuple[Event, ...]:
+        """Apply all or nothing. Shielded: an accepted change is also told, whoever stops waiting for it."""
+
+
+# ---------------------------------------------------------------------------------------------------------------- VMs
+
+
+@dataclass(frozen=True, slots=True)
+class ReplicaOf:
+    """Whose replica a VM is, and what it was made of."""
+
+    deployment: str
+    revision: int
+
+
+class Fleet(Protocol):
+    """The VMs of the host, as deployments need them."""
+
+    def records(self) -> Iterable[VmRecord]: ...
+    def check(self, asked: CreateVm) -> str:
+        """The version of the plugin that this VM would get. Refuses what `create` would, as far as it doesn't hang on the host's
+        present state: NoSuchPlugin, PluginDisabled, InvalidParams."""
+
+    async def create(self, asked: CreateVm, *, author: str, replica_of: ReplicaOf | None = None) -> VmView: ...
+    async def stop(self, asked: StopVm) -> VmView: ...
+    async def delete(self, asked: DeleteVm) -> str:
+        """What whoever deleted it should know; empty for nothing."""
 
 
 # --------------------------------------------------------------------------------------------------------- hypervisors

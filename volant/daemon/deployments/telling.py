@@ -1,0 +1,31 @@
+"""Events about deployments. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from volant.daemon.ports import DeploymentRecord, EventDraft
+
+
+@dataclass(frozen=True, slots=True)
+class Asker:
+    """Who asks for a change, and from where."""
+
+    author: str
+    """As `uid:0`."""
+    origin: str
+    """As `pid 4711`."""
+
+
+def draft(kind: str, record: DeploymentRecord, message: str = "", *, by: Asker | None = None) -> EventDraft:
+    """An event about a deployment; `by` whom it was asked for, if it was."""
+    data: dict[str, Any] = {
+        "deployment": record.name,
+        "generation": record.generation,
+        "revision": record.revision,
+        "replicas": record.replicas,
+    }
+    if by is not None:
+        data |= {"author": by.author, "origin": by.origin}
+    return EventDraft(kind=kind, message=f"deployment {record.name}" + (f": {message}" if message else ""), data=data)
