@@ -14,6 +14,8 @@ from datetime import UTC, datetime
 from typing import TextIO
 
 from volant.daemon.host.clock import rfc3339
+from volant.daemon.ports import EventHub
+from volant.proto.errors import Lagged
 
 FIELDS = ("vm", "event")
 """What a record may carry besides its message."""
@@ -23,6 +25,8 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 
 _PRIORITIES = ((logging.ERROR, 3), (logging.WARNING, 4), (logging.INFO, 6))
 """syslog's numbers (sd-daemon(3)): err, warning, info; everything below is debug, 7."""
+
+_FAILURES = ("VM_CRASHED", "VM_FAILED")
 
 
 class TextFormatter(logging.Formatter):
@@ -43,7 +47,7 @@ class JsonFormatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         found = {"time": _time(record), "level": record.levelname.lower(), "logger": record.name, "message": record.getMessage()}
-        found.update((name, str(getattr(record, name))) for name in FIELDS if hasattr(record, name))
+        found.update((name, str(getattr(record, name))) for name in FIELDS if getattr(record, name, ""))
         if record.exc_info:
             found["trace"] = self.formatException(record.exc_info)
         return json.dumps(found)
@@ -68,6 +72,21 @@ def set_up(*, level: str, format: str, environ: Mapping[str, str], stream: TextI
     handler = logging.StreamHandler(stream)
     handler.setFormatter(JournalFormatter(formatter) if in_journal else formatter)
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
+
+
+async def tell_events(hub: EventHub) -> None:
+    """Log what happens to VMs and plugins from now on; a guest's own output is not repeated."""
+    log = logging.getLogger("volant.events")
+    while True:
+        try:
+            async with hub.subscribe() as events:
+                async for event in events:
+                    if event.kind != "VM_LOG":
+                        level = logging.WARNING if event.kind in _FAILURES else logging.INFO
+                        told = ": ".join(part for part in (event.kind, event.message) if part)
+                        log.log(level, "%s", f"VM {event.vm}: {told}" if event.vm else told, extra={"vm": event.vm, "event": event.kind})
+        except Lagged as lagged:
+            log.warning("%s", lagged.message)
 
 
 def is_journal(environ: Mapping[str, str], stream: TextIO) -> bool:

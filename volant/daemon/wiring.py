@@ -26,6 +26,7 @@ from volant.daemon.hypervisors.qemu.driver import QemuHypervisor, QemuSettings
 from volant.daemon.hypervisors.qemu.probe import BootFiles
 from volant.daemon.images.library import ImageLibrary
 from volant.daemon.info import Facts, system_info
+from volant.daemon.logs import tell_events
 from volant.daemon.net.config import NetConfig, parse_subnet
 from volant.daemon.net.network import HostNetwork
 from volant.daemon.plugins.registry import PluginRegistry
@@ -139,6 +140,7 @@ class Daemon:
         with open_socket(config.socket, group=config.socket_group, readers=config.readonly_group, passed=self._passed) as listening:
             service = RpcService(app, handlers, listening, policy=_policy(config))
             async with helpers() as owners:
+                owners.start_soon(tell_events, hub)
                 await sweep(services, roster.records())
                 await owners.start(roster.run)
                 owners.start_soon(_find_out, facts, hypervisor)
