@@ -14,6 +14,9 @@ from volant.proto.errors import GuestFailed, NoSuchFile
 COPY_BYTES = 262_144
 """One piece of a file's content."""
 
+_KERNELS_OWN = frozenset({"proc", "sysfs", "devtmpfs", "devpts", "cgroup", "cgroup2", "securityfs", "debugfs", "tracefs", "bpf", "mqueue"})
+"""File systems that hold no files, but what the kernel tells of itself."""
+
 
 def unpack(tree: str, path: str, source: int) -> dict[str, int]:
     """Unpack the tar stream of descriptor `source` below `path`; how many files and bytes. Missing folders are made."""
@@ -134,12 +137,26 @@ def _walk(source: str, name: str) -> Iterator[tuple[str, str]]:
     yield source, name
     if not os.path.isdir(source) or os.path.islink(source):
         return
+    kernels = _kernels_folders(source)
     for folder, below, files in os.walk(source):
+        if folder in kernels:
+            below.clear()
+            continue
         inside = os.path.relpath(folder, source)
         prefix = name if inside == "." else f"{name}/{inside}"
         below.sort()
         for entry in sorted(below + files):
             yield os.path.join(folder, entry), f"{prefix}/{entry}"
+
+
+def _kernels_folders(source: str) -> frozenset[str]:
+    """Mount points below `source` that hold no files but the kernel's view of itself: packing those has no end and no use."""
+    try:
+        with open("/proc/self/mounts") as table:
+            mounts = [line.split() for line in table]
+    except OSError:
+        return frozenset()
+    return frozenset(os.path.normpath(place) for _, place, kind, *_ in mounts if kind in _KERNELS_OWN) - {os.path.normpath(source)}
 
 
 def _describe(place: str, name: str, links: dict[tuple[int, int], str]) -> tarfile.TarInfo | None:
