@@ -24,6 +24,13 @@ NOT_FOUND, NOT_EXECUTABLE = 127, 126
 
 _REPORT_BYTES = 16
 
+_HINTS = {
+    "workdir": "name a folder that exists in the guest",
+    "user": "name a user that the guest's /etc/passwd has",
+    "exec": "name an executable of the guest by its whole path, or one that is on the workload's PATH",
+}
+"""What to do, by the stage that failed."""
+
 
 class SpawnError(Exception):
     """The program could not be started; `exit_code` is what a shell would have said."""
@@ -38,6 +45,7 @@ class SpawnError(Exception):
             "exec": f"{name!r} was not found" if number == errno.ENOENT else f"{name!r} can't be run: {reason}",
         }
         super().__init__(sentences[stage])
+        self.hint = _HINTS.get(stage, "")
         self.exit_code = NOT_FOUND if number == errno.ENOENT else NOT_EXECUTABLE
 
 

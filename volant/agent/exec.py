@@ -14,7 +14,7 @@ from volant.agent.loop import Loop, all_of
 from volant.agent.session import Call
 from volant.agent.users import credentials
 from volant.agent.workload import BASE_ENV
-from volant.proto.errors import InvalidParams, NotFound, Timeout
+from volant.proto.errors import GuestFailed, InvalidParams, NotFound, Timeout
 
 STDIN, STDOUT, STDERR = 0, 1, 2
 """Channel numbers, as `proto/api/vm.py` declares them."""
@@ -52,10 +52,8 @@ class Executor:
             try:
                 child = await self._children.spawn(launch)
             except SpawnError as error:
-                running.close()
-                await call.item({"exec_id": 0, "pid": 0})
-                await call.send(STDOUT if running.terminal else STDERR, f"{error}\n".encode(errors="replace"))
-                return {"exit_code": error.exit_code, "signal": 0}
+                sentence = str(error).encode(errors="replace").decode()
+                raise GuestFailed(sentence, hint=error.hint, exit_code=error.exit_code) from None
             finally:
                 running.close_theirs()
             return await self._attend(call, running, child, timeout_ms)

@@ -6,6 +6,7 @@ every path and symbolic link inside the tree.
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Callable
 from typing import Any
@@ -115,7 +116,8 @@ def _report(fd: int, work: Callable[[], dict[str, int]]) -> None:
     except Fault as fault:
         told = fault.to_wire()
     except OSError as error:
-        told = GuestFailed(f"copying failed: {error.filename or 'the stream'}: {error.strerror or error}").to_wire()
+        hint = "make room in the guest, or give the VM more memory or a larger disk" if error.errno == errno.ENOSPC else ""
+        told = GuestFailed(f"copying failed: {error.filename or 'the stream'}: {error.strerror or error}", hint=hint).to_wire()
     except Exception as error:
         told = GuestFailed(f"copying failed: {type(error).__name__}: {error}").to_wire()
     os.write(fd, purecbor.dumps(_printable(told)))

@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mappin
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol, Self, TypeVar
 
 import trio
 
@@ -576,6 +576,17 @@ class ConsoleWriter(Protocol):
         """Returns once somebody took the place: who."""
 
 
+class ConsoleReader(Protocol):
+    """One reader of a console: an iterator over what it shows."""
+
+    def __aiter__(self) -> Self: ...
+
+    async def __anext__(self) -> ConsoleChunk: ...
+
+    def finish(self) -> None:
+        """Follow no longer: end once everything written so far has been read."""
+
+
 class ConsoleHolder(Protocol):
     """The serial line of one VM, over all its boots."""
 
@@ -585,9 +596,9 @@ class ConsoleHolder(Protocol):
     def tail(self, lines: int = 20) -> str:
         """The newest lines, made harmless for a terminal."""
 
-    def read(self, *, history_bytes: int = ..., from_offset: int | None = None, follow: bool = True) -> AsyncIterator[ConsoleChunk]:
-        """The newest `history_bytes` (or everything kept from `from_offset`), then, with `follow`, what is added, over all boots.
-        Any number of readers, each at its own pace."""
+    def read(self, *, history_bytes: int = ..., from_offset: int | None = None, follow: bool = True) -> ConsoleReader:
+        """The newest `history_bytes` (or everything kept from `from_offset`), then, with `follow`, what is added, over all boots,
+        until told to finish. Any number of readers, each at its own pace."""
 
     def writer(self, holder: str, *, force: bool = False) -> AbstractAsyncContextManager[ConsoleWriter]:
         """The one writer's place. WriterTaken names who holds it; `force` takes it from them."""

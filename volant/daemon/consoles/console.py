@@ -101,6 +101,10 @@ class Console:
     def close(self) -> None:
         """The VM is destroyed: readers end once they have read everything."""
         self._closed = True
+        self.wake()
+
+    def wake(self) -> None:
+        """Let every reader look again."""
         self._grown.unpark_all()
 
     async def wait_grown(self) -> bool:
@@ -169,6 +173,11 @@ class Reader:
             # Nothing waits between the look at the log and this, so no growth is missed.
             if not self._follow or not await self._console.wait_grown():
                 raise StopAsyncIteration
+
+    def finish(self) -> None:
+        """See `ports.ConsoleReader`."""
+        self._follow = False
+        self._console.wake()
 
 
 class Writer:

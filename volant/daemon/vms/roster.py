@@ -205,6 +205,10 @@ class Roster:
         await self._within(asked.timeout_ms, owner, asked.until)
         return owner.book.view
 
+    async def wait_ended(self, name: str) -> None:
+        """Return once nothing of a VM runs, and nothing is about to, or it is gone; at once for one that is stopped. NoSuchVm."""
+        await self.owner(name).wait(WaitFor.STOPPED)
+
     async def _within(self, timeout_ms: int, owner: Owner, until: WaitFor, *, boot: int = 0) -> None:
         with trio.move_on_after(timeout_ms / 1000) as scope:
             await owner.wait(until, boot=boot)

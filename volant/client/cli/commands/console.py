@@ -66,8 +66,8 @@ def run_console(args: argparse.Namespace) -> int:
         except WriterTaken as fault:
             fault.hint = "--force takes the writer's place, --read-only watches"
             raise
-    if not args.no_follow:
-        _say(args, raw, f"the console of {args.name} ended: {_why(args)}")
+    if not args.no_follow and not args.quiet:
+        terminal.say(("\r\n" if raw else "") + harmless(f"the console of {args.name} ended: {_why(args)}"))
     return ExitCode.OK
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import trio
 
 from volant.daemon.host.nurseries import helpers
-from volant.daemon.ports import ConsoleWriter, GuestCall
+from volant.daemon.ports import ConsoleReader, ConsoleWriter, GuestCall
 from volant.daemon.rpc.app import App
 from volant.daemon.rpc.calls import Call
 from volant.daemon.rpc.peer import Peer
@@ -65,12 +65,21 @@ async def console(app: App, peer: Peer, asked: api.ConsoleVm, call: Call) -> api
         if asked.write:
             writer = await nursery.start(_hold_writer, holder.writer(f"{peer} (pid {peer.pid})", force=asked.force))
             nursery.start_soon(_type, call, writer)
-        async for chunk in holder.read(history_bytes=asked.history_bytes, follow=asked.follow):
+        reader = holder.read(history_bytes=asked.history_bytes, follow=asked.follow)
+        if asked.follow:
+            nursery.start_soon(_finish_with_vm, app, asked.name, reader)
+        async for chunk in reader:
             if chunk.missed:
                 await call.send(api.STDOUT, f"\r\n[{chunk.missed} bytes were missed here]\r\n".encode())
             await call.send(api.STDOUT, chunk.data)
     await call.end(api.STDOUT)
     return api.Done(asked.name)
+
+
+async def _finish_with_vm(app: App, name: str, reader: ConsoleReader) -> None:
+    """A VM that runs no more, and is not about to, has nothing more to say."""
+    await app.vms.wait_ended(name)
+    reader.finish()
 
 
 async def _hold_writer(place: Any, *, task_status: trio.TaskStatus[ConsoleWriter]) -> None:
