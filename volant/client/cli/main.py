@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from importlib import import_module
@@ -14,11 +15,17 @@ INTERRUPTED = 130
 """128 + SIGINT, as a shell says it."""
 PIPE_BROKEN = 141
 """128 + SIGPIPE: how any program ends whose reader went away."""
+GC_THRESHOLD = 50_000
+"""Objects between two looks for garbage: a short command's imports make fewer, and searching them takes a twentieth of its time."""
 
 
 def entry() -> None:
     """What the installed command calls."""
-    sys.exit(main(sys.argv[1:]))
+    gc.set_threshold(GC_THRESHOLD)
+    code = main(sys.argv[1:])
+    _flush_quietly()
+    # Taking the interpreter apart takes a tenth of a short command's time, and everything that has to happen has happened.
+    os._exit(code)
 
 
 def main(argv: list[str]) -> int:

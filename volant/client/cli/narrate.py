@@ -7,13 +7,16 @@ from __future__ import annotations
 
 import argparse
 import sys
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from volant.client.cli import human, terminal
 from volant.client.cli.text import cut, harmless
+
+if TYPE_CHECKING:
+    from threading import Event
 
 QUIET_FOR = 0.3
 """Seconds of silence first: what is done by then needs no narration."""
@@ -69,6 +72,9 @@ def narrated(args: argparse.Namespace, doing: str, *, vm: str = "") -> Iterator[
     if not line.shown:
         yield
         return
+    # Only here: a script's command has no need of it, and starts two milliseconds sooner.
+    import threading
+
     over = threading.Event()
     latest = [""]
 
@@ -90,7 +96,7 @@ def narrated(args: argparse.Namespace, doing: str, *, vm: str = "") -> Iterator[
         line.clear()
 
 
-def _listen(args: argparse.Namespace, vm: str, latest: list[str], over: threading.Event) -> None:
+def _listen(args: argparse.Namespace, vm: str, latest: list[str], over: Event) -> None:
     """Keep in `latest` what the events say of `vm`."""
     from volant.client.cli.connect import open_client
     from volant.proto.errors import Fault

@@ -7,7 +7,6 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from volant.client.cli import failures
 from volant.proto.errors import ExitCode, Fault, NoSuchPlugin, NoSuchVm, ProtocolFault, Unreachable
 
 if TYPE_CHECKING:
@@ -32,6 +31,8 @@ def for_each(client: Client, args: argparse.Namespace, act: Callable[[str], obje
         except (Unreachable, ProtocolFault):
             raise  # the rest would fail the same way
         except Fault as fault:
+            from volant.client.cli import failures
+
             failures.report(fault, as_json=getattr(args, "output", None) in ("json", "jsonl"), subject=name)
             failed.append(fault)
     if not failed:
@@ -53,6 +54,8 @@ def with_suggestion(client: Client, act: Callable[[], T]) -> T:
 
 
 def _suggesting(client: Client, fault: Fault, method: str, params: dict[str, Any]) -> Fault:
+    from volant.client.cli import failures
+
     try:
         names = [str(item["name"]) for item in client.call_plain(method, params)["items"]]
     except Fault:
