@@ -5,27 +5,15 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 from volant.client.cli import terminal
+from volant.client.cli.style import Style
 from volant.client.cli.table import Column, render
 from volant.client.cli.text import harmless, tsv_field
 
-FORMATS = ("table", "wide", "json", "jsonl", "yaml", "tsv", "name")
 _UNSAFE_ON_TERMINAL = "[\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069]"
 """What JSON leaves as it is, and a terminal may obey."""
-
-
-class Style(NamedTuple):
-    """How to write records: one of `FORMATS`, and whether columns get a header line."""
-
-    format: str
-    header: bool = True
-
-    @classmethod
-    def chosen(cls, asked: str | None, *, header: bool = True) -> Style:
-        """The format that was asked for; else a table on a terminal and tab-separated values in a pipe."""
-        return cls(asked or ("table" if terminal.is_tty(1) else "tsv"), header)
 
 
 def write_list(style: Style, columns: list[Column], reply: Mapping[str, Any], *, empty: str = "") -> None:

@@ -10,7 +10,7 @@ import os
 from collections.abc import Callable
 from typing import NoReturn, TypeVar
 
-from volant.client.cli.output import FORMATS, Style
+from volant.client.cli.style import FORMATS, Style
 from volant.proto.errors import Usage
 
 T = TypeVar("T")

@@ -6,7 +6,7 @@ import argparse
 import os
 from typing import Any
 
-from volant.client.cli import columns, output, terminal
+from volant.client.cli import terminal
 from volant.client.cli.connect import open_client
 from volant.client.cli.narrate import narrated
 from volant.client.cli.parsing import Parser, add_output, add_wait, checked, style_of
@@ -79,6 +79,9 @@ def run_create(args: argparse.Namespace) -> int:
     params = parameters(args)
     with open_client(args) as client, narrated(args, f"creating {args.name}", vm="" if args.dry_run else args.name):
         record = with_suggestion(client, lambda: client.call_plain("vm.create", params))
+    # Only now: the daemon needs none of it to begin.
+    from volant.client.cli import columns, output
+
     if args.dry_run and not args.quiet:
         terminal.say("dry run: nothing was changed; this is what would be made")
     if args.output in (None, "name") and not args.dry_run:

@@ -11,6 +11,7 @@ from typing import Any
 from volant.client.cli import columns, output
 from volant.client.cli.connect import open_client
 from volant.client.cli.parsing import Parser, add_output, checked, style_of
+from volant.client.cli.style import Style
 from volant.client.cli.text import harmless
 from volant.client.cli.values import count
 from volant.proto.errors import ExitCode, Lagged
@@ -91,7 +92,7 @@ def _selection(args: argparse.Namespace) -> dict[str, Any]:
     return {"vm": args.vm, "kinds": [kind.upper() for kind in args.kind]}
 
 
-def _write(style: output.Style, event: dict[str, Any]) -> None:
+def _write(style: Style, event: dict[str, Any]) -> None:
     """One event as it comes: a table can't know its widths beforehand, so for a person it is a line of its parts."""
     if style.format in ("json", "jsonl"):
         output.write_line(output.as_json(event))

@@ -12,6 +12,7 @@ from volant.client.cli import columns, output, terminal
 from volant.client.cli.connect import open_client
 from volant.client.cli.narrate import StatusLine, bar
 from volant.client.cli.parsing import Parser, add_output, style_of
+from volant.client.cli.style import Style
 from volant.client.cli.text import harmless
 from volant.proto.errors import ExitCode, InvalidManifest, NoSuchFile, Usage
 
@@ -51,7 +52,7 @@ def run_install(args: argparse.Namespace) -> int:
     if args.output is None and not args.dry_run:
         output.write_line(f"{record['name']} {record['version']}")
     elif args.output is None or args.output == "name":
-        output.write_document(output.Style("json"), record["manifest"]) if args.output is None else output.write_line(record["name"])
+        output.write_document(Style("json"), record["manifest"]) if args.output is None else output.write_line(record["name"])
     else:
         output.write_one(style_of(args), columns.PLUGIN, record)
     return ExitCode.OK

@@ -8,6 +8,7 @@ from typing import Any
 from volant.client.cli import columns, human, output, terminal
 from volant.client.cli.connect import Client, open_client
 from volant.client.cli.parsing import Parser, add_names, add_output, checked, style_of
+from volant.client.cli.style import Style
 from volant.client.cli.values import count
 from volant.proto.errors import ExitCode, Usage
 
@@ -104,7 +105,7 @@ def run_get(args: argparse.Namespace) -> int:
         return for_each(client, args, lambda name: _show(style, client.call_plain("vm.get", {"name": name})))
 
 
-def _show(style: output.Style, record: dict[str, Any]) -> None:
+def _show(style: Style, record: dict[str, Any]) -> None:
     if style.format == "wide":
         output.write_one(style, columns.VM, record)
     else:

@@ -1,0 +1,21 @@
+"""In which format records are written: what is asked for, apart from `output`, which writes them, since every start parses flags."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from volant.client.cli import terminal
+
+FORMATS = ("table", "wide", "json", "jsonl", "yaml", "tsv", "name")
+
+
+class Style(NamedTuple):
+    """How to write records: one of `FORMATS`, and whether columns get a header line."""
+
+    format: str
+    header: bool = True
+
+    @classmethod
+    def chosen(cls, asked: str | None, *, header: bool = True) -> Style:
+        """The format that was asked for; else a table on a terminal and tab-separated values in a pipe."""
+        return cls(asked or ("table" if terminal.is_tty(1) else "tsv"), header)
