@@ -1,0 +1,161 @@
+"""What Volant adds to a boot, and how far its agent's boot is from the least that a Python agent takes.
+
+Every round boots four guests in turns, one at a time: by the SDK, by the `volant` command, by raw QEMU with the same kernel,
+initramfs and command line, and the floor of GUEST.md (see `_guests`). All under software emulation, whose boots scatter by a
+quarter of a second, far more than the 40 ms that Volant may add. So what it adds is judged on what Volant itself does while no
+guest makes progress, measured inside each boot:
+
+    request  ->  the console's log appears, which is opened just before QEMU is started
+    the agent's ready line on the console  ->  the call has returned (SDK), the process has ended (command)
+
+What lies between is QEMU and the guest. Should they be slower under Volant, for QEMU's other options or the attached daemon,
+the median difference to raw QEMU shows it. It is a miss when it is above the goal by more than its own uncertainty, two
+standard errors. `VOLANT_BENCH_BOOTS` is the number of rounds. Needs root only as far as the tests' rig does, and a kernel.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from statistics import median, pstdev, quantiles
+
+from benchmarks._guests import FLOOR_LINE, READY_LINE, Media, raw_guest, watch_new_vm, write_floor_image
+from benchmarks.result import Result
+from tests.rig import HOST_KERNELS, Rig, rig
+from volant.client.blocking import Client
+from volant.daemon.host.tsc import tsc_khz
+from volant.daemon.hypervisors.cmdline import kernel_words
+from volant.proto.specs.states import WaitFor
+
+ROUNDS = int(os.environ.get("VOLANT_BENCH_BOOTS", "20"))
+ADDED_P50_GOAL_MS, ADDED_P95_GOAL_MS = 40.0, 100.0
+READY_GOAL = 1.35
+
+EXAMPLE = Path(__file__).parent.parent / "examples/hello/build"
+_COMMAND = (sys.executable, "-c", "from volant.client.cli.main import entry; entry()")
+"""What the installed script does; run this way it needs no installation."""
+
+
+@dataclass(slots=True)
+class Boots:
+    """Boots by Volant in one way; milliseconds."""
+
+    wall: list[float] = field(default_factory=list)
+    """From the request to the answer."""
+    added: list[float] = field(default_factory=list)
+    """What of it was neither QEMU nor guest."""
+    ready: list[float] = field(default_factory=list)
+    """From QEMU's start to the agent's ready line."""
+
+
+def run() -> list[Result]:
+    """Seven lines: for SDK and command what Volant adds (p50, p95) and the difference to raw QEMU; the agent beside the floor."""
+    sdk, command = Boots(), Boots()
+    raw: list[float] = []
+    floor: list[float] = []
+    with rig(network="none", accel="tcg") as host:
+        client = _start(host)
+        media, least = _media(client), _floor(host.root)
+        for number in range(ROUNDS):
+            _boot(client, host, sdk, lambda number=number: _create(client, f"sdk-{number}"))  # type: ignore[misc]
+            raw.append(_raw(host.root, media, READY_LINE))
+            _boot(client, host, command, lambda number=number: _command(host, f"command-{number}"))  # type: ignore[misc]
+            floor.append(_raw(host.root, Media(media.kernel, least, kernel_words("tcg", tsc_khz()), media.memory), FLOOR_LINE))
+        client.close()
+    agent = median(sdk.ready), median(floor)
+    return [
+        *_added("create --wait ready, SDK", sdk, raw),
+        *_added("create --wait ready, `volant`", command, raw),
+        Result(
+            "agent and workload ready, p50", agent[0], "ms", "least Python agent", agent[1], agent[0] / agent[1], f"<= {READY_GOAL:g}x",
+            agent[0] / agent[1] <= READY_GOAL,
+        ),
+    ]  # fmt: skip
+
+
+def _added(name: str, boots: Boots, raw: list[float]) -> list[Result]:
+    p50, p95 = median(boots.added), quantiles(boots.added, n=20, method="inclusive")[-1]
+    raw_p50, raw_p95 = median(raw), quantiles(raw, n=20, method="inclusive")[-1]
+    differences = [ours - theirs for ours, theirs in zip(boots.wall, raw, strict=True)]
+    extra, error = median(differences), _error_of_median(differences)
+    wall = median(boots.wall)
+    return [
+        _at_most(f"{name}: added, p50", p50, "raw QEMU, p50", raw_p50, ADDED_P50_GOAL_MS),
+        _at_most(f"{name}: added, p95", p95, "raw QEMU, p95", raw_p95, ADDED_P95_GOAL_MS),
+        Result(
+            f"{name}: wall, p50", wall, "ms", "raw QEMU, p50", raw_p50, wall / raw_p50,
+            f"{extra:+.0f} +- {error:.0f} ms, <= {ADDED_P50_GOAL_MS:g}", extra - 2 * error <= ADDED_P50_GOAL_MS,
+        ),
+    ]  # fmt: skip
+
+
+def _at_most(name: str, measured: float, peer_name: str, peer: float, goal: float) -> Result:
+    return Result(name, measured, "ms", peer_name, peer, measured / peer, f"<= {goal:g} ms", measured <= goal)
+
+
+def _error_of_median(values: list[float]) -> float:
+    """Standard error of the median, from the median absolute deviation, which a single hiccup does not move.
+
+    1.4826 makes that deviation a standard deviation, 1.2533 is how much wider a median scatters than a mean (normal distribution).
+    """
+    middle = median(values)
+    deviation = median([abs(value - middle) for value in values]) * 1.4826
+    return float(1.2533 * deviation / len(values) ** 0.5) if pstdev(values) else 0.0
+
+
+def _start(host: Rig) -> Client:
+    """A daemon with the example installed, and a client of it."""
+    host.start("--log-level", "warning")
+    media = host.root / "hello"
+    subprocess.run([sys.executable, str(EXAMPLE), str(media)], check=True, capture_output=True)
+    host.volant("plugin", "install", str(media / "plugin.json"))
+    return host.client()
+
+
+def _media(client: Client) -> Media:
+    """What the daemon boots; also the warm-up: images are built, files in memory."""
+    vm = _create(client, "first")
+    media = Media.of_process(client.vms.get(name=vm).pid)
+    client.vms.delete(name=vm, force=True)
+    return media
+
+
+def _floor(folder: Path) -> str:
+    path = folder / "floor.cpio"
+    write_floor_image(path, HOST_KERNELS / "default/modules")
+    return str(path)
+
+
+def _boot(client: Client, host: Rig, boots: Boots, create: Callable[[], str]) -> None:
+    """One boot by `create`, which gives the VM's name; the VM is deleted at the end."""
+    with watch_new_vm(host.state / "vms") as watched:
+        asked = time.perf_counter()
+        vm = create()
+        answered = time.perf_counter()
+    boots.wall.append((answered - asked) * 1_000)
+    boots.added.append((watched.started - asked + answered - watched.ready) * 1_000)
+    boots.ready.append((watched.ready - watched.started) * 1_000)
+    client.vms.delete(name=vm, force=True)
+
+
+def _create(client: Client, name: str) -> str:
+    client.vms.create(name=name, plugin="hello", wait=WaitFor.READY)
+    return name
+
+
+def _command(host: Rig, name: str) -> str:
+    environment = {**os.environ, "VOLANT_SOCKET": str(host.socket)}
+    argv = [*_COMMAND, "vm", "create", name, "--plugin", "hello", "--wait", "ready"]
+    subprocess.run(argv, env=environment, check=True, capture_output=True)
+    return name
+
+
+def _raw(folder: Path, media: Media, line: bytes) -> float:
+    began = time.perf_counter()
+    with raw_guest(folder, media) as console:
+        return (console.wait(line) - began) * 1_000
