@@ -9,11 +9,14 @@ from typing import Any
 import trio
 
 from volant.proto.connection import INITIAL_CREDIT, MAX_DATA, Connection
-from volant.proto.errors import Fault, ProtocolFault
+from volant.proto.errors import Fault, Lagged
 from volant.proto.preamble import without_magic
 
 MAX_QUEUED_ITEMS = 4_096
 """Items of one stream held for its reader. Log lines come in bursts of a tail's length; more means that a guest floods."""
+
+MAX_QUEUED_BYTES = 4 * 1024 * 1024
+"""The same in bytes of the wire, some ten times as much decoded: a burst of the longest log lines fits."""
 
 GRANT_AFTER = INITIAL_CREDIT // 2
 """Bytes consumed before the peer is granted as many anew: half the window keeps it sending."""
@@ -38,18 +41,27 @@ class AgentCall:
         self._connection = connection
         self._write = write
         self._channels: dict[int, _Channel] = {}
-        self._items: deque[Any] = deque()
+        self._items: deque[tuple[Any, int]] = deque()
+        self._queued = 0
         self._changed = trio.Event()
         self._fault: Fault | None = None
         self._result: Any = None
         self.done = False
+        """Nothing more comes for the caller."""
+        self.answered = False
+        """The agent has ended it, or its channel is gone."""
 
     # What the link's reader tells us; none of these waits.
 
-    def deliver_item(self, item: Any) -> None:
-        if len(self._items) >= MAX_QUEUED_ITEMS:
-            raise ProtocolFault(f"the guest sent more than {MAX_QUEUED_ITEMS} items that nobody has read yet")
-        self._items.append(item)
+    def deliver_item(self, item: Any, size: int) -> None:
+        """`size`: bytes of the wire. A reader that is too far behind loses this call, and nobody else theirs."""
+        if self.done:
+            return
+        self._items.append((item, size))
+        self._queued += size
+        if len(self._items) > MAX_QUEUED_ITEMS or self._queued > MAX_QUEUED_BYTES:
+            self._items.clear()
+            self._give(fault=Lagged("the guest sends faster than you read, and what it sent is lost", hint="ask again, for less"))
         self._wake()
 
     def deliver_data(self, channel: int, data: bytes) -> None:
@@ -65,9 +77,13 @@ class AgentCall:
 
     def finish(self, result: Any = None, fault: Fault | None = None) -> None:
         """The answer, or what took its place; the first one counts."""
+        self.answered = True
         if not self.done:
-            self.done, self._result, self._fault = True, result, fault
-            self._wake()
+            self._give(result, fault)
+
+    def _give(self, result: Any = None, fault: Fault | None = None) -> None:
+        self.done, self._result, self._fault = True, result, fault
+        self._wake()
 
     # What the caller does.
 
@@ -112,7 +128,9 @@ class AgentCall:
                     raise self._fault
                 return None
             await self._changed.wait()
-        return self._items.popleft()
+        item, size = self._items.popleft()
+        self._queued -= size
+        return item
 
     async def result(self) -> Any:
         """The answer in plain form, or the fault raised."""
@@ -124,7 +142,7 @@ class AgentCall:
 
     async def cancel(self) -> None:
         """Tell the agent that nobody waits any more."""
-        if not self.done:
+        if not self.answered:
             await self._write(self._connection.cancel(self.id))
 
     def _channel(self, number: int) -> _Channel:

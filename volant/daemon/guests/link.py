@@ -47,13 +47,21 @@ HELLO_AGAIN_S = 0.01
 READ_BYTES = 65_536
 """One read from the pipe."""
 
+GARBAGE_PAUSE_S = 0.01
+"""After each read that brought no answer to an attach: a guest that sends rubbish for ever gets 6 MB/s of our attention at most."""
+
+MAX_UNSENT = 64
+"""Frames that wait to be written, at most 64 KiB each: enough to keep a pipe full."""
+
 
 class AgentLink:
     """One attached session. `run` reads until the pipe ends; calls may be made while it runs."""
 
     def __init__(self, stream: trio.abc.Stream) -> None:
         self._stream = stream
-        self._writing = trio.Lock()
+        self._put, self._unsent = trio.open_memory_channel[bytes](MAX_UNSENT)
+        # Bytes read since the last whole message: what the next one cost.
+        self._read_bytes = 0
         self._calls: dict[int, AgentCall] = {}
         self._connection = _fresh_connection()
         self._stirred = trio.Event()
@@ -77,14 +85,17 @@ class AgentLink:
         """Route what the agent sends until the pipe ends or the agent breaks the rules; then every open call fails."""
         fault: Fault = ConnectionLost("the agent's channel ended in the middle of a call", hint="see whether the VM still runs")
         try:
-            while True:
-                self._take(await self._read())
+            async with helpers() as nursery:
+                nursery.start_soon(self._write_all)
+                while True:
+                    self._take(await self._read())
         except ConnectionLost:
             return
         except ProtocolFault as error:
             fault = GuestFailed(f"the guest's agent broke the protocol: {error.message}", hint="restart the VM")
             raise
         finally:
+            self._unsent.close()
             for call in self._calls.values():
                 call.finish(fault=fault)
             self._calls.clear()
@@ -105,7 +116,8 @@ class AgentLink:
             await self._write(frame)
             yield call
         finally:
-            if not call.done:
+            self._calls.pop(call_id, None)
+            if not call.answered:
                 with trio.move_on_after(HELLO_EVERY_S) as scope:
                     scope.shield = True
                     try:
@@ -114,22 +126,30 @@ class AgentLink:
                         pass
 
     async def aclose(self) -> None:
+        self._put.close()
         await trio.aclose_forcefully(self._stream)
 
     async def _knock(self, attacher: Attacher, hello: bytes) -> None:
         while not attacher.answered:
-            self._stirred = trio.Event()
-            await self._write(attacher.attempt() + hello)
-            await trio.sleep(HELLO_AGAIN_S)
-            with trio.move_on_after(HELLO_EVERY_S):
-                await self._stirred.wait()
+            await self._send(attacher.attempt() + hello)
+            await trio.sleep(HELLO_EVERY_S)
 
     async def _write(self, data: bytes) -> None:
-        async with self._writing:
-            try:
-                await self._stream.send_all(data)
-            except (trio.BrokenResourceError, trio.ClosedResourceError):
-                raise ConnectionLost("the agent's channel is closed", hint="see whether the VM still runs") from None
+        """Queue whole frames: whoever stops waiting here leaves no half of one on the pipe, which would end everybody's calls."""
+        try:
+            await self._put.send(data)
+        except (trio.BrokenResourceError, trio.ClosedResourceError):
+            raise _closed() from None
+
+    async def _write_all(self) -> None:
+        async for data in self._unsent:
+            await self._send(data)
+
+    async def _send(self, data: bytes) -> None:
+        try:
+            await self._stream.send_all(data)
+        except (trio.BrokenResourceError, trio.ClosedResourceError):
+            raise _closed() from None
 
     async def _read(self) -> bytes:
         try:
@@ -137,14 +157,16 @@ class AgentLink:
         except (trio.BrokenResourceError, trio.ClosedResourceError):
             data = b""
         if not data:
-            raise ConnectionLost("the agent's channel is closed", hint="see whether the VM still runs")
+            raise _closed()
         return bytes(data)
 
     def _take(self, data: bytes) -> None:
+        self._read_bytes += len(data)
         for message in self._connection.receive(data):
-            self._route(message)
+            self._route(message, self._read_bytes)
+            self._read_bytes = 0
 
-    def _route(self, message: Message) -> None:
+    def _route(self, message: Message, size: int) -> None:
         match message:
             case HelloReceived():
                 self.version = message.hello.version or "unknown"
@@ -156,7 +178,7 @@ class AgentLink:
                     call.finish(fault=message.fault)
             case ItemReceived():
                 if call := self._calls.get(message.id):
-                    call.deliver_item(message.item)
+                    call.deliver_item(message.item, size)
             case DataReceived():
                 if call := self._calls.get(message.id):
                     call.deliver_data(message.channel, message.data)
@@ -177,6 +199,10 @@ def _typed(method: Method[Any, Any], wanted: type[R], plain: Any) -> R:
         return from_plain(wanted, plain)
     except Fault as error:
         raise GuestFailed(f"the guest's agent answered {method.name} with something else than agreed: {error.message}") from None
+
+
+def _closed() -> ConnectionLost:
+    return ConnectionLost("the agent's channel is closed", hint="see whether the VM still runs")
 
 
 def _fresh_connection() -> Connection:
