@@ -8,16 +8,27 @@ from typing import Any, Protocol
 import trio
 
 from volant.daemon.host.nurseries import helpers
-from volant.daemon.ports import GuestLink, Vmm
-from volant.daemon.vms.book import Book
+from volant.daemon.ports import GuestLink, Vmm, VmRecord
+from volant.daemon.vms.book import Book, Update
+from volant.daemon.vms.diagnosis import said
 from volant.daemon.vms.services import Services
 from volant.proto.api import guest
-from volant.proto.errors import AgentMissing, ConnectionLost, Fault, GuestFailed, ProtocolFault
+from volant.proto.errors import AgentMissing, ConnectionLost, Fault, GuestFailed
 from volant.proto.plain import from_plain
 from volant.proto.specs.states import VmState
 
 REATTACH_S = 0.3
 """Between two attaches: a guest needs a moment to notice that the other end is gone (measured)."""
+
+REATTACH_MAX_S = 30.0
+"""The pause doubles up to this while the agent breaks the rules: each time is an event, and those of other VMs shall not be pushed out."""
+
+SYNC_S = 30.0
+"""How long the agent may take to accept the clock: it answers in milliseconds, under emulation on a busy host in some seconds."""
+
+HEED_S, HEED_MAX_S = 1.0, 10.0
+"""Pause after each change of the record at the agent's word, which is a transaction and an event; it doubles while they go on. Of what
+the agent says meanwhile only the last counts."""
 
 ENTROPY_BYTES = 64
 """Seed for the guest's generator: twice the pool's 256 bits."""
@@ -28,7 +39,7 @@ class Listener(Protocol):
 
     @property
     def was_ready(self) -> bool: ...
-    async def become_ready(self) -> None: ...
+    async def become_ready(self) -> bool: ...
     def give_up(self, fault: Fault) -> None: ...
 
 
@@ -50,53 +61,106 @@ class AgentWatch:
 
     async def follow(self, vmm: Vmm) -> None:
         """Until cancelled: the guest may reset its end, break the rules or come back at any time."""
+        pause = REATTACH_S
         while True:
+            began = trio.current_time()
             try:
                 link = self._services.link_over(await vmm.open_agent())
             except (OSError, ConnectionLost):
                 await trio.sleep(REATTACH_S)
                 continue
-            try:
-                await self._attached(link)
-            except (ProtocolFault, GuestFailed) as fault:
-                await self._book.tell("SYSTEM_AGENT_LOST", fault.message)
-            except ConnectionLost:
-                pass
-            finally:
-                self.link = None
-                with trio.CancelScope(shield=True):
-                    await link.aclose()
-            await trio.sleep(REATTACH_S)
+            fault = await self._attached(link)
+            if fault is None or trio.current_time() - began > REATTACH_MAX_S:
+                pause = REATTACH_S
+            if fault is not None:
+                await self._book.tell("SYSTEM_AGENT_LOST", said(fault.message))
+            await trio.sleep(pause)
+            if fault is not None:
+                pause = min(2 * pause, REATTACH_MAX_S)
 
-    async def _attached(self, link: GuestLink) -> None:
-        await link.attach()
-        self.met = True
-        async with helpers() as nursery:
-            nursery.start_soon(link.run)
-            await self._converse(link)
+    async def _attached(self, link: GuestLink) -> Fault | None:
+        """Converse until the link ends: None when the pipe did, else what the guest did wrong. It may answer a call with any fault."""
+        try:
+            await link.attach()
+            self.met = True
+            async with helpers() as nursery:
+                nursery.start_soon(link.run)
+                await self._converse(link)
+        except ConnectionLost:
+            pass
+        except Fault as fault:
+            return fault
+        finally:
+            self.link = None
+            with trio.CancelScope(shield=True):
+                await link.aclose()
+        return None
 
     async def _converse(self, link: GuestLink) -> None:
         sync = guest.Sync(time_ns=self._services.wall_ns(), entropy=os.urandom(ENTROPY_BYTES), hostname=self._book.record.name)
-        await link.call(guest.SYNC, sync)
+        with trio.move_on_after(SYNC_S) as waiting:
+            await link.call(guest.SYNC, sync)
+        if waiting.cancelled_caught:
+            raise GuestFailed(f"the agent did not take the clock within {SYNC_S:g} s", hint="restart the VM if it stays so")
         self.link = link
         self._book.wake()
-        async with link.open(guest.WATCH, guest.Watch()) as call:
+        async with link.open(guest.WATCH, guest.Watch()) as call, helpers() as nursery:
+            latest = _Latest()
+            nursery.start_soon(self._heed_latest, latest)
             while (item := await call.next_item()) is not None:
-                await self._heed(_status(item))
+                latest.put(_status(item))
 
-    async def _heed(self, status: guest.GuestStatus) -> None:
+    async def _heed_latest(self, latest: _Latest) -> None:
+        pause = HEED_S
+        while True:
+            began = trio.current_time()
+            status = await latest.get()
+            if trio.current_time() - began > HEED_MAX_S:
+                pause = HEED_S
+            if await self._heed(status):
+                await trio.sleep(pause)
+                pause = min(2 * pause, HEED_MAX_S)
+
+    async def _heed(self, status: guest.GuestStatus) -> bool:
+        """Make of the agent's word what it means for the VM; whether that changed the record."""
         match status.phase:
             case "ready":
-                await self._listener.become_ready()
-            case "unhealthy" if self._book.record.state is VmState.READY:
-                await self._book.change(state=VmState.RUNNING, health="unhealthy", reason=status.message or "the health check fails")
+                return await self._listener.become_ready()
+            case "unhealthy":
+                return await self._not_ready(said(status.message) or "the health check fails")
             case "exited" | "failed" if not self._listener.was_ready:
-                text = status.message or "the workload ended before it was ready"
+                text = said(status.message) or "the workload ended before it was ready"
                 self._listener.give_up(GuestFailed(text, hint="`volant vm logs` and the console show what it said"))
-            case "exited" | "failed" if self._book.record.state is VmState.READY:
-                await self._book.change(state=VmState.RUNNING, health="unhealthy", reason=status.message or "the workload has ended")
-            case _:
-                pass
+            case "exited" | "failed":
+                return await self._not_ready(said(status.message) or "the workload has ended")
+        return False
+
+    async def _not_ready(self, why: str) -> bool:
+        def update(record: VmRecord) -> Update | None:
+            known = (record.health, record.reason) == ("unhealthy", why)
+            if record.state is VmState.READY or (record.state is VmState.RUNNING and self._listener.was_ready and not known):
+                return Update({"health": "unhealthy", "reason": why}, VmState.RUNNING)
+            return None
+
+        return await self._book.insist(update)
+
+
+class _Latest:
+    """Holds what was put last until it is taken."""
+
+    def __init__(self) -> None:
+        self._status: guest.GuestStatus | None = None
+        self._there = trio.Event()
+
+    def put(self, status: guest.GuestStatus) -> None:
+        self._status = status
+        self._there.set()
+
+    async def get(self) -> guest.GuestStatus:
+        await self._there.wait()
+        self._there = trio.Event()
+        assert self._status is not None
+        return self._status
 
 
 def no_agent(name: str, state: VmState) -> AgentMissing:

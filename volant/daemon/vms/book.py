@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import trio
@@ -14,8 +15,14 @@ from volant.daemon.vms.views import view
 from volant.proto import cbor
 from volant.proto.api.event import Event
 from volant.proto.api.vm import VmView
+from volant.proto.errors import Fault, HostShort, NoSuchVm, StoreFailed
 from volant.proto.plain import to_plain
 from volant.proto.specs.states import VmState
+
+log = logging.getLogger("volant")
+
+STORE_AGAIN_S = 2.0
+"""Between two tries to store what has happened on the host: a full disk is seldom freed sooner."""
 
 
 class Journal:
@@ -34,16 +41,37 @@ class Journal:
         return events
 
 
-class Book:
-    """The one place where a VM's record changes."""
+@dataclass(frozen=True, slots=True)
+class Update:
+    """What a record is to become."""
 
-    def __init__(self, journal: Journal, record: VmRecord, config: ConfigRecord, plugin: PluginRecord) -> None:
+    fields: dict[str, Any] = field(default_factory=dict)
+    state: VmState | None = None
+    """None leaves it; a new one is told by the event that it has."""
+    message: str = ""
+    changes: tuple[Change, ...] = ()
+    """What travels in the same transaction."""
+
+
+Decide = Callable[[VmRecord], Update | None]
+"""From the record as it is stored to what it is to become; None leaves it. May raise what refuses the change."""
+
+
+class Book:
+    """The one place where a VM's record changes: one change at a time, stored first. What is read here is what is stored."""
+
+    def __init__(
+        self, journal: Journal, record: VmRecord, config: ConfigRecord, plugin: PluginRecord, *, damage: Fault | None = None
+    ) -> None:
         self._journal = journal
         self.record = record
         self.config = config
         self.plugin = plugin
+        self.damage = damage
+        """Why this VM can't be started any more: what it is made of is not in the store."""
         self.gone = False
         """The VM is destroyed and its row dropped."""
+        self._changing = trio.Lock()
         self._changed = trio.Event()
         self._view: VmView | None = None
         self._encoded: bytes | None = None
@@ -57,37 +85,68 @@ class Book:
 
     @property
     def encoded(self) -> bytes:
-        """The view as it travels; encoded once per change, however often it is listed."""
+        """The view as it travels in lists, encoded once per change. Of an error without its excerpts: a page of them fits no frame."""
         if self._encoded is None:
-            self._encoded = cbor.dumps(to_plain(self.view))
+            view = self.view
+            brief = None if view.error is None else {**view.error, "data": {}}
+            self._encoded = cbor.dumps(to_plain(replace(view, error=brief)))
         return self._encoded
 
-    async def change(self, *extra: Change, state: VmState | None = None, message: str = "", **fields: Any) -> None:
-        """Put new values into the record and the store, with the event that the new state has.
+    async def create(self, *changes: Change) -> None:
+        """Store the record for the first time. When the store refuses, the VM has never been, whoever asked something of it meanwhile."""
+        with trio.CancelScope(shield=True):
+            async with self._changing:
+                try:
+                    await self._journal.commit(PutVm(self.record), *changes)
+                except BaseException:
+                    self.gone = True
+                    self.wake()
+                    raise
 
-        `extra` changes travel in the same transaction. IllegalTransition when the table knows no such step.
+    async def change(self, *changes: Change, state: VmState | None = None, message: str = "", **fields: Any) -> None:
+        """Put new values into the record and the store; see `decide`."""
+        await self.decide(lambda _: Update(fields, state, message, changes))
+
+    async def decide(self, update: Decide) -> bool:
+        """Let `update` say what becomes of the record while nobody else changes it, and store that; whether there was anything to change.
+
+        When the store refuses (StoreFailed, HostShort) nothing has changed. NoSuchVm once the VM is gone; IllegalTransition when the
+        table knows no such step. Not cancellable: who began a change learns what became of it.
         """
-        if state is not None and state is not self.record.state:
-            check(self.record.state, state)
-            fields["state"] = state
-        else:
-            state = None
-        # Assigned before the first wait, so that two callers never work from the same old record.
-        self.record = record = replace(self.record, generation=self.record.generation + 1, **fields)
-        self._view = self._encoded = None
-        drafts = [self._draft(EVENT_OF[state], message)] if state in EVENT_OF else []
-        await self._journal.commit(PutVm(record), *extra, *drafts)
+        with trio.CancelScope(shield=True):
+            async with self._changing:
+                if self.gone:
+                    raise NoSuchVm(self.record.name)
+                wanted = update(self.record)
+                if wanted is None:
+                    return False
+                await self._store(wanted)
         self.wake()
+        return True
+
+    async def insist(self, update: Decide) -> bool:
+        """`decide` for what has happened on the host, which no store can refuse: tried until it is stored."""
+        while True:
+            try:
+                return await self.decide(update)
+            except (StoreFailed, HostShort) as fault:
+                log.error("what became of VM %s is not stored yet: %s", self.record.name, fault.message)
+            await trio.sleep(STORE_AGAIN_S)
 
     async def drop(self, *changes: Change) -> None:
         """The VM is gone from the host: drop its rows."""
-        await self._journal.commit(*changes, self._draft("VM_DELETED", ""))
-        self.gone = True
+        with trio.CancelScope(shield=True):
+            async with self._changing:
+                await self._journal.commit(*changes, self._draft(self.record, "VM_DELETED", ""))
+                self.gone = True
         self.wake()
 
     async def tell(self, kind: str, message: str) -> None:
-        """An event about this VM without a change of its state."""
-        await self._journal.commit(self._draft(kind, message))
+        """An event about this VM without a change of its state. One that can't be stored is lost: no VM is worth less than its events."""
+        try:
+            await self._journal.commit(self._draft(self.record, kind, message))
+        except (StoreFailed, HostShort) as fault:
+            log.warning("VM %s: %s (%s; not stored: %s)", self.record.name, message, kind, fault.message)
 
     async def wait_until(self, reached: Callable[[], bool]) -> None:
         """Return once `reached()` holds; asked anew after each change."""
@@ -99,8 +158,22 @@ class Book:
         self._changed.set()
         self._changed = trio.Event()
 
-    def _draft(self, kind: str, message: str) -> EventDraft:
-        record = self.record
+    async def _store(self, wanted: Update) -> None:
+        old, state = self.record, wanted.state
+        fields = dict(wanted.fields)
+        drafts: list[EventDraft] = []
+        if state is not None and state is not old.state:
+            check(old.state, state)
+            fields["state"] = state
+        record = replace(old, generation=old.generation + 1, **fields)
+        if record.state is not old.state and record.state in EVENT_OF:
+            drafts.append(self._draft(record, EVENT_OF[record.state], wanted.message))
+        await self._journal.commit(PutVm(record), *wanted.changes, *drafts)
+        self.record = record
+        self._view = self._encoded = None
+
+    @staticmethod
+    def _draft(record: VmRecord, kind: str, message: str) -> EventDraft:
         data: dict[str, Any] = {"status": record.state.value, "generation": record.generation, "boot": record.boot}
         if record.ip:
             data["ip"] = record.ip

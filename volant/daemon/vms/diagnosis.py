@@ -5,7 +5,10 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from volant.proto.errors import LaunchFailed
+from volant.proto.errors import MAX_EXCERPT_CHARS, LaunchFailed
+
+MAX_SAID = 300
+"""Characters kept of a sentence that a guest says: it ends in the store, in events and on terminals."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +50,14 @@ def diagnose(console: str) -> Cause | None:
         found = pattern.search(console)
         if found:
             text = found.groupdict().get("text") or ""
-            return Cause(sentence.format(text=text.strip()[:300]), hint)
+            return Cause(sentence.format(text=said(text)), hint)
     return None
+
+
+def said(text: str) -> str:
+    """A guest's own words as one short line that does nothing to a terminal."""
+    line = "".join(letter if letter.isprintable() else " " for letter in text[: MAX_SAID + 1]).strip()
+    return line if len(line) <= MAX_SAID else line[: MAX_SAID - 3] + "..."
 
 
 def panicked(console: str) -> bool:
@@ -75,7 +84,7 @@ def launch_fault(
     return LaunchFailed(
         f"VM {name!r} {'crashed' if ready else 'did not come up'}: {reason}",
         hint=hint or f"`volant vm console {name}` shows all that the guest printed",
-        console=console,
-        stderr=stderr,
+        console=console[-MAX_EXCERPT_CHARS:],
+        stderr=stderr[-MAX_EXCERPT_CHARS:],
         command_line=list(command_line),
     )

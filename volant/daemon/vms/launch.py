@@ -15,7 +15,7 @@ from volant.daemon.vms.book import Book
 from volant.daemon.vms.ledger import Claim
 from volant.daemon.vms.plan import BootFiles, Places, launch_plan
 from volant.daemon.vms.services import Services
-from volant.proto.errors import HostShort, ImageFailed
+from volant.proto.errors import HostShort, ImageFailed, NetworkFailed
 from volant.proto.specs.manifest_parse import parse_manifest
 from volant.proto.specs.states import BootMode, NetworkMode
 from volant.proto.specs.vmconfig import VmConfig
@@ -26,7 +26,9 @@ MEMORY_OVERHEAD_MIB = 100
 
 async def launch(services: Services, book: Book, config: VmConfig, claim: Claim, stack: AsyncExitStack) -> Vmm:
     """Bring the VMM up; whatever was made is undone by `stack`. Raises the Fault that explains a failure."""
-    hypervisor = services.hypervisors[config.hypervisor]
+    if book.damage is not None:
+        raise book.damage
+    hypervisor = services.hypervisor(config.hypervisor)
     facts = await hypervisor.facts()
     check_memory(config.memory_mb, services.available_mib())
     where = services.places(book.record.id)
@@ -153,8 +155,13 @@ async def plug_in(services: Services, book: Book, claim: Claim, stack: AsyncExit
 
     async def unplug() -> None:
         with trio.CancelScope(shield=True):
-            await attachment.__aexit__(None, None, None)
-        claim.gone("tap", record.tap)
+            try:
+                await attachment.__aexit__(None, None, None)
+            except NetworkFailed as failed:
+                # The VM has ended all the same; what is left has its row, and is looked for again when the VM is deleted.
+                claim.stays(failed.message)
+            else:
+                claim.gone("tap", record.tap)
 
     claim.made("tap", record.tap)
     stack.push_async_callback(unplug)

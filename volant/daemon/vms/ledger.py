@@ -16,6 +16,8 @@ class Claim:
     def __init__(self, objects: Iterable[HostObject], *, made: bool = False) -> None:
         self._held = {(item.kind, item.name) for item in objects}
         self._made = set(self._held) if made else set()
+        self.left: list[str] = []
+        """Why what could not be proven gone is still there, a sentence each."""
 
     def made(self, kind: str, name: str) -> None:
         """The object exists now."""
@@ -25,8 +27,10 @@ class Claim:
         """The object was proven gone."""
         self._made.discard((kind, name))
 
-    def release(self) -> tuple[DropObject, ...]:
-        """The changes that drop the rows of everything that is not there; each is given out once."""
-        free = sorted(self._held - self._made)
-        self._held -= set(free)
-        return tuple(DropObject(kind, name) for kind, name in free)
+    def stays(self, why: str) -> None:
+        """An object could not be proven gone: its row is kept."""
+        self.left.append(why)
+
+    def free(self) -> tuple[DropObject, ...]:
+        """The changes that drop the rows of everything that is not there."""
+        return tuple(DropObject(kind, name) for kind, name in sorted(self._held - self._made))

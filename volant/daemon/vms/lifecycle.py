@@ -14,11 +14,11 @@ from volant.proto.specs.states import VmState, Wanted
 _S = VmState
 
 TRANSITIONS: dict[VmState, frozenset[VmState]] = {
-    _S.PENDING: frozenset({_S.STARTING, _S.STOPPED, _S.DESTROYING}),
+    _S.PENDING: frozenset({_S.STARTING, _S.STOPPED, _S.FAILED, _S.DESTROYING}),
     _S.STARTING: frozenset({_S.RUNNING, _S.STOPPING, _S.STOPPED, _S.FAILED, _S.PENDING}),
     _S.RUNNING: frozenset({_S.READY, _S.PAUSED, _S.STOPPING, _S.STOPPED, _S.CRASHED, _S.FAILED, _S.PENDING}),
     _S.READY: frozenset({_S.RUNNING, _S.PAUSED, _S.STOPPING, _S.STOPPED, _S.CRASHED, _S.PENDING}),
-    _S.PAUSED: frozenset({_S.RUNNING, _S.READY, _S.STOPPING, _S.CRASHED, _S.PENDING}),
+    _S.PAUSED: frozenset({_S.RUNNING, _S.READY, _S.STOPPING, _S.STOPPED, _S.CRASHED, _S.PENDING}),
     _S.STOPPING: frozenset({_S.STOPPED, _S.CRASHED, _S.PENDING}),
     _S.STOPPED: frozenset({_S.PENDING, _S.DESTROYING}),
     _S.CRASHED: frozenset({_S.PENDING, _S.STOPPED, _S.DESTROYING}),

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 
 import trio
 
-from volant.daemon.ports import DropLease, DropObject, DropVm, NetPort
-from volant.daemon.vms.book import Book
+from volant.daemon.ports import DropLease, DropObject, DropVm, HostObject, NetPort, VmRecord
+from volant.daemon.vms.book import Book, Update
 from volant.daemon.vms.launch import remove_folder
 from volant.daemon.vms.lifecycle import Step, next_step
 from volant.daemon.vms.plan import adoption_plan
-from volant.daemon.vms.requests import Ask, decide
+from volant.daemon.vms.requests import Ask, Verdict, decide
 from volant.daemon.vms.services import Services
 from volant.daemon.vms.session import Session
 from volant.daemon.vms.stopping import StopOrder
@@ -22,8 +22,11 @@ from volant.proto.specs.vmconfig import VmConfig
 
 log = logging.getLogger(__name__)
 
-DESTROY_AGAIN_S = 5.0
-"""Between two tries to remove what a destroyed VM had, when the host refused the first."""
+AGAIN_S = 5.0
+"""Between two tries of what the host refused: removing what a destroyed VM had, or finding out what became of its VMM."""
+
+ADOPTED_GRACE_S = 10.0
+"""For a guest whose stop an earlier daemon began: that one's grace is not known any more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,39 +44,67 @@ class Owner:
     def __init__(self, services: Services, book: Book, config: VmConfig) -> None:
         self._services, self.book, self._config = services, book, config
         self.session: Session | None = None
+        self._order: StopOrder | None = None
+        """What somebody asked while something ran that no session drives yet."""
 
     async def run(self) -> None:
         """Take the next step until the VM is gone. A defect in one VM's step fails that VM, not the daemon."""
+        failure: Fault | None = None
         while not self.book.gone:
             try:
-                await self._step()
-            except Fault as fault:
-                await self._fail(fault)
+                await (self._step() if failure is None else self._fail(failure))
+                failure = None
             except Exception as error:
-                log.exception("VM %s", self.book.record.name)
-                await self._fail(Internal(f"a defect of Volant: {error!r}", hint="the daemon's log has the trace; please report it"))
+                if failure is not None:
+                    await trio.sleep(AGAIN_S)
+                failure = self._fault_of(error)
+
+    def _fault_of(self, error: Exception) -> Fault:
+        if isinstance(error, Fault):
+            return error
+        log.error("VM %s", self.book.record.name, exc_info=error)
+        return Internal(f"a defect of Volant: {error!r}", hint="the daemon's log has the trace; please report it")
 
     async def request(self, request: Request) -> None:
-        """Take, ignore or deny; returns once what is wanted is stored. Denied."""
-        record = self.book.record
-        verdict = decide(request.ask, name=record.name, state=record.state, wanted=record.wanted, force=request.force)
-        order = StopOrder(grace_s=request.grace_s, force=request.force)
-        if verdict.taken and (verdict.wanted is not record.wanted or verdict.state is not None):
-            await self.book.change(
-                state=verdict.state, wanted=verdict.wanted, wanted_generation=record.wanted_generation + 1, reason="", error=None
-            )
-        if verdict.stops and self.session is not None:
-            self.session.stop(order)
+        """Take, ignore or deny; returns once what is wanted is stored. Denied, HostShort, StoreFailed."""
+        verdict: Verdict | None = None
+        session: Session | None = None
+
+        def update(record: VmRecord) -> Update | None:
+            nonlocal verdict, session
+            if record.state.is_live or request.ask in (Ask.START, Ask.RESTART):
+                self._services.hypervisor(self._config.hypervisor)
+            verdict = decide(request.ask, name=record.name, state=record.state, wanted=record.wanted, force=request.force)
+            session = self.session
+            if not verdict.taken or (verdict.wanted is record.wanted and verdict.state is None):
+                return None
+            fields = {"wanted": verdict.wanted, "wanted_generation": record.wanted_generation + 1, "reason": "", "error": None}
+            return Update(fields, verdict.state)
+
+        await self.book.decide(update)
+        assert verdict is not None
+        if verdict.stops:
+            self._end(session, StopOrder(grace_s=request.grace_s, force=request.force))
         self.book.wake()
 
-    async def wait(self, until: WaitFor, *, boot: int = 0) -> None:
-        """Return once the condition holds. Raises the VM's own failure when it can't come about by itself, and NoSuchVm."""
+    def _end(self, session: Session | None, order: StopOrder) -> None:
+        """Let the session that ran when somebody asked end; one that began since then is not meant."""
+        if session is not None:
+            session.stop(order)
+        elif self.book.record.state.is_live:
+            self._order = order
+
+    async def wait(self, until: WaitFor, *, boot: int | None = None) -> None:
+        """Return once the condition holds. Raises the VM's own failure when it can't come about by itself, and NoSuchVm.
+
+        `boot`: for `stopped`, the boot that has to have ended, even if another one has begun since; else the earliest boot that counts.
+        """
         await self.book.wait_until(lambda: self._outcome(until, boot) is not None)
         outcome = self._outcome(until, boot)
         if isinstance(outcome, Fault):
             raise outcome
 
-    def _outcome(self, until: WaitFor, boot: int) -> Fault | bool | None:
+    def _outcome(self, until: WaitFor, boot: int | None) -> Fault | bool | None:
         """True when it holds, a fault when it can't, None while it may come."""
         record = self.book.record
         if self.book.gone:
@@ -82,8 +113,9 @@ class Owner:
         if until is WaitFor.DELETED:
             return None
         if until is WaitFor.STOPPED:
-            return True if not state.is_live and state is not VmState.PENDING else None
-        if record.boot >= boot:
+            ended = boot is not None and record.boot > boot
+            return True if ended or (not state.is_live and state is not VmState.PENDING) else None
+        if boot is None or record.boot >= boot:
             if state is VmState.READY or (until is WaitFor.RUNNING and state is VmState.RUNNING):
                 return True
             if state in (VmState.FAILED, VmState.CRASHED):
@@ -94,33 +126,39 @@ class Owner:
 
     async def _step(self) -> None:
         book = self.book
-        record = book.record
-        match next_step(record.state, record.wanted):
+        step = next_step(book.record.state, book.record.wanted)
+        match step:
             case Step.START:
                 await self._live(adopt=False)
             case Step.ADOPT:
                 await self._live(adopt=True)
             case Step.SETTLE:
-                await book.change(state=VmState.STOPPED)
+                await book.insist(lambda record: Update(state=VmState.STOPPED) if _is_next(step, record) else None)
             case Step.DESTROY:
                 await self._destroy()
             case Step.IDLE:
-                await book.wait_until(lambda: next_step(book.record.state, book.record.wanted) is not Step.IDLE)
+                await book.wait_until(lambda: not _is_next(step, book.record))
 
     async def _live(self, *, adopt: bool) -> None:
+        self._services.hypervisor(self._config.hypervisor)
         session = self.session = Session(self._services, self.book, self._config)
         try:
             if adopt:
-                if self.book.record.wanted is not Wanted.RUNNING:
-                    session.stop(StopOrder(grace_s=10.0, force=self.book.record.wanted is Wanted.DESTROYED))
-            else:
-                await self.book.change(
-                    *session.rows(), state=VmState.STARTING, boot=self.book.record.boot + 1, reason="", error=None, ready_ms=0,
-                    ready_at="", started_at="", stopped_at="",
-                )  # fmt: skip
+                self._order_anew(session)
+            elif not await self.book.decide(lambda record: _starting(record, session) if _is_next(Step.START, record) else None):
+                return
             await session.run(adopt=adopt)
         finally:
             self.session = None
+
+    def _order_anew(self, session: Session) -> None:
+        """Give an adopted VM the order that nobody carried out, or that an earlier daemon was carrying out."""
+        record, order = self.book.record, self._order
+        self._order = None
+        if order is None and (record.wanted is not Wanted.RUNNING or record.state is VmState.STOPPING):
+            order = StopOrder(grace_s=ADOPTED_GRACE_S, force=record.wanted is Wanted.DESTROYED)
+        if order is not None:
+            session.stop(order)
 
     async def _destroy(self) -> None:
         """Remove what the VM had, then its rows: first the proof, then the forgetting."""
@@ -128,28 +166,26 @@ class Owner:
         record = book.record
         if record.state is not VmState.DESTROYING:
             await book.change(state=VmState.DESTROYING)
+        rows = [item for item in await services.journal.store.objects() if item.vm_id == record.id]
+        await self._reap(rows)
         where = services.places(record.id)
         try:
             for folder in (where.runtime, where.state):
                 await trio.to_thread.run_sync(remove_folder, folder)
         except OSError as error:
-            await book.change(reason=f"its files can't be removed yet: {error}")
-            await trio.sleep(DESTROY_AGAIN_S)
-            return
+            raise Failed(f"its files can't be removed yet: {error}", hint=f"see what keeps {where.state} from being removed") from None
         services.consoles.forget(record.id)
-        rows = await self._reap()
         leases = [DropLease(record.ip)] if record.ip else []
-        await book.drop(*rows, *leases, DropVm(record.id))
+        await book.drop(*_drops(rows), *leases, DropVm(record.id))
         services.network.give_back(record.id)
         services.held_forwards.pop(record.name, None)
 
-    async def _reap(self) -> list[DropObject]:
-        """Whatever else the ledger says this VM has: prove each gone; the changes that drop the rows."""
+    async def _reap(self, rows: list[HostObject]) -> None:
+        """Kill and remove what the ledger says this VM may still have, and prove it gone."""
         services, record = self._services, self.book.record
-        rows = [item for item in await services.journal.store.objects() if item.vm_id == record.id]
         if any(item.kind == "process" for item in rows):
             plan = adoption_plan(record, services.places(record.id))
-            hypervisor = services.hypervisors[self._config.hypervisor]
+            hypervisor = services.hypervisor(self._config.hypervisor)
             identity = await hypervisor.find(plan)
             vmm = await hypervisor.adopt(identity, plan) if identity is not None else None
             if vmm is not None:
@@ -157,15 +193,55 @@ class Owner:
         if any(item.kind == "tap" for item in rows):
             async with services.network.attached(NetPort(vm_id=record.id, tap=record.tap, mac=record.mac, ip=record.ip), adopt=True):
                 pass
-        return [DropObject(item.kind, item.name) for item in rows]
 
     async def _fail(self, fault: Fault) -> None:
-        """Say that a step failed, whatever state it left; then wait for the next request rather than try for ever."""
-        state = self.book.record.state
-        if state in (VmState.PENDING, VmState.STARTING, VmState.RUNNING, VmState.READY, VmState.STOPPING):
-            if state is VmState.PENDING:
-                await self.book.change(state=VmState.STARTING)
-            target = VmState.CRASHED if state is VmState.STOPPING or state is VmState.READY else VmState.FAILED
-            await self.book.change(state=target, reason=fault.message, error=fault.to_wire(), message=fault.message)
-        else:
-            await trio.sleep(DESTROY_AGAIN_S)
+        """A step failed: prove that nothing runs, say so, and wait for the next request. What can't be proven is looked at again later."""
+        log.warning("VM %s: %s", self.book.record.name, fault.message)
+        record = self.book.record
+        drops: tuple[DropObject, ...] = ()
+        if record.state.is_live:
+            objects = await self._services.journal.store.objects()
+            rows = [item for item in objects if item.vm_id == record.id and item.kind in ("process", "tap")]
+            try:
+                await self._reap(rows)
+            except Fault as obstacle:
+                await self._hold_on(obstacle)
+                return
+            drops = _drops(rows)
+        elif record.state is not VmState.PENDING:
+            await self._hold_on(fault)
+            return
+        await self.book.insist(lambda now: _failed(now, fault, drops))
+
+    async def _hold_on(self, obstacle: Fault) -> None:
+        """Tell what is in the way, once, and wait a moment."""
+        if self.book.record.reason != obstacle.message:
+            await self.book.insist(lambda _: Update({"reason": obstacle.message}))
+        await trio.sleep(AGAIN_S)
+
+
+def _is_next(step: Step, record: VmRecord) -> bool:
+    return next_step(record.state, record.wanted) is step
+
+
+def _starting(record: VmRecord, session: Session) -> Update:
+    cleared = {"reason": "", "error": None, "ready_ms": 0, "ready_at": "", "started_at": "", "stopped_at": ""}
+    return Update({"boot": record.boot + 1, **cleared}, VmState.STARTING, changes=session.rows())
+
+
+def _failed(record: VmRecord, fault: Fault, drops: tuple[DropObject, ...]) -> Update | None:
+    """A start that failed before its first step counts as a boot too, for somebody may wait for it."""
+    if not (record.state.is_live or record.state is VmState.PENDING):
+        return None
+    was_up = record.state in (VmState.READY, VmState.PAUSED, VmState.STOPPING)
+    fields = {
+        "reason": fault.message,
+        "error": fault.to_wire(),
+        "process": None,
+        "boot": record.boot + (record.state is VmState.PENDING),
+    }
+    return Update(fields, VmState.CRASHED if was_up else VmState.FAILED, fault.message, drops)
+
+
+def _drops(rows: list[HostObject]) -> tuple[DropObject, ...]:
+    return tuple(DropObject(item.kind, item.name) for item in rows)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 import secrets
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import trio
 
 from volant.daemon.ports import (
+    Change,
     ConfigRecord,
     ConsoleHolder,
     EventDraft,
@@ -18,7 +20,6 @@ from volant.daemon.ports import (
     PutConfig,
     PutLease,
     PutObject,
-    PutVm,
     VmRecord,
 )
 from volant.daemon.vms.actions import request
@@ -27,16 +28,19 @@ from volant.daemon.vms.book import Book
 from volant.daemon.vms.launch import check_memory
 from volant.daemon.vms.owner import Owner, Request
 from volant.daemon.vms.requests import Ask
+from volant.daemon.vms.restoring import restored
 from volant.daemon.vms.services import Services
 from volant.daemon.vms.views import actions, matching
 from volant.proto.api import guest
 from volant.proto.api.vm import Action, CallVm, CreateVm, DeleteVm, ListVms, RestartVm, StartVm, StopVm, VmView, WaitVm
 from volant.proto.errors import InvalidParams, NameTaken, NoSuchVm, Timeout
-from volant.proto.plain import from_plain, to_plain
+from volant.proto.plain import to_plain
 from volant.proto.specs.manifest_parse import parse_manifest
 from volant.proto.specs.names import check_name
 from volant.proto.specs.states import NetworkMode, VmState, WaitFor, Wanted
 from volant.proto.specs.vmconfig import Defaults, VmConfig, resolve
+
+log = logging.getLogger("volant")
 
 ID_BYTES = 6
 """Random bytes of a VM id: 12 hex digits, short enough for socket paths and tap aliases."""
@@ -62,16 +66,15 @@ class Roster:
         """Take the stored VMs back; their owners start with `run`."""
         store = self._services.journal.store
         configs = await store.latest_configs()
+        processes = {item.vm_id for item in await store.objects() if item.kind == "process"}
         for record in await store.vms():
-            config = configs[record.id]
-            if record.state is VmState.READY:
-                # Ready is what an agent says to this daemon; until it does, the VM is thought to run and no more.
-                record = replace(record, state=VmState.RUNNING)
-            plugin = self._services.catalog.record(record.plugin, record.plugin_version)
-            book = Book(self._services.journal, record, config, plugin)
+            found = restored(record, configs.get(record.id), self._services.catalog, may_run=record.id in processes)
+            if found.damage is not None:
+                log.warning("VM %s: %s; %s", record.name, found.damage.message, found.damage.hint)
+            book = Book(self._services.journal, found.record, found.stored_config, found.plugin, damage=found.damage)
             if record.forwards:
                 self._services.held_forwards[record.name] = record.forwards
-            self._owners[record.name] = Owner(self._services, book, from_plain(VmConfig, config.config))
+            self._owners[record.name] = Owner(self._services, book, found.config)
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Run all owners until cancelled; the VMs stay."""
@@ -159,7 +162,7 @@ class Roster:
                 return book.view
             owner = Owner(services, book, config)
             self._owners[asked.name] = owner
-            await self._store_new(book, lease)
+            await book.create(*self._first_rows(book, lease))
         except BaseException:
             self._owners.pop(asked.name, None)
             services.network.give_back(vm_id)
@@ -167,7 +170,7 @@ class Roster:
         assert self._nursery is not None
         self._nursery.start_soon(self._own, owner)
         if asked.wait is not None:
-            await self._within(asked.timeout_ms, owner, asked.wait, boot=1 if asked.start else 0)
+            await self._within(asked.timeout_ms, owner, asked.wait, boot=1 if asked.start and asked.wait is not WaitFor.STOPPED else None)
         return owner.book.view
 
     async def start(self, asked: StartVm) -> VmView:
@@ -182,9 +185,10 @@ class Roster:
 
     async def stop(self, asked: StopVm) -> VmView:
         owner = self.owner(asked.name)
+        boot = owner.book.record.boot
         await owner.request(Request(Ask.STOP, grace_s=asked.grace_ms / 1000, force=asked.force))
         if asked.wait:
-            await self._within(asked.timeout_ms, owner, WaitFor.STOPPED)
+            await self._within(asked.timeout_ms, owner, WaitFor.STOPPED, boot=boot)
         return owner.book.view
 
     async def restart(self, asked: RestartVm) -> VmView:
@@ -209,8 +213,8 @@ class Roster:
         """Return once nothing of a VM runs, and nothing is about to, or it is gone; at once for one that is stopped. NoSuchVm."""
         await self.owner(name).wait(WaitFor.STOPPED)
 
-    async def _within(self, timeout_ms: int, owner: Owner, until: WaitFor, *, boot: int = 0) -> None:
-        with trio.move_on_after(timeout_ms / 1000) as scope:
+    async def _within(self, timeout_ms: int, owner: Owner, until: WaitFor, *, boot: int | None = None) -> None:
+        with trio.move_on_after(max(timeout_ms, 0) / 1000) as scope:
             await owner.wait(until, boot=boot)
         if scope.cancelled_caught:
             record = owner.book.record
@@ -242,14 +246,13 @@ class Roster:
         first = ConfigRecord(vm_id=vm_id, version=1, config=to_plain(config), created_at=now, author=author)
         return Book(self._services.journal, record, first, plugin)
 
-    async def _store_new(self, book: Book, lease: Lease | None) -> None:
+    def _first_rows(self, book: Book, lease: Lease | None) -> tuple[Change, ...]:
+        """What is stored beside the new VM's record."""
         record, where = book.record, self._services.places(book.record.id)
-        folders = [HostObject(kind="folder", name=str(path), vm_id=record.id) for path in (where.state, where.runtime)]
-        await self._services.journal.commit(
-            PutVm(record),
+        return (
             PutConfig(book.config),
             *([PutLease(lease)] if lease else []),
-            *(PutObject(item) for item in folders),
+            *(PutObject(HostObject(kind="folder", name=str(path), vm_id=record.id)) for path in (where.state, where.runtime)),
             EventDraft(kind="VM_CREATED", vm=record.name, vm_id=record.id, data={"plugin": record.plugin}),
         )
 

@@ -12,6 +12,7 @@ from volant.daemon.ports import Catalog, Consoles, Hypervisor, Images, LinkOver,
 from volant.daemon.vms.book import Journal
 from volant.daemon.vms.plan import Places, places
 from volant.proto.api.vm import Forward
+from volant.proto.errors import HostShort
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,6 +40,16 @@ class Services:
 
     held_forwards: dict[str, tuple[Forward, ...]] = field(default_factory=dict)
     """Host ports that VMs in user mode have, by VM name."""
+
+    def hypervisor(self, name: str) -> Hypervisor:
+        """The launcher called `name`; HostShort when this daemon has none."""
+        found = self.hypervisors.get(name)
+        if found is None:
+            raise HostShort(
+                f"the VM belongs to hypervisor {name!r}, and this daemon serves {', '.join(sorted(self.hypervisors))} only",
+                hint=f"start volantd with --hypervisor {name} to use it",
+            )
+        return found
 
     def places(self, vm_id: str) -> Places:
         return places(self.state_dir, self.runtime_dir, vm_id)

@@ -7,15 +7,17 @@ Everything that was made stands on one exit stack. When the daemon leaves, the s
 
 from __future__ import annotations
 
+import logging
+import math
 from contextlib import AsyncExitStack
 from typing import Any
 
 import trio
 
 from volant.daemon.host.nurseries import helpers
-from volant.daemon.ports import ConsoleHolder, ExitReport, GuestLink, HostObject, PutObject, Vmm
+from volant.daemon.ports import ConsoleHolder, ExitReport, GuestLink, HostObject, PutObject, Vmm, VmRecord
 from volant.daemon.vms.agent import AgentWatch
-from volant.daemon.vms.book import Book
+from volant.daemon.vms.book import Book, Update
 from volant.daemon.vms.diagnosis import launch_fault, panicked
 from volant.daemon.vms.launch import drop_runtime_folder, keep_until_dead, launch, plug_in
 from volant.daemon.vms.ledger import Claim
@@ -23,9 +25,14 @@ from volant.daemon.vms.lifecycle import Ending, ending
 from volant.daemon.vms.plan import adoption_plan
 from volant.daemon.vms.services import Services
 from volant.daemon.vms.stopping import StopOrder, stop_guest
-from volant.proto.errors import ConnectionLost, Fault, Timeout
-from volant.proto.specs.states import NetworkMode, VmState, Wanted
+from volant.proto.errors import ConnectionLost, Fault, HostShort, NetworkFailed, StoreFailed, SubnetTaken, Timeout
+from volant.proto.specs.states import NetworkMode, VmState
 from volant.proto.specs.vmconfig import VmConfig
+
+log = logging.getLogger("volant")
+
+CONSOLE_AGAIN_S = 1.0
+"""Between two tries to hold the serial line, when the host lacks descriptors for instance."""
 
 _NO_EVIDENCE: dict[str, Any] = {"console": "", "stderr": "", "command_line": ()}
 
@@ -37,6 +44,9 @@ class Session:
         self._services, self._book, self._config = services, book, config
         self._bringing_up = trio.CancelScope()
         self._order: StopOrder | None = None
+        self._asked = False
+        """The order is somebody's wish, not only the end of a start that failed."""
+        self._vmm: Vmm | None = None
         self._ordered = trio.Event()
         self._failure: Fault | None = None
         self._was_ready = False
@@ -59,7 +69,17 @@ class Session:
         return tuple(PutObject(item) for item in _launch_objects(self._book, self._config))
 
     def stop(self, order: StopOrder) -> None:
-        """End this session; a second, harsher order replaces the first."""
+        """Somebody wants this session to end; a second, harsher order hardens the first. Counts more than a failure of the start."""
+        self._asked = True
+        self._end(order)
+
+    def give_up(self, fault: Fault) -> None:
+        """The start failed for this reason: kill what runs. Says nothing about a VM that was ready, or is told to end already."""
+        if self._order is None and not self._was_ready:
+            self._failure = fault
+            self._end(StopOrder(grace_s=0, force=True))
+
+    def _end(self, order: StopOrder) -> None:
         if self._order is not None:
             self._order.harden(order)
             return
@@ -67,52 +87,65 @@ class Session:
         self._ordered.set()
         self._bringing_up.cancel()
 
-    def give_up(self, fault: Fault) -> None:
-        """The start failed for this reason: kill what runs."""
-        if self._failure is None and not self._was_ready:
-            self._failure = fault
-            self.stop(StopOrder(grace_s=0, force=True))
-
-    async def become_ready(self) -> None:
-        """The agent said ready; the first time in a boot ends the start."""
+    async def become_ready(self) -> bool:
+        """The agent said ready; the first time in a boot ends the start. Whether that changed the record."""
         first = not self._was_ready
         self._was_ready = True
         self._let_next_boot()
-        record = self._book.record
-        if record.state is not VmState.RUNNING:
-            return
-        fields: dict[str, Any] = {"health": "healthy", "reason": ""}
-        if first and not record.ready_at:
-            fields |= {"ready_at": self._services.now(), "ready_ms": int((trio.current_time() - self._started) * 1000)}
-        await self._book.change(state=VmState.READY, **fields)
+        took_ms = int((trio.current_time() - self._started) * 1000)
+
+        def update(record: VmRecord) -> Update | None:
+            if record.state is not VmState.RUNNING:
+                return None
+            fields: dict[str, Any] = {"health": "healthy", "reason": ""}
+            if first and not record.ready_at:
+                fields |= {"ready_at": self._services.now(), "ready_ms": took_ms}
+            return Update(fields, VmState.READY)
+
+        return await self._book.insist(update)
 
     @property
     def was_ready(self) -> bool:
         return self._was_ready
 
     async def run(self, *, adopt: bool) -> None:
-        """The whole life. Cancelled from outside (the daemon leaves): the VM is let go and stays."""
+        """The whole life. Cancelled from outside (the daemon leaves): a VM that is up is let go and stays."""
         claim = Claim(_launch_objects(self._book, self._config), made=adopt)
         report: ExitReport | None = None
         try:
-            async with AsyncExitStack() as stack:
-                vmm = await (self._adopt(claim, stack) if adopt else self._bring_up(claim, stack))
-                if vmm is not None:
-                    try:
-                        report = await self._live(vmm)
-                    except trio.Cancelled:
-                        stack.pop_all()
-                        with trio.CancelScope(shield=True):
-                            await vmm.release()
-                        raise
-                self._excerpt = self._evidence(vmm)
-                with trio.CancelScope(shield=True):
-                    await stack.aclose()
+            report = await self._drive(claim, adopt=adopt)
         except Fault as fault:
             self._failure = self._failure or fault
         finally:
             self._let_next_boot()
-        await self._conclude(report, claim)
+        await self._book.insist(lambda record: self._concluded(record, report, claim))
+        for why in claim.left:
+            await self._book.tell("SYSTEM_LEFTOVER", why)
+
+    async def _drive(self, claim: Claim, *, adopt: bool) -> ExitReport | None:
+        """From launch or adoption until nothing is left; how the VMM ended, None when there was none."""
+        report: ExitReport | None = None
+        async with AsyncExitStack() as stack:
+            try:
+                vmm = await (self._adopt(claim, stack) if adopt else self._bring_up(claim, stack))
+                if vmm is not None:
+                    report = await self._live(vmm)
+            except BaseException:
+                # Whatever else goes wrong while the daemon leaves: a VM that was up before stays up.
+                if trio.current_effective_deadline() == -math.inf and (adopt or self._vmm is not None):
+                    stack.pop_all()
+                    await self._let_go()
+                    await trio.lowlevel.checkpoint()
+                raise
+            self._excerpt = self._evidence(vmm)
+            with trio.CancelScope(shield=True):
+                await stack.aclose()
+        return report
+
+    async def _let_go(self) -> None:
+        if self._vmm is not None:
+            with trio.CancelScope(shield=True):
+                await self._vmm.release()
 
     async def _bring_up(self, claim: Claim, stack: AsyncExitStack) -> Vmm | None:
         """The started VMM, or None when a stop came first."""
@@ -124,11 +157,11 @@ class Session:
             vmm = await launch(self._services, book, self._config, claim, stack)
         if vmm is None:
             return None
-        hypervisor = self._services.hypervisors[self._config.hypervisor]
-        facts = await hypervisor.facts()
+        facts = await self._services.hypervisor(self._config.hypervisor).facts()
         await book.change(
             state=VmState.RUNNING, process=vmm.identity, accel=facts.accel, hypervisor=facts.name, started_at=self._services.now()
         )
+        self._vmm = vmm
         return vmm
 
     async def _adopt(self, claim: Claim, stack: AsyncExitStack) -> Vmm | None:
@@ -137,21 +170,33 @@ class Session:
         record = book.record
         where = self._services.places(record.id)
         plan = adoption_plan(record, where)
-        hypervisor = self._services.hypervisors[self._config.hypervisor]
-        stack.push_async_callback(drop_runtime_folder, where)
-        if self._config.network is NetworkMode.BRIDGED:
-            await self._services.network.prepare()
-            await plug_in(self._services, book, claim, stack, adopt=True)
+        hypervisor = self._services.hypervisor(self._config.hypervisor)
         identity = record.process or await hypervisor.find(plan)
-        vmm = await hypervisor.adopt(identity, plan) if identity is not None else None
+        # Nothing stands on the stack before it is known whether the VM lives: undoing would take its sockets away.
+        vmm = self._vmm = await hypervisor.adopt(identity, plan) if identity is not None else None
+        stack.push_async_callback(drop_runtime_folder, where)
+        network = AsyncExitStack()
+        stack.push_async_callback(network.aclose)
         if vmm is None:
             claim.gone("process", record.id)
-            return None
-        keep_until_dead(vmm, claim, stack, record.id)
-        self._was_ready = bool(record.ready_at)
-        if record.state is VmState.STARTING:
-            await book.change(state=VmState.RUNNING, process=vmm.identity)
+        else:
+            keep_until_dead(vmm, claim, stack, record.id)
+        if self._config.network is NetworkMode.BRIDGED:
+            await self._plug_in_again(claim, network)
+        if vmm is not None:
+            self._was_ready = bool(record.ready_at)
+            if record.state is VmState.STARTING:
+                await book.insist(lambda _: Update({"process": vmm.identity}, VmState.RUNNING))
         return vmm
+
+    async def _plug_in_again(self, claim: Claim, stack: AsyncExitStack) -> None:
+        """A VM that runs is not killed because its place on the bridge can't be made sure of."""
+        try:
+            await self._services.network.prepare()
+            await plug_in(self._services, self._book, claim, stack, adopt=True)
+        except (NetworkFailed, SubnetTaken, HostShort) as fault:
+            log.warning("VM %s: %s; %s", self._book.record.name, fault.message, fault.hint)
+            await self._book.tell("SYSTEM_NETWORK_LOST", fault.message)
 
     async def _live(self, vmm: Vmm) -> ExitReport:
         async with helpers() as nursery:
@@ -162,12 +207,12 @@ class Session:
             return await vmm.wait_exited()
 
     async def _hold_console(self, vmm: Vmm) -> None:
-        try:
-            await self.console.hold(await vmm.open_console())
-        except ConnectionLost:
-            pass  # the VMM has ended, which is somebody else's news
-        except OSError as error:
-            await self._book.tell("SYSTEM_CONSOLE_LOST", f"the serial line can't be read: {error}")
+        while True:
+            try:
+                await self.console.hold(await vmm.open_console())
+            except (OSError, ConnectionLost) as error:
+                log.debug("VM %s: the serial line is not held: %s", self._book.record.name, error)
+            await trio.sleep(CONSOLE_AGAIN_S)
 
     async def _keep_deadline(self) -> None:
         limit = self._services.boot_timeout_s
@@ -180,8 +225,11 @@ class Session:
     async def _await_order(self, vmm: Vmm) -> None:
         await self._ordered.wait()
         assert self._order is not None
-        if self._book.record.state is not VmState.STOPPING and self._failure is None:
-            await self._book.change(state=VmState.STOPPING)
+        if self._asked:
+            try:
+                await self._book.decide(lambda record: Update(state=VmState.STOPPING) if record.state is not VmState.STOPPING else None)
+            except (StoreFailed, HostShort) as fault:
+                log.warning("VM %s is stopped without saying so: %s", self._book.record.name, fault.message)
         await stop_guest(vmm, self.agent, self._order, was_ready=self._was_ready)
 
     async def _take_place(self) -> None:
@@ -199,43 +247,33 @@ class Session:
             return _NO_EVIDENCE
         return {"console": self.console.tail(20), "stderr": vmm.stderr_tail(), "command_line": vmm.command_line}
 
-    async def _conclude(self, report: ExitReport | None, claim: Claim) -> None:
-        """Store how it ended, with the rows of what is gone, in one transaction."""
-        record = self._book.record
-        end = self._ending(report)
-        error = None
-        reason = end.reason
-        if end.is_failure:
-            fault = self._explained(end)
-            error, reason = fault.to_wire(), fault.message
-        await self._book.change(
-            *claim.release(), state=end.state, wanted=end.wanted, process=None, reason=reason, error=error,
-            health="unknown", stopped_at=self._services.now(), message=reason,
-            wanted_generation=record.wanted_generation + (end.wanted is not record.wanted),
-        )  # fmt: skip
+    def _concluded(self, record: VmRecord, report: ExitReport | None, claim: Claim) -> Update:
+        """How it ended, with the rows of what is gone, for one transaction."""
+        end = self._ending(record, report)
+        fault = self._explained(end) if end.is_failure else None
+        reason = fault.message if fault else end.reason
+        fields = {
+            "wanted": end.wanted,
+            "wanted_generation": record.wanted_generation + (end.wanted is not record.wanted),
+            "process": None,
+            "reason": reason,
+            "error": fault.to_wire() if fault else None,
+            "health": "unknown",
+            "stopped_at": self._services.now(),
+        }
+        return Update(fields, end.state, reason, claim.free())
 
-    def _ending(self, report: ExitReport | None) -> Ending:
-        wanted = self._book.record.wanted
-        if self._failure is not None:
-            return Ending(VmState.FAILED, wanted, self._failure.message, is_failure=True)
-        if report is None and self._order is None:
-            return self._lost()
+    def _ending(self, record: VmRecord, report: ExitReport | None) -> Ending:
+        if self._failure is not None and not self._asked:
+            state = VmState.CRASHED if self._was_ready else VmState.FAILED
+            return Ending(state, record.wanted, self._failure.message, is_failure=True)
+        if report is None and not self._asked:
+            return _lost(record)
         cause = report.cause if report else "killed"
         return ending(
-            wanted=wanted, asked_to_stop=self._order is not None, was_ready=self._was_ready, cause=cause,
+            wanted=record.wanted, asked_to_stop=self._asked, was_ready=self._was_ready, cause=cause,
             panicked=panicked(self._excerpt["console"]),
         )  # fmt: skip
-
-    def _lost(self) -> Ending:
-        """Nothing was found to adopt."""
-        record = self._book.record
-        if record.state is VmState.STARTING and record.wanted is Wanted.RUNNING:
-            return Ending(VmState.PENDING, record.wanted, "its start was cut short and begins anew", is_failure=False)
-        if record.wanted is not Wanted.RUNNING:
-            return Ending(VmState.STOPPED, record.wanted, "", is_failure=False)
-        if record.state is VmState.STOPPING:
-            return Ending(VmState.PENDING, record.wanted, "", is_failure=False)
-        return Ending(VmState.CRASHED, record.wanted, "its VMM ended while the daemon was away", is_failure=True)
 
     def _explained(self, end: Ending) -> Fault:
         """The failure with everything that explains it."""
@@ -244,6 +282,13 @@ class Session:
             return failure
         hint = failure.hint if failure else ""
         return launch_fault(self._book.record.name, end.reason, hint=hint, ready=self._was_ready, **self._excerpt)
+
+
+def _lost(record: VmRecord) -> Ending:
+    """Nothing was found to adopt, and nobody asked for an end."""
+    if record.state is VmState.STARTING:
+        return Ending(VmState.PENDING, record.wanted, "its start was cut short and begins anew", is_failure=False)
+    return Ending(VmState.CRASHED, record.wanted, "its VMM ended while the daemon was away", is_failure=True)
 
 
 def _launch_objects(book: Book, config: VmConfig) -> tuple[HostObject, ...]:

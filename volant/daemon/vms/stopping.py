@@ -23,10 +23,12 @@ class StopOrder:
         """Covers the polite part."""
 
     def harden(self, other: StopOrder) -> None:
-        """Take over `other` where it is harsher."""
+        """Take over `other` where it is harsher: kill at once, or a grace that ends sooner."""
         if other.force:
             self.force = True
             self.scope.cancel()
+        self.grace_s = min(self.grace_s, other.grace_s)
+        self.scope.deadline = min(self.scope.deadline, trio.current_time() + other.grace_s)
 
 
 class Agent(Protocol):
@@ -41,7 +43,7 @@ async def stop_guest(vmm: Vmm, agent: Agent, order: StopOrder, *, was_ready: boo
     A guest that never was ready has nothing to lose and is killed at once.
     """
     if was_ready and not order.force:
-        order.scope.deadline = trio.current_time() + order.grace_s
+        order.scope.deadline = min(order.scope.deadline, trio.current_time() + order.grace_s)
         with order.scope:
             link = await agent.wait_link()
             try:

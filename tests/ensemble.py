@@ -1,0 +1,186 @@
+"""The orchestrator alone, on a host, a bridge and a store in memory: quick enough for hundreds of stories, and each can be made to fail."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, cast
+
+import trio
+
+from tests.fakes.records import plugin_record
+from tests.fakes.store import MemoryStore
+from volant.daemon.consoles.consoles import ConsoleRoom
+from volant.daemon.events import Hub
+from volant.daemon.guests.link import AgentLink
+from volant.daemon.hypervisors.fake.launcher import FakeHost, FakeHypervisor
+from volant.daemon.ports import Address, Change, Images, Lease, LinkOver, NetPort, Network, PluginRecord
+from volant.daemon.vms.book import Journal
+from volant.daemon.vms.roster import Roster
+from volant.daemon.vms.services import Services
+from volant.proto.api.event import Event
+from volant.proto.api.vm import CreateVm, VmView
+from volant.proto.errors import Fault, NoSuchPlugin
+from volant.proto.specs.states import NetworkMode, VmState, WaitFor
+from volant.proto.specs.vmconfig import Defaults
+
+BOOTS = 2
+"""How many guests boot at once."""
+
+MANIFEST = {
+    "schema_version": "1",
+    "name": "hello",
+    "version": "1.0.0",
+    "initramfs": {"url": "/nowhere.cpio"},
+    "resources": {"cpu_cores": 1, "memory_mb": 128},
+    "workload": {"type": "http", "base_url": "http://127.0.0.1:8000", "entrypoint": ["/bin/serve"]},
+}
+
+
+@dataclass
+class UnreliableStore(MemoryStore):
+    """Takes its time, and refuses everything while `broken` is set."""
+
+    broken: Fault | None = None
+    commit_s: float = 0.002
+
+    async def commit(self, *changes: Change) -> tuple[Event, ...]:
+        await trio.sleep(self.commit_s)
+        if self.broken is not None:
+            raise self.broken
+        return await super().commit(*changes)
+
+
+@dataclass
+class FakeBridge:
+    """The taps of a host; `broken` refuses whatever touches it."""
+
+    taps: set[str] = field(default_factory=set)
+    broken: Fault | None = None
+
+    async def prepare(self) -> None:
+        await trio.lowlevel.checkpoint()
+        self.check()
+
+    def lease(self, vm_id: str, *, ip: str = "") -> Lease:
+        return Lease(ip or f"192.168.127.{int(vm_id, 16) % 250 + 2}", vm_id, "02:00:00:00:00:07")
+
+    def give_back(self, vm_id: str) -> None:
+        pass
+
+    def address(self, lease: Lease) -> Address:
+        return Address(ip=lease.ip, prefix=24, gateway="192.168.127.1", mac=lease.mac, dns=())
+
+    def tap_name(self, vm_id: str) -> str:
+        return f"vt{vm_id}"
+
+    def attached(self, port: NetPort, *, adopt: bool = False) -> AbstractAsyncContextManager[int | None]:
+        return _Attachment(self, port.tap)
+
+    async def sweep(self, keep: frozenset[str]) -> tuple[str, ...]:
+        return ()
+
+    def check(self) -> None:
+        if self.broken is not None:
+            raise self.broken
+
+
+@dataclass
+class _Attachment(AbstractAsyncContextManager[int | None]):
+    """A class, for one that is never left must not clean up when it is collected."""
+
+    bridge: FakeBridge
+    tap: str
+
+    async def __aenter__(self) -> int | None:
+        await trio.lowlevel.checkpoint()
+        self.bridge.check()
+        self.bridge.taps.add(self.tap)
+        return None
+
+    async def __aexit__(self, *error: object) -> None:
+        await trio.lowlevel.checkpoint()
+        self.bridge.check()
+        self.bridge.taps.discard(self.tap)
+
+
+@dataclass
+class Shelf:
+    """The installed plugins."""
+
+    plugins: dict[tuple[str, str], PluginRecord]
+
+    def record(self, name: str, version: str = "") -> PluginRecord:
+        found = self.plugins.get((name, version or "1.0.0"))
+        if found is None:
+            raise NoSuchPlugin(name, version)
+        return found
+
+    usable = record
+
+
+class Ensemble:
+    """One host with its store; `playing` runs a daemon's orchestrator on them, and what it leaves outlives it."""
+
+    def __init__(self, root: Path, *, network: NetworkMode = NetworkMode.NONE) -> None:
+        self.root = root
+        self.network = network
+        self.host = FakeHost()
+        self.store = UnreliableStore()
+        self.bridge = FakeBridge()
+        self.shelf = Shelf({("hello", "1.0.0"): plugin_record("hello", manifest=MANIFEST)})
+        self.hypervisor = "fake"
+        """What the launcher is called: another daemon may serve another one."""
+        self.link_over: LinkOver = AgentLink
+        self.services: Services
+        self.vms: Roster
+
+    @asynccontextmanager
+    async def playing(self) -> AsyncIterator[Roster]:
+        """An orchestrator, cancelled at the end as when the daemon leaves."""
+        _, newest = await self.store.event_range()
+        self.services = Services(
+            journal=Journal(self.store, Hub(newest=newest, encode=lambda event: b"")),
+            hypervisors={self.hypervisor: FakeHypervisor(self.host)},
+            network=cast(Network, self.bridge),
+            images=cast(Images, None),
+            consoles=ConsoleRoom(),
+            catalog=self.shelf,
+            link_over=self.link_over,
+            now=lambda: "2026-01-31T12:00:00.000Z",
+            wall_ns=lambda: 0,
+            available_mib=lambda: 100_000,
+            state_dir=self.root / "s",
+            runtime_dir=self.root / "r",
+            boot_timeout_s=30.0,
+            boots=trio.Semaphore(BOOTS),
+        )
+        self.vms = Roster(self.services, Defaults(network=self.network, hypervisor=self.hypervisor))
+        await self.vms.restore()
+        async with trio.open_nursery() as nursery:
+            await nursery.start(self.vms.run)
+            try:
+                yield self.vms
+            finally:
+                nursery.cancel_scope.cancel()
+
+    async def create(self, name: str = "web", *, wait: WaitFor | None = WaitFor.READY, **asked: Any) -> VmView:
+        return await self.vms.create(CreateVm(name=name, plugin="hello", wait=wait, **asked), author="test")
+
+    async def settled(self, state: VmState, name: str = "web") -> VmView:
+        """Once the VM is in that state."""
+        with trio.fail_after(60):
+            while self.vms.get(name).status is not state:
+                await trio.sleep(0.01)
+        return self.vms.get(name)
+
+    @contextmanager
+    def full_disk(self, fault: Fault) -> Iterator[None]:
+        """The store refuses everything meanwhile."""
+        self.store.broken = fault
+        try:
+            yield
+        finally:
+            self.store.broken = None
