@@ -208,6 +208,7 @@ def test_exec_of_a_program_that_is_not_there(host: Rig, target: str) -> None:
 def test_copies_that_can_not_be(host: Rig, target: str, tmp_path: Path) -> None:
     complaint(host.volant("vm", "cp", str(tmp_path / "none"), f"{target}:/tmp", check=False), ExitCode.NOT_FOUND, "none")
     complaint(host.volant("vm", "cp", f"{target}:/nowhere", str(tmp_path), check=False), ExitCode.NOT_FOUND, "/nowhere")
+    complaint(host.volant("vm", "cp", f"{target}:/dev/zero", str(tmp_path), check=False), ExitCode.FAILED, "/dev/zero is a device")
     (tmp_path / "big").write_bytes(bytes(100_000_000))
     done = host.volant("vm", "cp", str(tmp_path / "big"), f"{target}:/big", check=False)
     complaint(done, ExitCode.FAILED, "No space left", "/big")
@@ -235,7 +236,7 @@ def test_readers_that_never_read(host: Rig, target: str) -> None:
         stack.enter_context(host.under_way("vm", "exec", target, "--", "yes"))
         for words in (("console", target, "--read-only"), ("logs", target, "-f"), ("events", "--follow")):
             stack.enter_context(host.under_way(*words)).send_signal(signal.SIGSTOP)
-        host.volant("vm", "exec", target, "--", "sh", "-c", "seq 1 200000 > /dev/console; seq 1 100000 > /proc/1/fd/1")
+        host.volant("vm", "exec", target, "--", "sh", "-c", "seq 1 60000 > /dev/console; seq 1 60000 > /proc/$(busybox pidof httpd)/fd/1")
         began = time.monotonic()
         assert host.volant("vm", "exec", target, "--", "echo", "on").stdout == "on\n"
         assert "Hello" in host.volant("vm", "call", target, "hello").stdout
@@ -251,9 +252,10 @@ def test_readers_that_never_read(host: Rig, target: str) -> None:
 def test_a_vmm_that_is_killed_ends_whatever_is_attached(host: Rig, media: Path, tmp_path: Path) -> None:
     with nothing_left(host), ExitStack() as stack:
         host.volant("vm", "create", "victim", "--plugin", "hello", "--wait")
+        host.volant("vm", "exec", "victim", "--", "busybox", "truncate", "-s", "100G", "/tmp/sparse")
         attached = {
             "exec": host.under_way("vm", "exec", "-i", "victim", "--", "sleep", "1000"),
-            "copy": host.under_way("vm", "cp", "victim:/dev/zero", str(tmp_path / "zeros")),
+            "copy": host.under_way("vm", "cp", "victim:/tmp/sparse", str(tmp_path / "zeros")),
             "console": host.under_way("vm", "console", "victim", "--read-only"),
             "logs": host.under_way("vm", "logs", "victim", "-f"),
             "wait": host.under_way("vm", "wait", "victim", "--for", "stopped"),

@@ -14,6 +14,9 @@ from volant.proto.errors import GuestFailed, NoSuchFile
 COPY_BYTES = 262_144
 """One piece of a file's content."""
 
+_KINDS = {stat.S_IFDIR: tarfile.DIRTYPE, stat.S_IFLNK: tarfile.SYMTYPE, stat.S_IFIFO: tarfile.FIFOTYPE, stat.S_IFREG: tarfile.REGTYPE}
+"""What is packed, by the kind of file."""
+
 _KERNELS_OWN = frozenset({"proc", "sysfs", "devtmpfs", "devpts", "cgroup", "cgroup2", "securityfs", "debugfs", "tracefs", "bpf", "mqueue"})
 """File systems that hold no files, but what the kernel tells of itself."""
 
@@ -48,6 +51,8 @@ def pack(tree: str, path: str, sink: int) -> dict[str, int]:
     source = _enter(tree) + path.rstrip("/")
     if not os.path.lexists(source or "/"):
         raise NoSuchFile(f"there is no {path} in the guest", hint="`volant exec VM ls` shows what there is")
+    if stat.S_IFMT(os.lstat(source or "/").st_mode) not in _KINDS:
+        raise GuestFailed(f"{path} is a device or a socket in the guest; these are not copied", hint="copy files and folders")
     files = size = 0
     links: dict[tuple[int, int], str] = {}
     with tarfile.open(fileobj=io.FileIO(sink, "w"), mode="w|", format=tarfile.PAX_FORMAT) as archive:
@@ -101,9 +106,16 @@ def _make(archive: tarfile.TarFile, member: tarfile.TarInfo, place: str, target:
         content = archive.extractfile(member)
         assert content is not None
         fd = os.open(place, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-        with open(fd, "wb") as file:
-            while piece := content.read(COPY_BYTES):
-                file.write(piece)
+        try:
+            with open(fd, "wb") as file:
+                while piece := content.read(COPY_BYTES):
+                    file.write(piece)
+        except (OSError, tarfile.TarError) as error:
+            # Half a file is no copy, and keeps space that others lack.
+            os.unlink(place)
+            if isinstance(error, OSError):
+                error.filename = place
+            raise
         _settle(place, member)
     elif member.issym():
         os.symlink(member.linkname, place)
@@ -170,8 +182,7 @@ def _describe(place: str, name: str, links: dict[tuple[int, int], str]) -> tarfi
     member.uid, member.gid = facts.st_uid, facts.st_gid
     member.mtime = facts.st_mtime
     identity = (facts.st_dev, facts.st_ino)
-    kinds = {stat.S_IFDIR: tarfile.DIRTYPE, stat.S_IFLNK: tarfile.SYMTYPE, stat.S_IFIFO: tarfile.FIFOTYPE, stat.S_IFREG: tarfile.REGTYPE}
-    kind = kinds.get(stat.S_IFMT(facts.st_mode))
+    kind = _KINDS.get(stat.S_IFMT(facts.st_mode))
     if kind is None:
         return None
     member.type = kind
