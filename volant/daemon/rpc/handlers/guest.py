@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from typing import Any, TypeVar
 
 import trio
 
@@ -17,13 +18,16 @@ from volant.proto import cbor
 from volant.proto.api import guest
 from volant.proto.api import vm as api
 from volant.proto.connection import MAX_DATA
-from volant.proto.errors import WriterTaken
+from volant.proto.errors import ConnectionLost, WriterTaken
+from volant.proto.method import Method
+
+P = TypeVar("P")
 
 
 @handles(api.CALL)
 async def call_workload(app: App, peer: Peer, asked: api.CallVm, call: Call) -> api.Done:
     request = app.vms.workload_request(asked)
-    async with app.vms.link(asked.name).open(guest.HTTP, request) as inner:
+    async with _calling(app, asked.name, guest.HTTP, request) as inner:
         await _join(call, inner, outward=(api.STDOUT,), announced=True)
     return api.Done(asked.name)
 
@@ -34,26 +38,26 @@ async def run_program(app: App, peer: Peer, asked: api.ExecVm, call: Call) -> En
         argv=asked.argv, env=asked.env, workdir=asked.workdir, user=asked.user, tty=asked.tty, rows=asked.rows, cols=asked.cols,
         timeout_ms=asked.timeout_ms,
     )  # fmt: skip
-    async with app.vms.link(asked.name).open(guest.EXEC, order) as inner:
+    async with _calling(app, asked.name, guest.EXEC, order) as inner:
         return await _join(call, inner, outward=(api.STDOUT, api.STDERR), announced=True)
 
 
 @handles(api.COPY_IN)
 async def copy_in(app: App, peer: Peer, asked: api.CopyIn, call: Call) -> Encoded:
-    async with app.vms.link(asked.name).open(guest.COPY_IN, guest.GuestPath(path=asked.path)) as inner:
+    async with _calling(app, asked.name, guest.COPY_IN, guest.GuestPath(path=asked.path)) as inner:
         return await _join(call, inner, outward=())
 
 
 @handles(api.COPY_OUT)
 async def copy_out(app: App, peer: Peer, asked: api.CopyOut, call: Call) -> Encoded:
-    async with app.vms.link(asked.name).open(guest.COPY_OUT, guest.GuestPath(path=asked.path)) as inner:
+    async with _calling(app, asked.name, guest.COPY_OUT, guest.GuestPath(path=asked.path)) as inner:
         return await _join(call, inner, outward=(api.STDOUT,), inward=False)
 
 
 @handles(api.LOGS)
 async def logs(app: App, peer: Peer, asked: api.LogsVm, call: Call) -> api.Done:
     order = guest.Logs(tail=asked.tail, since=asked.since, follow=asked.follow)
-    async with app.vms.link(asked.name).open(guest.LOGS, order) as inner:
+    async with _calling(app, asked.name, guest.LOGS, order) as inner:
         await _join(call, inner, outward=(), inward=False)
     return api.Done(asked.name)
 
@@ -93,6 +97,18 @@ async def _hold_writer(place: Any, *, task_status: trio.TaskStatus[ConsoleWriter
 async def _type(call: Call, writer: ConsoleWriter) -> None:
     while data := await call.receive(api.STDIN):
         await writer.send(data)
+
+
+@asynccontextmanager
+async def _calling(app: App, name: str, method: Method[P, Any], params: P) -> AsyncIterator[GuestCall]:
+    """A call to the VM's agent; when that goes away meanwhile, the fault names the VM."""
+    try:
+        async with app.vms.link(name).open(method, params) as inner:
+            yield inner
+    except ConnectionLost:
+        raise ConnectionLost(
+            f"the agent of VM {name!r} went away in the middle of this", hint=f"`volant vm get {name}` says how the VM is, and why"
+        ) from None
 
 
 async def _join(call: Call, inner: GuestCall, *, outward: Sequence[int], inward: bool = True, announced: bool = False) -> Encoded:
