@@ -14,6 +14,7 @@ from volant.daemon.ports import (
     Change,
     ConfigRecord,
     DeploymentRecord,
+    DropConfig,
     DropDeployment,
     DropLease,
     DropObject,
@@ -151,6 +152,8 @@ def _apply(tables: _Tables, change: Change, now: str) -> Event | None:
                 raise refusals.version_taken(record)
             _require_owner(tables, record.vm_id)
             tables.configs[record.vm_id, record.version] = rows.config_row(record)
+        case DropConfig(vm_id, version):
+            tables.configs.pop((vm_id, version), None)
         case PutPlugin(record):
             tables.plugins[record.name, record.version] = rows.plugin_row(record)
         case DropPlugin(name, version):

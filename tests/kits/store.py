@@ -9,6 +9,7 @@ import trio
 
 from tests.fakes.records import config_record, deployment_record, plugin_record, revision, vm_record
 from volant.daemon.ports import (
+    DropConfig,
     DropDeployment,
     DropLease,
     DropObject,
@@ -115,13 +116,16 @@ class RecordsKit:
 
     async def test_config_history_is_oldest_first_and_never_rewritten(self, store: Store) -> None:
         vm = vm_record(1)
-        first, second = config_record(vm.id, 1, env={"A": "ü"}), config_record(vm.id, 2, nested=[1, {"b": None}])
+        first = replace(config_record(vm.id, 1, env={"A": "ü"}), origin="pid 7 (volant)", note="created")
+        second = config_record(vm.id, 2, nested=[1, {"b": None}])
         await store.commit(PutVm(vm), PutConfig(first))
         await store.commit(PutConfig(second))
         with pytest.raises(StoreFailed, match="version 2"):
             await store.commit(PutConfig(config_record(vm.id, 2)))
         assert await store.configs(vm.id) == (first, second)
         assert await store.latest_configs() == {vm.id: second}
+        await store.commit(DropConfig(vm.id, 1))
+        assert await store.configs(vm.id) == (second,)
 
     async def test_plugins_are_kept_by_name_and_version(self, store: Store) -> None:
         old = plugin_record(version="1.0.0", artifacts={"rootfs": "ab" * 32}, warnings=("field x is unknown",))

@@ -72,6 +72,8 @@ class VmRecord:
     """Name of the deployment that it is a replica of; empty for none."""
     revision: int = 0
     """The deployment's revision that it was made of."""
+    booted_config: int = 0
+    """The version of its config that its latest boot was started with; 0 before the first."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,7 +85,11 @@ class ConfigRecord:
     config: dict[str, Any]
     created_at: str
     author: str
-    """Peer that made the change, as `uid:0(root)`."""
+    """Who made the change, as `uid:0(root)`."""
+    origin: str = ""
+    """From where, as `pid 4711 (volant)`."""
+    note: str = ""
+    """How it came about, as `created` or `rolled back to 2`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -167,6 +173,12 @@ class PutConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class DropConfig:
+    vm_id: str
+    version: int
+
+
+@dataclass(frozen=True, slots=True)
 class PutPlugin:
     record: PluginRecord
 
@@ -228,6 +240,7 @@ Change = (
     PutVm
     | DropVm
     | PutConfig
+    | DropConfig
     | PutPlugin
     | DropPlugin
     | PutDeployment

@@ -148,7 +148,7 @@ async def test_a_store_from_before_deployments_keeps_its_vms_with_all_they_had(t
     vm = vm_record(1)
     with closing(sqlite3.connect(path, isolation_level=None)) as connection:
         connection.execute(f"INSERT INTO vms VALUES ({', '.join('?' * 25)})", vm_row(vm)[:25])
-        connection.execute("INSERT INTO vm_configs VALUES (?, ?, ?, ?, ?)", config_row(config_record(vm.id)))
+        connection.execute("INSERT INTO vm_configs VALUES (?, ?, ?, ?, ?)", config_row(config_record(vm.id))[:5])
         connection.execute("INSERT INTO leases VALUES (?, ?, ?)", ("10.0.0.1", vm.id, "m"))
     async with open_store(path) as store:
         assert await store.vms() == (vm,)

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 
 from volant.daemon.ports import (
     Change,
+    DropConfig,
     DropDeployment,
     DropLease,
     DropObject,
@@ -61,6 +62,8 @@ def _apply(connection: sqlite3.Connection, change: Change) -> None:
             run(sql.DROP_VM, (vm_id,))
         case PutConfig(record):
             run(sql.PUT_CONFIG, rows.config_row(record))
+        case DropConfig(vm_id, version):
+            run(sql.DROP_CONFIG, (vm_id, version))
         case PutPlugin(record):
             run(sql.PUT_PLUGIN, rows.plugin_row(record))
         case DropPlugin(name, version):

@@ -83,6 +83,7 @@ class Vm(Table):
     deployment = ForeignKeyField(Deployment, column_name="deployment", on_delete="RESTRICT", null=True)
     """Null: of none. RESTRICT: a deployment can't be forgotten while it has VMs."""
     revision = IntegerField(constraints=[SQL("DEFAULT 0")])
+    booted_config = IntegerField(constraints=[SQL("DEFAULT 0")])
 
     class Meta:
         table_name = "vms"
@@ -94,6 +95,8 @@ class Config(Table):
     config = TextField()
     created_at = TextField()
     author = TextField()
+    origin = TextField(constraints=[SQL("DEFAULT ''")])
+    note = TextField(constraints=[SQL("DEFAULT ''")])
 
     class Meta:
         table_name = "vm_configs"

@@ -29,6 +29,7 @@ def vm_row(vm: VmRecord) -> Row:
         vm.state.value, vm.generation, vm.boot, process, vm.ip, vm.mac, vm.tap, forwards, vm.hypervisor, vm.accel,
         vm.health, vm.reason, None if vm.error is None else _encode(vm.error),
         vm.created_at, vm.started_at, vm.ready_at, vm.stopped_at, vm.ready_ms, vm.deployment or None, vm.revision,
+        vm.booted_config,
     )  # fmt: skip
 
 
@@ -36,6 +37,7 @@ def vm_record(row: Row) -> VmRecord:
     (
         id_, name, plugin, plugin_version, config_version, wanted, wanted_generation, state, generation, boot, process, ip, mac, tap,
         forwards, hypervisor, accel, health, reason, error, created_at, started_at, ready_at, stopped_at, ready_ms, deployment, revision,
+        booted_config,
     ) = row  # fmt: skip
     return VmRecord(
         id=id_, name=name, plugin=plugin, plugin_version=plugin_version, config_version=config_version,
@@ -44,16 +46,19 @@ def vm_record(row: Row) -> VmRecord:
         forwards=tuple(Forward(*forward) for forward in _decode(forwards)), hypervisor=hypervisor, accel=accel, health=health,
         reason=reason, error=None if error is None else _decode(error), created_at=created_at, started_at=started_at,
         ready_at=ready_at, stopped_at=stopped_at, ready_ms=ready_ms, deployment=deployment or "", revision=revision,
+        booted_config=booted_config,
     )  # fmt: skip
 
 
 def config_row(record: ConfigRecord) -> Row:
-    return (record.vm_id, record.version, _encode(record.config), record.created_at, record.author)
+    return (record.vm_id, record.version, _encode(record.config), record.created_at, record.author, record.origin, record.note)
 
 
 def config_record(row: Row) -> ConfigRecord:
-    vm_id, version, config, created_at, author = row
-    return ConfigRecord(vm_id=vm_id, version=version, config=_decode(config), created_at=created_at, author=author)
+    vm_id, version, config, created_at, author, origin, note = row
+    return ConfigRecord(
+        vm_id=vm_id, version=version, config=_decode(config), created_at=created_at, author=author, origin=origin, note=note
+    )
 
 
 def plugin_row(record: PluginRecord) -> Row:

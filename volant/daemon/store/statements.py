@@ -40,6 +40,7 @@ VM_BY_NAME = _rendered(Vm.select(Vm.id).where(Vm.name == ""))
 ALL_VMS = _rendered(Vm.select().order_by(Vm.created_at, Vm.id))
 
 PUT_CONFIG = _rendered(_insert(Config))
+DROP_CONFIG = _rendered(Config.delete().where((Config.vm == "") & (Config.version == 0)))
 CONFIG_EXISTS = _rendered(Config.select(Config.version).where((Config.vm == "") & (Config.version == 0)))
 VM_CONFIGS = _rendered(Config.select().where(Config.vm == "").order_by(Config.version))
 LATEST_CONFIGS = _rendered(
