@@ -15,6 +15,7 @@ from volant.proto.errors import ConnectionLost, Fault
 from volant.proto.messages import ClosedByPeer, Hello, HelloReceived
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Self
 
     from volant.client.nouns import Noun
@@ -68,9 +69,11 @@ class Client:
         result: R = typed_result(method, self.call_plain(*asked(method, params)))
         return result
 
-    def call_plain(self, method: str, params: dict[str, Any]) -> Any:
-        """`call` with a method's name and plain values."""
+    def call_plain(self, method: str, params: dict[str, Any], *, meanwhile: Callable[[], object] | None = None) -> Any:
+        """`call` with a method's name and plain values; `meanwhile` is done while the daemon works on it."""
         inbox = self._open(method, params)
+        if meanwhile is not None:
+            meanwhile()
         while not inbox.over:
             self.pump()
         return inbox.outcome()

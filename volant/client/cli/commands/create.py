@@ -78,8 +78,7 @@ def _configure(parser: Parser) -> None:
 def run_create(args: argparse.Namespace) -> int:
     params = parameters(args)
     with open_client(args) as client, narrated(args, f"creating {args.name}", vm="" if args.dry_run else args.name):
-        record = with_suggestion(client, lambda: client.call_plain("vm.create", params))
-    # Only now: the daemon needs none of it to begin.
+        record = with_suggestion(client, lambda: client.call_plain("vm.create", params, meanwhile=_load_output))
     from volant.client.cli import columns, output
 
     if args.dry_run and not args.quiet:
@@ -93,6 +92,12 @@ def run_create(args: argparse.Namespace) -> int:
     else:
         output.write_one(style_of(args), columns.VM, record)
     return ExitCode.OK
+
+
+def _load_output() -> None:
+    """What the result is written with: loaded while the daemon works, which needs none of it to begin."""
+    import volant.client.cli.columns
+    import volant.client.cli.output  # noqa: F401
 
 
 def run_run(args: argparse.Namespace) -> int:
