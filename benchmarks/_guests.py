@@ -119,8 +119,16 @@ def watch_new_vm(vms: Path) -> Iterator[WatchedVm]:
     thread.join()
 
 
+@dataclass(frozen=True, slots=True)
+class RawGuest:
+    """QEMU started by hand."""
+
+    pid: int
+    console: ConsoleWatch
+
+
 @contextmanager
-def raw_guest(folder: Path, media: Media) -> Iterator[ConsoleWatch]:
+def raw_guest(folder: Path, media: Media) -> Iterator[RawGuest]:
     """QEMU started by hand, with the agent's port and nothing more; killed at the end."""
     console, port = folder / "raw.log", folder / "raw.sock"
     console.write_bytes(b"")
@@ -134,9 +142,14 @@ def raw_guest(folder: Path, media: Media) -> Iterator[ConsoleWatch]:
     ]  # fmt: skip
     with subprocess.Popen(argv, stdin=subprocess.DEVNULL) as qemu:
         try:
-            yield ConsoleWatch(console)
+            yield RawGuest(qemu.pid, ConsoleWatch(console))
         finally:
             qemu.kill()
+
+
+def cpu_ms(pid: int) -> float:
+    """CPU time that a process's threads have used. See sched-stats in the kernel's documentation: nanoseconds on the CPU come first."""
+    return sum(int(thread.joinpath("schedstat").read_text().split()[0]) for thread in Path(f"/proc/{pid}/task").iterdir()) / 1_000_000
 
 
 def write_floor_image(path: Path, kernel_modules: Path) -> None:
