@@ -410,6 +410,12 @@ class Vmm(Protocol):
 
     async def pause(self) -> None: ...
     async def resume(self) -> None: ...
+    async def wait_starved(self, starved: bool) -> None:
+        """Return once the guest stands still because the host's disk has no space for what it writes, or (False) does so no more.
+
+        It goes on by itself when there is space again, and loses nothing.
+        """
+
     async def open_agent(self) -> trio.abc.Stream:
         """Connect to the agent's byte pipe (one at a time); bytes may be lost until the guest opens its end."""
 

@@ -73,6 +73,7 @@ class Book:
         """The VM is destroyed and its row dropped."""
         self._changing = trio.Lock()
         self._changed = trio.Event()
+        self._remark = ""
         self._view: VmView | None = None
         self._encoded: bytes | None = None
 
@@ -80,7 +81,8 @@ class Book:
     def view(self) -> VmView:
         """The record as users see it; made once per change."""
         if self._view is None:
-            self._view = view(self.record, self.config.config, self.plugin)
+            seen = view(self.record, self.config.config, self.plugin)
+            self._view = replace(seen, reason=self._remark) if self._remark else seen
         return self._view
 
     @property
@@ -147,6 +149,11 @@ class Book:
             await self._journal.commit(self._draft(self.record, kind, message))
         except (StoreFailed, HostShort) as fault:
             log.warning("VM %s: %s (%s; not stored: %s)", self.record.name, message, kind, fault.message)
+
+    def remark(self, text: str) -> None:
+        """Show `text` as the reason until it is taken back (empty). In memory only: for what holds just now, when no store may take it."""
+        self._remark = text
+        self._view = self._encoded = None
 
     async def wait_until(self, reached: Callable[[], bool]) -> None:
         """Return once `reached()` holds; asked anew after each change."""

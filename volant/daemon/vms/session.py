@@ -34,6 +34,7 @@ log = logging.getLogger("volant")
 CONSOLE_AGAIN_S = 1.0
 """Between two tries to hold the serial line, when the host lacks descriptors for instance."""
 
+NO_SPACE = "the host's disk is full: the guest stands still until there is space again, then goes on"
 _NO_EVIDENCE: dict[str, Any] = {"console": "", "stderr": "", "command_line": ()}
 
 
@@ -203,8 +204,21 @@ class Session:
             nursery.start_soon(self._hold_console, vmm)
             nursery.start_soon(self.agent.follow, vmm)
             nursery.start_soon(self._keep_deadline)
+            nursery.start_soon(self._watch_space, vmm)
             nursery.start_soon(self._await_order, vmm)
             return await vmm.wait_exited()
+
+    async def _watch_space(self, vmm: Vmm) -> None:
+        """Say it where people look while the guest stands still for want of space."""
+        while True:
+            await vmm.wait_starved(True)
+            self._book.remark(NO_SPACE)
+            try:
+                await self._book.tell("SYSTEM_DISK_FULL", NO_SPACE)
+                await vmm.wait_starved(False)
+            finally:
+                self._book.remark("")
+            await self._book.tell("SYSTEM_DISK_FREE", "there is space on the host's disk again: the guest goes on")
 
     async def _hold_console(self, vmm: Vmm) -> None:
         while True:

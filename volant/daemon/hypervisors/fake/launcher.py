@@ -71,6 +71,11 @@ class FakeVmm:
     async def resume(self) -> None:
         await self._pause(False)
 
+    async def wait_starved(self, starved: bool) -> None:
+        if starved:
+            await trio.sleep_forever()
+        await trio.lowlevel.checkpoint()
+
     async def open_agent(self) -> trio.abc.Stream:
         await self._alive()
         return self._guest.open_agent()

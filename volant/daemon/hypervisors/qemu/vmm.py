@@ -36,6 +36,13 @@ CONSOLE_END = 8_192
 """Bytes at the console's end in which a kernel panic's first line still stands, its trace after it."""
 
 
+REPEAT_WRITES_S = 2.0
+"""Between two tries to let a guest go on that waits for space: soon enough for a person who has just made some."""
+
+WRITES_SETTLE_S = 0.5
+"""How long a repeated write may take to fail again."""
+
+
 @dataclass(frozen=True, slots=True)
 class Sockets:
     """Where the daemon reaches one QEMU."""
@@ -73,6 +80,8 @@ class QemuVmm:
         self._panicked = False
         self._killed = False
         self._report: ExitReport | None = None
+        self._starved = False
+        self._starved_changed = trio.Event()
 
     async def watch(self, *, adopted: bool = False, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Keep a monitor connected and read its events until QEMU is dead or the handle released.
@@ -109,6 +118,10 @@ class QemuVmm:
     async def resume(self) -> None:
         await self._execute("cont")
 
+    async def wait_starved(self, starved: bool) -> None:
+        while self._starved is not starved:
+            await self._starved_changed.wait()
+
     async def open_agent(self) -> trio.abc.Stream:
         return await _connect(self._sockets.agent, "agent channel")
 
@@ -143,6 +156,7 @@ class QemuVmm:
             try:
                 async with helpers() as nursery:
                     nursery.start_soon(self._keep_stderr_small)
+                    nursery.start_soon(self._repeat_writes, monitor)
                     await monitor.run()
             finally:
                 self._monitor = None
@@ -169,11 +183,33 @@ class QemuVmm:
             except OSError:
                 pass  # too long, or gone with the VM's folder: neither is worth a VM
 
+    async def _repeat_writes(self, monitor: Monitor) -> None:
+        """QEMU stops a guest whose write found the host's disk full, and repeats the write when told to go on: do that now and then."""
+        try:
+            self._set_starved(await _is_starved(monitor))
+            while True:
+                await self.wait_starved(True)
+                await trio.sleep(REPEAT_WRITES_S)
+                if await _is_starved(monitor):  # it may also have been paused on purpose
+                    await monitor.execute("cont")
+                    await trio.sleep(WRITES_SETTLE_S)
+                self._set_starved(await _is_starved(monitor))
+        except GuestFailed:
+            pass  # QEMU went away, which whoever reads its events finds out
+
+    def _set_starved(self, starved: bool) -> None:
+        if self._starved is not starved:
+            self._starved = starved
+            self._starved_changed.set()
+            self._starved_changed = trio.Event()
+
     def _note(self, event: Happened) -> None:
         if event.name == "SHUTDOWN":
             self._shutdown_reason = str(event.data.get("reason", ""))
         elif event.name == "GUEST_PANICKED":
             self._panicked = True
+        elif event.name == "BLOCK_IO_ERROR" and event.data.get("action") == "stop":
+            self._set_starved(True)
 
     def _conclude(self) -> ExitReport:
         self._sockets.remove()
@@ -187,6 +223,12 @@ class QemuVmm:
         )
         self._process.close()
         return ExitReport(cause=cause, exit_code=code, stderr=self.stderr_tail())
+
+
+async def _is_starved(monitor: Monitor) -> bool:
+    """Whether QEMU stopped the guest because of a write (qapi/run-state.json: RunState io-error)."""
+    answer = await monitor.execute("query-status")
+    return isinstance(answer, dict) and answer.get("status") == "io-error"
 
 
 def stderr_path(plan: LaunchPlan) -> Path:
