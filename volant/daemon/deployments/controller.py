@@ -52,8 +52,11 @@ class Services:
 class Controller:
     """One deployment. `run` lives as long as the deployment or the daemon does, whichever ends first."""
 
-    def __init__(self, services: Services, record: DeploymentRecord, revisions: tuple[Revision, ...]) -> None:
-        self._services = services
+    def __init__(
+        self, services: Services, record: DeploymentRecord, revisions: tuple[Revision, ...], *, on_gone: Callable[[Controller], None]
+    ) -> None:
+        """`on_gone` is called in the moment in which it ceases to exist."""
+        self._services, self._on_gone = services, on_gone
         self.record = record
         self.revisions = revisions
         """Oldest first."""
@@ -262,6 +265,7 @@ class Controller:
             self.wake()
             return False
         self.gone = True
+        self._on_gone(self)
         self._changed.set()
         return True
 

@@ -47,7 +47,7 @@ class Deployments:
         store = self._services.journal.store
         revisions = await store.revisions()
         for record in await store.deployments():
-            self._controllers[record.name] = Controller(self._services, record, revisions[record.name])
+            self._controllers[record.name] = self._new(record, revisions[record.name])
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Look after all deployments until cancelled."""
@@ -55,7 +55,7 @@ class Deployments:
             self._nursery = nursery
             await nursery.start(self._listen)
             for controller in self._controllers.values():
-                nursery.start_soon(self._own, controller)
+                nursery.start_soon(controller.run)
             task_status.started()
             await trio.sleep_forever()
 
@@ -104,7 +104,7 @@ class Deployments:
             deleting=False, revision=1, rolling_revision=1, generation=1, created_at=now,
         )  # fmt: skip
         first = Revision(revision=1, template=template, note="created", created_at=now, author=by.author, origin=by.origin)
-        controller = Controller(self._services, record, (first,))
+        controller = self._new(record, (first,))
         if asked.dry_run:
             return controller.view
         self._controllers[asked.name] = controller
@@ -116,7 +116,7 @@ class Deployments:
                 del self._controllers[asked.name]
                 raise
         assert self._nursery is not None
-        self._nursery.start_soon(self._own, controller)
+        self._nursery.start_soon(controller.run)
         return await _settled(controller, wait=asked.wait, timeout_ms=asked.timeout_ms)
 
     async def scale(self, asked: ScaleDeployment, by: Asker) -> DeploymentView:
@@ -200,7 +200,7 @@ class Deployments:
             if record != had:
                 record = replace(record, generation=had.generation + 1)
                 if dry_run:
-                    return Controller(self._services, record, revisions).view
+                    return self._new(record, revisions).view
                 await self._services.journal.commit(
                     PutDeployment(record),
                     *_revision_changes(had.name, controller.revisions, revisions),
@@ -242,8 +242,10 @@ class Deployments:
             raise NoSuchDeployment(name)
         return controller
 
-    async def _own(self, controller: Controller) -> None:
-        await controller.run()
+    def _new(self, record: DeploymentRecord, revisions: tuple[Revision, ...]) -> Controller:
+        return Controller(self._services, record, revisions, on_gone=self._forget)
+
+    def _forget(self, controller: Controller) -> None:
         if self._controllers.get(controller.record.name) is controller:
             del self._controllers[controller.record.name]
 
