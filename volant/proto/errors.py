@@ -6,10 +6,10 @@ gives back the same class.
 
     Fault
     +-- Usage        2   what was asked makes no sense           InvalidParams InvalidManifest
-    +-- NotFound     3   what was named does not exist            NoSuchVm NoSuchPlugin NoSuchDeployment NoSuchRevision NoSuchAction
-    |                                                             NoSuchMethod NoSuchFile
+    +-- NotFound     3   what was named does not exist            NoSuchVm NoSuchPlugin NoSuchDeployment NoSuchRevision NoSuchVersion
+    |                                                             NoSuchAction NoSuchMethod NoSuchFile
     +-- Conflict     4   what exists is in the way                NameTaken Denied PluginInUse PluginDisabled AddressTaken
-    |                                                             SubnetTaken WriterTaken StateLocked
+    |                                                             SubnetTaken WriterTaken VersionStale StateLocked
     +-- Timeout      5   a deadline passed                        DeadlinePassed
     +-- Unreachable  6   no daemon to talk to                     SocketMissing SocketRefused SocketPathTooLong ConnectionLost
     +-- Forbidden    7   not allowed                              SocketForbidden NotAllowed
@@ -149,6 +149,13 @@ class NoSuchRevision(NotFound):
         super().__init__(f"deployment {name!r} has no {which}", hint=f"`volant deployment history {name}` shows what is kept")
 
 
+class NoSuchVersion(NotFound):
+    code = "not_found.version"
+
+    def __init__(self, name: str, version: int) -> None:
+        super().__init__(f"VM {name!r} has no version {version} of its config", hint=f"`volant vm history {name}` shows what is kept")
+
+
 class NoSuchPlugin(NotFound):
     code = "not_found.plugin"
 
@@ -231,6 +238,19 @@ class WriterTaken(Conflict):
     """Somebody else holds the one writer's place of a console."""
 
     code = "conflict.writer"
+
+
+class VersionStale(Conflict):
+    """What was read before the change is not the newest any more."""
+
+    code = "conflict.version"
+
+    def __init__(self, name: str, expected: int, newest: int) -> None:
+        super().__init__(
+            f"the config of VM {name!r} is at version {newest}, not {expected}",
+            hint=f"look at what changed (`volant vm diff {name} {expected} {newest}`), then ask again",
+            newest=newest,
+        )
 
 
 class StateLocked(Conflict):

@@ -15,6 +15,9 @@ R = TypeVar("R")
 NOUNS = ("system", "vm", "plugin", "event")
 """The nouns a client may use, one module each in `proto/api/`. `guest` is spoken only between daemon and agent."""
 
+_MORE_OF = {"vm": ("vm_config",)}
+"""Further modules below `proto/api/` that add methods to a noun of another module."""
+
 
 class Shape(StrEnum):
     """What flows between call and reply."""
@@ -79,8 +82,10 @@ class Noun:
 
 
 def methods_of(noun: str) -> dict[str, Method[Any, Any]]:
-    """The methods of one noun; only that noun's module is imported."""
+    """The methods of one noun; only that noun's modules are imported."""
     module = import_module(f"volant.proto.api.{noun}")
+    for more in _MORE_OF.get(noun, ()):
+        import_module(f"volant.proto.api.{more}")
     found: dict[str, Method[Any, Any]] = module.NOUN.methods
     return found
 

@@ -70,6 +70,10 @@ class VmView:
     stopped_at: str
     ready_ms: int
     """From the start request to ready, of the last start; 0 when not ready yet."""
+    config_version: int = 1
+    """The newest version of its config, which the next start uses."""
+    pending_changes: tuple[str, ...] = ()
+    """Fields of the config that wait for a restart of the running VM, as `memory_mb` or `env.COLOUR`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -366,34 +370,18 @@ EXEC = NOUN.add(
 )  # fmt: skip
 SIGNAL = NOUN.add(Method("vm.signal", SignalExec, Done, "send a signal or a terminal size to an exec", faults=_AGENT, changes=True))
 COPY_IN = NOUN.add(
-    Method(
-        "vm.copy_in",
-        CopyIn,
-        Copied,
-        "copy files into a VM",
-        faults=(*_AGENT, errors.NoSuchFile),
-        shape=Shape.BYTES,
-        channels=(_IN,),
-        changes=True,
-    )
-)
+    Method("vm.copy_in", CopyIn, Copied, "copy files into a VM", faults=(*_AGENT, errors.NoSuchFile),
+           shape=Shape.BYTES, channels=(_IN,), changes=True)
+)  # fmt: skip
 COPY_OUT = NOUN.add(
     Method(
         "vm.copy_out", CopyOut, Copied, "copy files out of a VM", faults=(*_AGENT, errors.NoSuchFile), shape=Shape.BYTES, channels=(_OUT,)
     )
 )
 LOGS = NOUN.add(
-    Method(
-        "vm.logs",
-        LogsVm,
-        Done,
-        "the workload's output",
-        faults=_AGENT,
-        http=Http("GET", "/vms/{name}/logs"),
-        shape=Shape.STREAM,
-        item=LogLine,
-    )
-)
+    Method("vm.logs", LogsVm, Done, "the workload's output", faults=_AGENT, http=Http("GET", "/vms/{name}/logs"),
+           shape=Shape.STREAM, item=LogLine)
+)  # fmt: skip
 CONSOLE = NOUN.add(
     Method("vm.console", ConsoleVm, Done, "the serial console", faults=(*_LOOKUP, errors.WriterTaken, errors.Denied),
            shape=Shape.BYTES, channels=(_IN, _OUT), changes=True)

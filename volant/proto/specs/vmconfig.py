@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -67,8 +67,15 @@ def resolve(create: CreateVm, manifest: Manifest, defaults: Defaults) -> VmConfi
 
     Whether the host has that many CPUs and that much memory is not looked at here.
     """
+    config = chosen(create, manifest, defaults)
+    refuse_any("the VM can't be made", "volant vm create", problems_of(create, config, manifest))
+    return config
+
+
+def chosen(create: CreateVm, manifest: Manifest, defaults: Defaults) -> VmConfig:
+    """The config before anything of it is checked."""
     declared = NetworkMode(manifest.network.mode) if manifest.network else None
-    config = VmConfig(
+    return VmConfig(
         plugin=manifest.name,
         plugin_version=manifest.version,
         cpu_cores=manifest.resources.cpu_cores if create.cpu_cores is None else create.cpu_cores,
@@ -83,14 +90,21 @@ def resolve(create: CreateVm, manifest: Manifest, defaults: Defaults) -> VmConfi
         forwards=create.forwards,
         hypervisor=defaults.hypervisor,
     )
-    problems = [*_name_problems(create), *_problems(config, manifest), *_map_problems(create, manifest)]
-    if problems:
+
+
+def problems_of(create: CreateVm, config: VmConfig, manifest: Manifest) -> list[Problem]:
+    """Everything that is wrong with the config that `create` makes of the manifest."""
+    return [*_name_problems(create), *_problems(config, manifest), *_map_problems(create, manifest)]
+
+
+def refuse_any(sentence: str, command: str, problems: Iterable[Problem]) -> None:
+    """InvalidParams that lists the problems, if there are any; `command` is the one whose help describes the parameters."""
+    if found := list(problems):
         raise InvalidParams(
-            "the VM can't be made: " + "; ".join(f"{path} {text}" for path, text in problems),
-            hint="correct these parameters; `volant vm create --help` describes each",
-            problems=[{"path": path, "message": text} for path, text in problems],
+            f"{sentence}: " + "; ".join(f"{path} {text}" for path, text in found),
+            hint=f"correct these parameters; `{command} --help` describes each",
+            problems=[{"path": path, "message": text} for path, text in found],
         )
-    return config
 
 
 def merge_manifest(manifest: Manifest, config: VmConfig) -> dict[str, Any]:
