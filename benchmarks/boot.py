@@ -26,10 +26,11 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from statistics import median, quantiles
+from statistics import median
 
+from benchmarks._daemons import COMMAND, environment
 from benchmarks._guests import FLOOR_LINE, READY_LINE, Media, cpu_ms, raw_guest, watch_new_vm, write_floor_image
-from benchmarks.result import Result
+from benchmarks.result import Result, at_most, percentile
 from tests.rig import HOST_KERNELS, Rig, rig
 from volant.client.blocking import Client
 from volant.daemon.host.tsc import tsc_khz
@@ -41,8 +42,6 @@ ADDED_P50_GOAL_MS, ADDED_P95_GOAL_MS = 40.0, 100.0
 READY_GOAL = 1.35
 
 EXAMPLE = Path(__file__).parent.parent / "examples/hello/build"
-_COMMAND = (sys.executable, "-c", "from volant.client.cli.main import entry; entry()")
-"""What the installed script does; run this way it needs no installation."""
 
 
 @dataclass(slots=True)
@@ -92,20 +91,16 @@ def run() -> list[Result]:
 
 
 def _beside_raw(name: str, boots: Boots, raw: Boots) -> list[Result]:
-    p50, p95 = median(boots.added), _p95(boots.added)
+    p50, p95 = median(boots.added), percentile(boots.added, 0.95)
     cpu, raw_cpu = median(boots.cpu), median(raw.cpu)
     most = raw_cpu + ADDED_P50_GOAL_MS + 2 * (_error_of_median(boots.cpu) ** 2 + _error_of_median(raw.cpu) ** 2) ** 0.5
     wall, raw_wall = median(boots.wall), median(raw.wall)
     return [
-        _at_most(f"{name}: added, p50", p50, "raw QEMU, p50", raw_wall, ADDED_P50_GOAL_MS),
-        _at_most(f"{name}: added, p95", p95, "raw QEMU, p95", _p95(raw.wall), ADDED_P95_GOAL_MS),
-        _at_most(f"{name}: QEMU's CPU time, p50", cpu, "raw QEMU, p50", raw_cpu, most),
+        at_most(f"{name}: added, p50", p50, "ms", ADDED_P50_GOAL_MS, peer_name="raw QEMU, p50", peer=raw_wall),
+        at_most(f"{name}: added, p95", p95, "ms", ADDED_P95_GOAL_MS, peer_name="raw QEMU, p95", peer=percentile(raw.wall, 0.95)),
+        at_most(f"{name}: QEMU's CPU time, p50", cpu, "ms", most, peer_name="raw QEMU, p50", peer=raw_cpu),
         Result(f"{name}: wall, p50", wall, "ms", "raw QEMU, p50", raw_wall, wall / raw_wall, "not judged", True),
     ]
-
-
-def _p95(values: list[float]) -> float:
-    return quantiles(values, n=20, method="inclusive")[-1]
 
 
 def _error_of_median(values: list[float]) -> float:
@@ -116,10 +111,6 @@ def _error_of_median(values: list[float]) -> float:
     middle = median(values)
     deviation = median([abs(value - middle) for value in values]) * 1.4826
     return float(1.2533 * deviation / len(values) ** 0.5)
-
-
-def _at_most(name: str, measured: float, peer_name: str, peer: float, goal: float) -> Result:
-    return Result(name, measured, "ms", peer_name, peer, measured / peer, f"<= {goal:g} ms", measured <= goal)
 
 
 def _start(host: Rig) -> Client:
@@ -164,14 +155,8 @@ def _create(client: Client, name: str) -> str:
 
 
 def _command(host: Rig, name: str) -> str:
-    # Bytecode is cached, as it is for anybody who runs a command the second time.
-    environment = {key: value for key, value in os.environ.items() if not key.startswith("PYTHON")} | {
-        "VOLANT_SOCKET": str(host.socket),
-        "PYTHONPYCACHEPREFIX": str(host.root / "bytecode"),
-        "PYTHONPATH": str(EXAMPLE.parents[2]),
-    }
-    argv = [*_COMMAND, "vm", "create", name, "--plugin", "hello", "--wait", "ready"]
-    subprocess.run(argv, env=environment, check=True, capture_output=True)
+    argv = [*COMMAND, "vm", "create", name, "--plugin", "hello", "--wait", "ready"]
+    subprocess.run(argv, env=environment(host), check=True, capture_output=True)
     return name
 
 

@@ -5,17 +5,16 @@ Everything but the guests is real, so this is what Volant itself adds to a VM, a
 
 from __future__ import annotations
 
-import json
 import os
 import time
 from collections.abc import Callable
 from pathlib import Path
 from statistics import median
 
-from benchmarks.result import Result
-from tests.rig import Rig, rig
+from benchmarks._daemons import PLUGIN, start_fake
+from benchmarks.result import Result, at_most
+from tests.rig import rig
 from volant.client.blocking import Client
-from volant.fledge.cpio import Writer
 from volant.proto.specs.states import WaitFor
 
 VMS = 1_000
@@ -35,10 +34,10 @@ def run() -> list[Result]:
     and their rates are those of the median VM.
     """
     with rig(hypervisor="fake", network="none") as crowded, rig(hypervisor="fake", network="none") as fresh:
-        daemon, client = _start(crowded)
+        daemon, client = start_fake(crowded)
         empty = _memory_mib(daemon)
         made = [_create(client, number) for number in range(VMS - EDGE)]
-        _, other = _start(fresh)
+        _, other = start_fake(fresh)
         last, first = zip(*((_create(client, VMS - EDGE + number), _create(other, number)) for number in range(EDGE)), strict=True)
         full = _memory_mib(daemon)
         in_daemon, at_client, plain = _lists(client, daemon)
@@ -46,27 +45,20 @@ def run() -> list[Result]:
         other.close()
     late, early = 1_000 / median(last), 1_000 / median(first)
     return [
-        _at_most("create --wait ready, p50, SDK, fake", median([*made, *last]), "ms", "", 0, CREATE_GOAL_MS),
+        at_most("create --wait ready, p50, SDK, fake", median([*made, *last]), "ms", CREATE_GOAL_MS),
         Result(
             f"rate of creation, last {EDGE} of {VMS:,}", late, "/s", f"first {EDGE}", early, late / early, f">= {RATE_GOAL:g}x",
             late / early >= RATE_GOAL,
         ),
-        _at_most(f"list of {VMS:,}, CPU time of the daemon", in_daemon, "ms", "", 0, LIST_DAEMON_GOAL_MS),
-        _at_most(f"list of {VMS:,}, typed client", at_client, "ms", "untyped", plain, LIST_CLIENT_GOAL_MS),
-        _at_most(f"daemon's memory with {VMS:,} ready VMs", full, "MiB", "with none", empty, MEMORY_GOAL_MIB),
+        at_most(f"list of {VMS:,}, CPU time of the daemon", in_daemon, "ms", LIST_DAEMON_GOAL_MS),
+        at_most(f"list of {VMS:,}, typed client", at_client, "ms", LIST_CLIENT_GOAL_MS, peer_name="untyped", peer=plain),
+        at_most(f"daemon's memory with {VMS:,} ready VMs", full, "MiB", MEMORY_GOAL_MIB, peer_name="with none", peer=empty),
     ]  # fmt: skip
-
-
-def _start(host: Rig) -> tuple[int, Client]:
-    """A daemon with a plugin: its pid, and a client of it."""
-    daemon = host.start("--log-level", "warning")
-    host.volant("plugin", "install", str(_plugin(host.root)))
-    return daemon.pid, host.client()
 
 
 def _create(client: Client, number: int) -> float:
     """Milliseconds from asking for a VM until it is ready."""
-    return _timed_ms(lambda: client.vms.create(name=f"vm-{number}", plugin="tiny", wait=WaitFor.READY))
+    return _timed_ms(lambda: client.vms.create(name=f"vm-{number}", plugin=PLUGIN, wait=WaitFor.READY))
 
 
 def _lists(client: Client, pid: int) -> tuple[float, float, float]:
@@ -86,28 +78,6 @@ def _list(client: Client) -> None:
     assert {vm.status for vm in page.items} == {"ready"}
 
 
-def _plugin(folder: Path) -> Path:
-    """The manifest of a small plugin that a fake guest can run."""
-    archive = folder / "tiny.cpio"
-    with archive.open("wb") as file:
-        writer = Writer(file)
-        writer.directory("bin")
-        writer.file("bin/serve", b"#!/bin/sh\n", mode=0o755)
-        writer.close()
-    manifest = folder / "tiny.json"
-    made = {
-        "schema_version": "1",
-        "name": "tiny",
-        "version": "1.0.0",
-        "initramfs": {"url": str(archive)},
-        "resources": {"cpu_cores": 1, "memory_mb": 128},
-        "workload": {"type": "http", "base_url": "http://127.0.0.1:8000", "entrypoint": ["/bin/serve"]},
-        "actions": {"greet": {"method": "GET", "path": "/greet", "description": "says hello"}},
-    }
-    manifest.write_text(json.dumps(made))
-    return manifest
-
-
 def _cpu_ms(pid: int) -> float:
     """CPU time of a process's first thread so far, which in the daemon runs the loop. See sched-stats in the kernel's documentation."""
     return int(Path(f"/proc/{pid}/schedstat").read_text().split()[0]) / 1_000_000
@@ -122,7 +92,3 @@ def _timed_ms(action: Callable[[], object]) -> float:
     began = time.perf_counter()
     action()
     return (time.perf_counter() - began) * 1_000
-
-
-def _at_most(name: str, measured: float, unit: str, peer_name: str, peer: float, goal: float) -> Result:
-    return Result(name, measured, unit, peer_name, peer, measured / peer if peer else 0, f"<= {goal:g} {unit}", measured <= goal)
