@@ -147,7 +147,10 @@ def _let_in(path: Path, group: str) -> None:
 
 def passed_socket(environment: MutableMapping[str, str]) -> socket.socket | None:
     """The one listening socket that the service manager passed, if it did. InvalidParams when it passed anything else."""
-    sockets = adopted_sockets(environment)
+    try:
+        sockets = adopted_sockets(environment)
+    except OSError as error:
+        raise InvalidParams(f"LISTEN_FDS names what is no socket: {error.strerror}", hint=_SOCKET_HINT) from None
     if not sockets:
         return None
     if len(sockets) > 1:

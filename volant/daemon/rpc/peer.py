@@ -18,8 +18,8 @@ _UCRED = Struct("iII")
 _SO_PEERGROUPS = 59
 """asm-generic/socket.h; the socket module has no name for it. Linux 4.13 and newer."""
 
-_MAX_GROUPS = 1024
-"""More supplementary groups than this are not looked at; the kernel allows 65,536, and people have tens."""
+_MAX_GROUPS = 256
+"""More supplementary groups than this are not looked at: Python's getsockopt takes at most 1,024 bytes. People have tens."""
 
 
 @dataclass(frozen=True, slots=True)
