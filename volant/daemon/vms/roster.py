@@ -20,6 +20,7 @@ from volant.daemon.ports import (
     PutConfig,
     PutLease,
     PutObject,
+    ReplicaOf,
     VmRecord,
 )
 from volant.daemon.vms.actions import request
@@ -139,16 +140,24 @@ class Roster:
             counts[state] = counts.get(state, 0) + 1
         return counts
 
-    async def create(self, asked: CreateVm, *, author: str) -> VmView:
-        """Store the wanted VM, then let its owner start it; with `dry_run` only check and show it."""
-        services = self._services
+    def check(self, asked: CreateVm) -> str:
+        """The version of the plugin that this VM would get. NoSuchPlugin, PluginDisabled, InvalidParams."""
+        return self._resolved(asked)[0].version
+
+    def _resolved(self, asked: CreateVm) -> tuple[PluginRecord, VmConfig]:
         check_name("VM", asked.name)
-        if asked.name in self._owners:
-            raise NameTaken("VM", asked.name)
-        plugin = services.catalog.usable(asked.plugin, asked.version)
+        plugin = self._services.catalog.usable(asked.plugin, asked.version)
         config = resolve(asked, parse_manifest(plugin.manifest).manifest, self._defaults)
         if config.network is NetworkMode.DHCP:
             raise InvalidParams("network mode dhcp is not served by this version", hint="use bridged, which gives an address of its own")
+        return plugin, config
+
+    async def create(self, asked: CreateVm, *, author: str, replica_of: ReplicaOf | None = None) -> VmView:
+        """Store the wanted VM, then let its owner start it; with `dry_run` only check and show it."""
+        services = self._services
+        if asked.name in self._owners:
+            raise NameTaken("VM", asked.name)
+        plugin, config = self._resolved(asked)
         if asked.start:
             check_memory(config.memory_mb, services.available_mib())
         if asked.wait is WaitFor.DELETED or (asked.wait is not None and not asked.start and asked.wait is not WaitFor.STOPPED):
@@ -156,7 +165,7 @@ class Roster:
         vm_id = secrets.token_hex(ID_BYTES)
         lease = services.network.lease(vm_id, ip=config.ip) if config.network is NetworkMode.BRIDGED else None
         try:
-            book = self._new_book(vm_id, asked, config, plugin, lease, author)
+            book = self._new_book(vm_id, asked, config, plugin, lease, author, replica_of)
             if asked.dry_run:
                 services.network.give_back(vm_id)
                 return book.view
@@ -199,10 +208,15 @@ class Roster:
             await self._within(asked.timeout_ms, owner, asked.wait, boot=boot)
         return owner.book.view
 
-    async def delete(self, asked: DeleteVm) -> None:
+    async def delete(self, asked: DeleteVm) -> str:
+        """Returns what whoever deleted it should know."""
         owner = self.owner(asked.name)
         await owner.request(Request(Ask.DELETE, force=asked.force))
         await self._within(asked.timeout_ms, owner, WaitFor.DELETED)
+        deployment = owner.book.record.deployment
+        if not deployment:
+            return ""
+        return f"{asked.name} was a replica of deployment {deployment}, which makes it anew; `volant deployment scale` makes fewer"
 
     async def wait(self, asked: WaitVm) -> VmView:
         owner = self.owner(asked.name)
@@ -225,7 +239,16 @@ class Roster:
                 status=record.state.value,
             )
 
-    def _new_book(self, vm_id: str, asked: CreateVm, config: VmConfig, plugin: PluginRecord, lease: Lease | None, author: str) -> Book:
+    def _new_book(
+        self,
+        vm_id: str,
+        asked: CreateVm,
+        config: VmConfig,
+        plugin: PluginRecord,
+        lease: Lease | None,
+        author: str,
+        replica_of: ReplicaOf | None,
+    ) -> Book:
         now = self._services.now()
         record = VmRecord(
             id=vm_id,
@@ -242,6 +265,8 @@ class Roster:
             tap=self._services.network.tap_name(vm_id) if lease else "",
             hypervisor=config.hypervisor,
             created_at=now,
+            deployment=replica_of.deployment if replica_of else "",
+            revision=replica_of.revision if replica_of else 0,
         )
         first = ConfigRecord(vm_id=vm_id, version=1, config=to_plain(config), created_at=now, author=author)
         return Book(self._services.journal, record, first, plugin)

@@ -42,6 +42,8 @@ def view(record: VmRecord, config: dict[str, Any], plugin: PluginRecord) -> VmVi
         ready_at=record.ready_at,
         stopped_at=record.stopped_at,
         ready_ms=record.ready_ms,
+        deployment=record.deployment,
+        revision=record.revision,
     )
 
 
@@ -95,6 +97,7 @@ def matching(found_in: Iterable[V], asked: ListVms) -> list[V]:
         for item in found_in
         if (not asked.status or item.view.status in asked.status)
         and (not asked.plugin or item.view.plugin == asked.plugin)
+        and (not asked.deployment or item.view.deployment == asked.deployment)
         and (not text or _mentions(item.view, text))
     ]
     found.sort(key=lambda item: key(item.view), reverse=asked.sort.startswith("-"))

@@ -74,6 +74,10 @@ class VmView:
     """The newest version of its config, which the next start uses."""
     pending_changes: tuple[str, ...] = ()
     """Fields of the config that wait for a restart of the running VM, as `memory_mb` or `env.COLOUR`."""
+    deployment: str = ""
+    """The deployment that it is a replica of; empty for none."""
+    revision: int = 0
+    """The deployment's revision that it was made of."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,6 +121,7 @@ class ListVms:
 
     status: tuple[VmState, ...] = ()
     plugin: str = ""
+    deployment: str = ""
     text: str = ""
     """Substring of name, plugin, address or a label, in any case."""
     sort: str = "name"
@@ -181,9 +186,11 @@ class WaitVm:
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """Nothing more to say."""
+    """It is done."""
 
     name: str = ""
+    note: str = ""
+    """What whoever asked should know; empty for nothing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -47,8 +47,7 @@ async def restart(app: App, peer: Peer, asked: api.RestartVm) -> api.VmView:
 
 @handles(api.DELETE)
 async def delete(app: App, peer: Peer, asked: api.DeleteVm) -> api.Done:
-    await app.vms.delete(asked)
-    return api.Done(asked.name)
+    return api.Done(asked.name, note=await app.vms.delete(asked))
 
 
 @handles(api.WAIT)
