@@ -46,7 +46,7 @@ def entry() -> None:
 
 def main(argv: Sequence[str], environ: MutableMapping[str, str]) -> int:
     """Run the daemon; the exit code. What a service manager left in `environ` is taken out of it."""
-    flags = vars(_parser().parse_args(argv))
+    flags = vars(parser().parse_args(argv))
     try:
         settings = load(environ, flags)
         if flags["print_config"]:
@@ -77,20 +77,21 @@ def _serve(settings: Settings, environ: MutableMapping[str, str]) -> None:
     trio.run(_until_signalled, config, passed, manager)
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+def parser() -> argparse.ArgumentParser:
+    """The command line; flags are None where not given, so that `load` can tell."""
+    made = argparse.ArgumentParser(
         prog="volantd",
         description="The daemon that owns this host's microVMs. Stopping it stops no VM.",
         epilog="Each setting may stand in the config file too. Flags outrank variables, and those the file.",
     )
-    parser.add_argument("--version", action="version", version=f"volantd {__version__}")
-    parser.add_argument("--print-config", action="store_true", help="show the settings in force, and where each comes from; then exit")
-    parser.add_argument("--config", metavar="PATH", help=f"the config file, in TOML ({CONFIG_VARIABLE})")
+    made.add_argument("--version", action="version", version=f"volantd {__version__}")
+    made.add_argument("--print-config", action="store_true", help="show the settings in force, and where each comes from; then exit")
+    made.add_argument("--config", metavar="PATH", help=f"the config file, in TOML ({CONFIG_VARIABLE})")
     for setting in SETTINGS.values():
         metavar = setting.kind.shown.upper() if " " not in setting.kind.shown else "VALUE"
         choices = f"; {setting.kind.shown}" if metavar == "VALUE" else ""
-        parser.add_argument(setting.flag, metavar=metavar, help=f"{setting.help}{choices} ({setting.variable})")
-    return parser
+        made.add_argument(setting.flag, metavar=metavar, help=f"{setting.help}{choices} ({setting.variable})")
+    return made
 
 
 def check_paths(config: Config) -> None:
