@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
 
+import pytest
 import trio
 
 from tests.fakes.records import plugin_record
@@ -37,6 +38,19 @@ MANIFEST = {
     "resources": {"cpu_cores": 1, "memory_mb": 128},
     "workload": {"type": "http", "base_url": "http://127.0.0.1:8000", "entrypoint": ["/bin/serve"]},
 }
+
+
+async def _at_once(job: Callable[..., Any], *args: Any, **options: Any) -> Any:
+    await trio.lowlevel.checkpoint()
+    return job(*args)
+
+
+@contextmanager
+def no_threads() -> Iterator[None]:
+    """Folders are made and removed on the loop: a clock that jumps can't know that a thread still works."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(trio.to_thread, "run_sync", _at_once)
+        yield
 
 
 @dataclass

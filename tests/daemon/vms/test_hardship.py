@@ -1,0 +1,320 @@
+"""What VMs go through when the host, the store, the guest or an earlier daemon let them down."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import trio
+from trio.testing import MockClock
+
+from tests.ensemble import Ensemble, no_threads
+from volant.daemon.hypervisors.fake.guest import Behaviour
+from volant.daemon.ports import PutVm
+from volant.daemon.vms.diagnosis import MAX_SAID
+from volant.proto import cbor
+from volant.proto.api.vm import DeleteVm, ListVms, RestartVm, StartVm, StopVm, WaitVm
+from volant.proto.errors import MAX_EXCERPT_CHARS, HostShort, LaunchFailed, NetworkFailed, NoSuchVm, StoreFailed, Timeout
+from volant.proto.frames import MAX_FRAME_TO_CLIENT
+from volant.proto.specs.states import NetworkMode, VmState, WaitFor, Wanted
+
+FULL = HostShort("there is no space left")
+
+
+@pytest.fixture
+def ensemble(tmp_path: Path) -> Iterator[Ensemble]:
+    with no_threads():
+        yield Ensemble(tmp_path)
+
+
+@pytest.fixture
+def bridged(ensemble: Ensemble) -> Ensemble:
+    ensemble.network = NetworkMode.BRIDGED
+    return ensemble
+
+
+async def stored(ensemble: Ensemble, name: str = "web") -> Any:
+    return next(record for record in await ensemble.store.vms() if record.name == name)
+
+
+async def kinds(ensemble: Ensemble) -> list[str]:
+    return [event.kind for event in await ensemble.store.events(after=0, limit=1_000)]
+
+
+# ------------------------------------------------------------------------------------------------------------ the store
+
+
+async def test_a_change_that_the_store_refuses_has_not_happened(autojump_clock: MockClock, ensemble: Ensemble) -> None:
+    async with ensemble.playing() as vms:
+        await ensemble.create()
+        with ensemble.full_disk(FULL), pytest.raises(HostShort, match="no space left"):
+            await vms.stop(StopVm(name="web"))
+        assert (vms.get("web").wanted, vms.get("web").status) == (Wanted.RUNNING, VmState.READY)
+        assert vms.records() == (await stored(ensemble),)
+        assert (await vms.stop(StopVm(name="web"))).status is VmState.STOPPED
+
+
+async def test_a_full_disk_kills_no_vm_that_runs(autojump_clock: MockClock, ensemble: Ensemble) -> None:
+    async with ensemble.playing() as vms:
+        vm = await ensemble.create()
+        with ensemble.full_disk(FULL):
+            ensemble.host.guest(vm.id).turn("unhealthy", health="unhealthy")
+            await trio.sleep(60)
+            assert ensemble.host.guest(vm.id).report is None
+        await ensemble.settled(VmState.RUNNING)
+        assert vms.get("web").pid == vm.pid
+
+
+async def test_a_full_disk_at_a_start_fails_that_start_and_nothing_else(autojump_clock: MockClock, ensemble: Ensemble) -> None:
+    async with ensemble.playing() as vms:
+        other = await ensemble.create("other")
+        await ensemble.create(start=False, wait=None)
+        ensemble.store.commit_s = 0.05
+        await vms.start(StartVm(name="web"))
+        with ensemble.full_disk(FULL):
+            await trio.sleep(10)
+        failed = await ensemble.settled(VmState.FAILED)
+        assert "no space left" in failed.reason
+        with pytest.raises(HostShort):
+            await vms.wait(WaitVm(name="web", until=WaitFor.READY))
+        assert vms.get("other") == other
+        assert (await vms.start(StartVm(name="web", wait=WaitFor.READY))).status is VmState.READY
+
+
+async def test_how_a_vm_ended_is_stored_as_soon_as_there_is_room(autojump_clock: MockClock, ensemble: Ensemble) -> None:
+    async with ensemble.playing():
+        vm = await ensemble.create()
+        with ensemble.full_disk(FULL):
+            ensemble.host.guest(vm.id).crash()
+            await trio.sleep(10)
+        await ensemble.settled(VmState.CRASHED)
+        assert (await stored(ensemble)).state is VmState.CRASHED
+        assert {row.kind for row in await ensemble.store.objects()} == {"folder"}
+
+
+async def test_a_vm_whose_creation_is_refused_has_never_been_whoever_asks_meanwhile(autojump_clock: MockClock, ensemble: Ensemble) -> None:
+    async with ensemble.playing() as vms:
+        ensemble.store.commit_s = 0.05
+        ensemble.store.broken = FULL
+        async with trio.open_nursery() as nursery:
+
+            async def create() -> None:
+                with pytest.raises(HostShort):
+                    await ensemble.create()
+
+            async def stop() -> None:
+                await trio.sleep(0.01)
+                with pytest.raises(NoSuchVm):
+                    await vms.stop(StopVm(name="web"))
+
+            nursery.start_soon(create)
+            nursery.start_soon(stop)
+            await trio.sleep(0.06)
+            ensemble.store.broken = None
+        assert await ensemble.store.vms() == ()
+        await ensemble.create()
+
+
+# ----------------------------------------------------------------------------------------------------- adopting anew
+
+
+async def test_a_daemon_that_leaves_while_it_adopts_takes_nothing_from_the_vm(autojump_clock: MockClock, bridged: Ensemble) -> None:
+    async with bridged.playing():
+        vm = await bridged.create()
+    folder = bridged.services.places(vm.id).runtime
+    for pause in (0, 0.001, 0.002, 0.003, 0.01):
+        async with bridged.playing():
+            await trio.sleep(pause)
+        assert bridged.host.guest(vm.id).report is None and folder.is_dir() and bridged.bridge.taps
+    async with bridged.playing():
+        assert (await bridged.settled(VmState.READY)).pid == vm.pid
+
+
+async def test_a_bridge_that_fails_at_adoption_kills_no_vm(autojump_clock: MockClock, bridged: Ensemble) -> None:
+    async with bridged.playing():
+        vm = await bridged.create()
+    bridged.bridge.broken = NetworkFailed("the bridge is gone")
+    async with bridged.playing() as vms:
+        assert (await bridged.settled(VmState.READY)).pid == vm.pid
+        assert "SYSTEM_NETWORK_LOST" in await kinds(bridged)
+        assert (await vms.stop(StopVm(name="web"))).status is VmState.STOPPED
+
+
+async def test_a_tap_that_stays_is_no_reason_not_to_stop_and_is_not_forgotten(autojump_clock: MockClock, bridged: Ensemble) -> None:
+    async with bridged.playing() as vms:
+        await bridged.create()
+        bridged.bridge.broken = NetworkFailed("the tap is busy")
+        assert (await vms.stop(StopVm(name="web"))).status is VmState.STOPPED
+        assert {row.kind for row in await bridged.store.objects()} == {"folder", "tap"}
+        await trio.sleep(1)
+        assert "SYSTEM_LEFTOVER" in await kinds(bridged)
+        with pytest.raises(Timeout):
+            await vms.delete(DeleteVm(name="web", timeout_ms=3_000))
+        assert vms.get("web").reason == "the tap is busy"
+        bridged.bridge.broken = None
+        await vms.wait(WaitVm(name="web", until=WaitFor.DELETED, timeout_ms=20_000))
+        assert await bridged.store.objects() == () and not bridged.bridge.taps
+
+
+async def test_a_restart_that_the_daemons_end_cut_short_is_finished(autojump_clock: MockClock, ensemble: Ensemble) -> None:
+    ensemble.host.behaviour = Behaviour(ignores_shutdown=True)
+    async with ensemble.playing() as vms, trio.open_nursery() as nursery:
+        await ensemble.create()
+        nursery.start_soon(vms.restart, RestartVm(name="web", grace_ms=60_000))
+        await ensemble.settled(VmState.STOPPING)
+        nursery.cancel_scope.cancel()
+    async with ensemble.playing() as vms:
+        again = await vms.wait(WaitVm(name="web", until=WaitFor.READY, timeout_ms=60_000))
+        assert again.boot == 2
+
+
+async def test_a_process_that_nobody_saw_dead_is_looked_for(autojump_clock: MockClock, ensemble: Ensemble) -> None:
+    async with ensemble.playing():
+        vm = await ensemble.create()
+    record = await stored(ensemble)
+    await ensemble.store.commit(PutVm(replace(record, state=VmState.FAILED, wanted=Wanted.STOPPED, error={"code": "failed"})))
+    async with ensemble.playing():
+        await ensemble.settled(VmState.STOPPED)
+        with pytest.raises(KeyError):
+            ensemble.host.guest(vm.id)
+
+
+# ------------------------------------------------------------------------------------------------ rows that are missing
+
+
+@pytest.mark.parametrize("damage", ["no config", "an unreadable config", "no plugin"])
+async def test_a_damaged_vm_takes_neither_the_daemon_nor_itself_down(autojump_clock: MockClock, ensemble: Ensemble, damage: str) -> None:
+    async with ensemble.playing():
+        vm = await ensemble.create()
+        await ensemble.create("other")
+    configs = ensemble.store._tables.configs
+    key = (vm.id, 1)
+    if damage == "no config":
+        del configs[key]
+    elif damage == "an unreadable config":
+        configs[key] = (*configs[key][:2], '{"plugin": 7}', *configs[key][3:])
+    else:
+        ensemble.shelf.plugins.clear()
+    async with ensemble.playing() as vms:
+        assert (await ensemble.settled(VmState.READY)).pid == vm.pid
+        assert vms.find(ListVms()).total == 2
+        assert (await vms.stop(StopVm(name="web"))).status is VmState.STOPPED
+        with pytest.raises(StoreFailed, match=r"can.t be read|no config|no plugin"):
+            await vms.start(StartVm(name="web", wait=WaitFor.READY))
+        await vms.delete(DeleteVm(name="web"))
+        assert {row.vm_id for row in await ensemble.store.objects()} == {vms.get("other").id}
+
+
+async def test_a_vm_of_another_hypervisor_stays_as_it_is_and_says_so(autojump_clock: MockClock, ensemble: Ensemble) -> None:
+    async with ensemble.playing() as vms:
+        vm = await ensemble.create()
+        await ensemble.create("stopped")
+        await vms.stop(StopVm(name="stopped"))
+    ensemble.hypervisor = "qemu"
+    async with ensemble.playing() as vms:
+        await trio.sleep(60)
+        left = vms.get("web")
+        assert (left.status, left.pid) == (VmState.RUNNING, vm.pid)
+        assert "belongs to hypervisor 'fake'" in left.reason
+        for ask in (vms.stop(StopVm(name="web")), vms.delete(DeleteVm(name="web", force=True)), vms.start(StartVm(name="stopped"))):
+            with pytest.raises(HostShort, match="belongs to hypervisor 'fake'"):
+                await ask
+        await vms.delete(DeleteVm(name="stopped"))
+    ensemble.hypervisor = "fake"
+    async with ensemble.playing():
+        assert (await ensemble.settled(VmState.READY)).pid == vm.pid
+
+
+# ------------------------------------------------------------------------------------------------- two who ask at once
+
+
+async def test_a_restart_of_a_start_that_just_failed_is_not_lost(autojump_clock: MockClock, ensemble: Ensemble) -> None:
+    ensemble.host.behaviour = Behaviour(ready_s=1_000)
+    async with ensemble.playing() as vms:
+        vm = await ensemble.create(wait=WaitFor.RUNNING)
+        ensemble.store.commit_s = 0.5
+        ensemble.host.guest(vm.id).turn("failed", message="no such program")
+        await trio.sleep(0)
+        ensemble.host.behaviour = Behaviour()
+        again = await vms.restart(RestartVm(name="web", wait=WaitFor.READY, timeout_ms=60_000))
+        assert (again.status, again.boot) == (VmState.READY, 2)
+
+
+async def test_a_stop_is_answered_even_when_somebody_starts_the_vm_anew_at_once(autojump_clock: MockClock, ensemble: Ensemble) -> None:
+    ensemble.host.behaviour = Behaviour(ignores_shutdown=True)
+    async with ensemble.playing() as vms:
+        await ensemble.create()
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(vms.stop, StopVm(name="web", grace_ms=5_000, timeout_ms=60_000))
+            await ensemble.settled(VmState.STOPPING)
+            assert (await vms.restart(RestartVm(name="web", grace_ms=5_000, wait=WaitFor.READY))).boot == 2
+
+
+async def test_a_second_stop_with_a_shorter_grace_shortens_the_first(autojump_clock: MockClock, ensemble: Ensemble) -> None:
+    ensemble.host.behaviour = Behaviour(ignores_shutdown=True)
+    async with ensemble.playing() as vms:
+        await ensemble.create()
+        await vms.stop(StopVm(name="web", grace_ms=3_600_000, wait=False))
+        await ensemble.settled(VmState.STOPPING)
+        began = trio.current_time()
+        await vms.stop(StopVm(name="web", grace_ms=2_000, timeout_ms=60_000))
+        assert trio.current_time() - began < 3
+
+
+async def test_a_negative_timeout_is_none(autojump_clock: MockClock, ensemble: Ensemble) -> None:
+    ensemble.host.behaviour = Behaviour(mute=True)
+    async with ensemble.playing() as vms:
+        await ensemble.create(wait=None)
+        with pytest.raises(Timeout):
+            await vms.wait(WaitVm(name="web", until=WaitFor.READY, timeout_ms=-5))
+
+
+# ------------------------------------------------------------------------------------------------------ hostile guests
+
+
+async def test_what_a_guest_says_is_short_and_harmless(autojump_clock: MockClock, ensemble: Ensemble) -> None:
+    async with ensemble.playing() as vms:
+        vm = await ensemble.create()
+        ensemble.host.guest(vm.id).turn("unhealthy", message="\x1b]0;title\x07" + "a" * 100_000)
+        await ensemble.settled(VmState.RUNNING)
+        reason = vms.get("web").reason
+        assert len(reason) <= MAX_SAID and reason.isprintable()
+
+
+async def test_a_guest_that_changes_its_mind_all_the_time_fills_no_store(autojump_clock: MockClock, ensemble: Ensemble) -> None:
+    async with ensemble.playing():
+        vm = await ensemble.create()
+        before = len(await kinds(ensemble))
+        for number in range(12_000):
+            ensemble.host.guest(vm.id).turn(("unhealthy", "ready")[number % 2], message=str(number))
+            await trio.sleep(0.01)
+        assert len(await kinds(ensemble)) - before < 20
+        await trio.sleep(30)
+        assert (await ensemble.settled(VmState.READY)).health == "healthy"
+
+
+async def test_an_agent_that_breaks_the_rules_for_ever_is_told_of_now_and_then(autojump_clock: MockClock, ensemble: Ensemble) -> None:
+    async with ensemble.playing() as vms:
+        vm = await ensemble.create()
+        guest = ensemble.host.guest(vm.id)
+        for _ in range(1_000):
+            guest.status = replace(guest.status, phase=7)  # type: ignore[arg-type]
+            guest.turn(7)  # type: ignore[arg-type]
+            await trio.sleep(1)
+        assert 2 <= (await kinds(ensemble)).count("SYSTEM_AGENT_LOST") < 50
+        assert vms.get("web").status is VmState.READY and ensemble.host.guest(vm.id).report is None
+
+
+async def test_a_page_of_failed_vms_fits_a_frame_and_each_shows_all_when_asked(autojump_clock: MockClock, ensemble: Ensemble) -> None:
+    async with ensemble.playing() as vms:
+        ensemble.host.behaviour = Behaviour(launch_fault=LaunchFailed("QEMU said no", stderr="x" * MAX_EXCERPT_CHARS))
+        with pytest.raises(LaunchFailed):
+            await ensemble.create()
+        error = vms.get("web").error
+        assert error is not None and error["data"]["stderr"]
+        (encoded,) = vms.find(ListVms()).encoded
+        assert len(encoded) < MAX_FRAME_TO_CLIENT / 1_000
+        assert cbor.loads(encoded)["error"]["message"] == error["message"]
