@@ -122,6 +122,19 @@ class DeploymentRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class Asker:
+    """Who asks for a change, and from where."""
+
+    author: str
+    """As `uid:0(root)`."""
+    origin: str = ""
+    """As `pid 4711 (volant)`; empty where it is not known."""
+
+    def __str__(self) -> str:
+        return f"{self.author}, {self.origin}" if self.origin else self.author
+
+
+@dataclass(frozen=True, slots=True)
 class Lease:
     """An address that belongs to a VM from create to destroy."""
 

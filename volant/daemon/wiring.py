@@ -17,6 +17,8 @@ import trio
 from volant.daemon import events
 from volant.daemon.config import Config
 from volant.daemon.consoles.consoles import ConsoleRoom
+from volant.daemon.deployments.controller import Services as DeploymentServices
+from volant.daemon.deployments.room import Deployments
 from volant.daemon.guests.link import AgentLink
 from volant.daemon.host.clock import utc_now
 from volant.daemon.host.memory import host_memory
@@ -32,7 +34,7 @@ from volant.daemon.net.network import HostNetwork
 from volant.daemon.plugins.registry import PluginRegistry
 from volant.daemon.ports import Hypervisor
 from volant.daemon.rpc.app import App
-from volant.daemon.rpc.handlers import event, guest, plugin, system, vm
+from volant.daemon.rpc.handlers import deployment, event, guest, plugin, system, vm
 from volant.daemon.rpc.listener import group_id, open_socket
 from volant.daemon.rpc.peer import Group, Policy, owner_policy
 from volant.daemon.rpc.registry import Handlers
@@ -119,9 +121,12 @@ class Daemon:
         await plugins.load()
         network.restore(await store.leases())
         await roster.restore()
+        deployments = Deployments(DeploymentServices(journal, roster, utc_now), hub)
+        await deployments.restore()
         app = self.app = App(
             vms=roster,
             plugins=plugins,
+            deployments=deployments,
             store=store,
             hub=hub,
             follow=lambda after, name, kinds: events.follow(store, hub, after=after, vm=name, kinds=kinds),
@@ -135,7 +140,7 @@ class Daemon:
                 network=partial(_network_info, config, network),
             ),
         )
-        handlers = Handlers.of(system, vm, guest, plugin, event)
+        handlers = Handlers.of(system, vm, guest, plugin, deployment, event)
         # Bound before the slow parts, so that nobody finds the daemon missing; answered once everything is there.
         with open_socket(config.socket, group=config.socket_group, readers=config.readonly_group, passed=self._passed) as listening:
             service = RpcService(app, handlers, listening, policy=_policy(config))
@@ -143,6 +148,7 @@ class Daemon:
                 owners.start_soon(tell_events, hub)
                 await sweep(services, roster.records())
                 await owners.start(roster.run)
+                await owners.start(deployments.run)
                 owners.start_soon(_find_out, facts, hypervisor)
                 owners.start_soon(_keep_events, journal, config.event_keep)
                 async with helpers() as serving:

@@ -13,9 +13,8 @@ from tests.fakes.fleet import FakeFleet
 from tests.fakes.store import MemoryStore
 from volant.daemon.deployments.controller import Services
 from volant.daemon.deployments.room import Deployments
-from volant.daemon.deployments.telling import Asker
 from volant.daemon.events import Hub
-from volant.daemon.ports import VmRecord
+from volant.daemon.ports import Asker, VmRecord
 from volant.daemon.vms.book import Journal
 from volant.proto.api.deployment import CreateDeployment, DeploymentView, ScaleDeployment, UpdateDeployment
 from volant.proto.specs.states import VmState

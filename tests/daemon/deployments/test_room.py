@@ -14,6 +14,7 @@ from volant.daemon.deployments.sight import UNHEALTHY_S
 from volant.proto.api.deployment import (
     CreateDeployment,
     DeleteDeployment,
+    DeploymentName,
     DeploymentView,
     ListDeployments,
     ResumeDeployment,
@@ -215,7 +216,7 @@ async def test_min_ready_holds_the_next_replica_back(autojump_clock: MockClock, 
 
 async def test_a_paused_deployment_heals_and_scales_as_it_was(autojump_clock: MockClock, stage: Stage) -> None:
     await stage.create(replicas=2)
-    await stage.room.pause("web", SOMEBODY)
+    await stage.room.pause(DeploymentName(name="web"), SOMEBODY)
     view = await stage.update(env={"A": "b"})
     assert (view.status, view.updated, view.rolling_revision, view.revision) == (DeploymentStatus.PAUSED, 0, 1, 2)
     assert view.reason == "revision 2 is rolled out once the deployment is resumed"
@@ -231,7 +232,7 @@ async def test_a_pause_halts_an_update_half_way(autojump_clock: MockClock, stage
     await stage.create(replicas=4)
     await stage.update(env={"A": "b"}, wait=False)
     await stage.until(lambda: [vm.revision for vm in stage.replicas()].count(2) == 2)
-    await stage.room.pause("web", SOMEBODY)
+    await stage.room.pause(DeploymentName(name="web"), SOMEBODY)
     await trio.sleep(60)
     assert [vm.revision for vm in stage.replicas()].count(1) in (1, 2)
     assert len(stage.ready()) == 4
@@ -244,8 +245,8 @@ async def test_the_same_request_twice_changes_nothing(autojump_clock: MockClock,
     made = stage.fleet.made
     assert (await stage.scale(3)).generation == first.generation
     assert (await stage.update(version="1.0.0")).revision == 1
-    await stage.room.pause("web", SOMEBODY)
-    paused = await stage.room.pause("web", SOMEBODY)
+    await stage.room.pause(DeploymentName(name="web"), SOMEBODY)
+    paused = await stage.room.pause(DeploymentName(name="web"), SOMEBODY)
     assert paused.generation == first.generation + 1
     assert stage.fleet.made == made
     assert (await stage.kinds()).count("DEPLOYMENT_PAUSED") == 1

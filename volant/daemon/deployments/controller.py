@@ -151,8 +151,10 @@ class Controller:
             )
             waits = self._start(planned, seen, now, steps)
             updated = same_as(self.revisions, record.revision)
-            self._publish(summary(record, wish, seen, updated=updated, not_before=not_before, trouble=self._trouble), record.generation)
-            await self._tell()
+            found = summary(record, wish, seen, updated=updated, not_before=not_before, trouble=self._trouble)
+            # The event comes before the view, so that whoever waited for the one finds the other.
+            await self._tell(found)
+            self._publish(found, record.generation)
             if record.deleting and not seen.replicas and await self._drop():
                 return
             with trio.move_on_at(min(now + RESYNC_S, planned.wake_at, seen.look_again_at, waits)):
@@ -241,9 +243,9 @@ class Controller:
             self._changed.set()
             self._changed = trio.Event()
 
-    async def _tell(self) -> None:
+    async def _tell(self, found: Summary) -> None:
         """An event when it gets ready after something was done, and when it begins to fail."""
-        status = self._summary.status
+        status = found.status
         if status is DeploymentStatus.READY and (self._has_acted or self._is_failing):
             self._has_acted = self._is_failing = False
         elif status is DeploymentStatus.DEGRADED and not self._is_failing:
@@ -251,7 +253,7 @@ class Controller:
         else:
             return
         try:
-            await self._services.journal.commit(draft(f"DEPLOYMENT_{status.upper()}", self.record, self._summary.reason))
+            await self._services.journal.commit(draft(f"DEPLOYMENT_{status.upper()}", self.record, found.reason))
         except Fault as fault:
             log.warning("deployment %s: its event can't be stored: %s", self.record.name, fault)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass, replace
 from math import inf
 
@@ -10,14 +10,15 @@ import trio
 
 from volant.daemon.deployments.controller import Controller, Services
 from volant.daemon.deployments.sight import owner_and_index
-from volant.daemon.deployments.telling import Asker, draft
+from volant.daemon.deployments.telling import draft
 from volant.daemon.deployments.templates import check_numbers, described, replica_request, undo_target, updated
-from volant.daemon.ports import Change, DeploymentRecord, DropRevision, EventHub, PutDeployment, PutRevision
+from volant.daemon.ports import Asker, Change, DeploymentRecord, DropRevision, EventHub, PutDeployment, PutRevision
 from volant.proto.api.deployment import (
     MAX_PAGE,
     MAX_REPLICAS,
     CreateDeployment,
     DeleteDeployment,
+    DeploymentName,
     DeploymentView,
     ListDeployments,
     ResumeDeployment,
@@ -75,7 +76,7 @@ class Deployments:
         """Newest first."""
         return self._controller(name).revisions[::-1]
 
-    async def watch(self, asked: StatusDeployment) -> AsyncIterator[DeploymentView]:
+    async def watch(self, asked: StatusDeployment) -> AsyncGenerator[DeploymentView, None]:
         """The deployment now, and as asked again after each change; a slow caller misses steps between, never the last. Ends when the
         deployment is gone. With `wait`: NoSuchDeployment when it is deleted, Timeout."""
         controller = self._controller(asked.name)
@@ -150,8 +151,8 @@ class Deployments:
 
         return await self._change(asked.name, by, change, wait=asked.wait, timeout_ms=asked.timeout_ms)
 
-    async def pause(self, name: str, by: Asker) -> DeploymentView:
-        return await self._change(name, by, lambda had, _: _Change(replace(had, paused=True), "PAUSED", ""))
+    async def pause(self, asked: DeploymentName, by: Asker) -> DeploymentView:
+        return await self._change(asked.name, by, lambda had, _: _Change(replace(had, paused=True), "PAUSED", ""))
 
     async def resume(self, asked: ResumeDeployment, by: Asker) -> DeploymentView:
         def change(had: DeploymentRecord, controller: Controller) -> _Change:

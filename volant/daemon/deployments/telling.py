@@ -2,20 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
-from volant.daemon.ports import DeploymentRecord, EventDraft
-
-
-@dataclass(frozen=True, slots=True)
-class Asker:
-    """Who asks for a change, and from where."""
-
-    author: str
-    """As `uid:0`."""
-    origin: str
-    """As `pid 4711`."""
+from volant.daemon.ports import Asker, DeploymentRecord, EventDraft
 
 
 def draft(kind: str, record: DeploymentRecord, message: str = "", *, by: Asker | None = None) -> EventDraft:

@@ -2,13 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Protocol
 
-from volant.daemon.ports import ConsoleHolder, EventHub, GuestLink, Store
+from volant.daemon.ports import Asker, ConsoleHolder, EventHub, GuestLink, Store
 from volant.proto.api import guest
+from volant.proto.api.deployment import (
+    CreateDeployment,
+    DeleteDeployment,
+    DeploymentName,
+    DeploymentView,
+    ListDeployments,
+    ResumeDeployment,
+    Revision,
+    ScaleDeployment,
+    StatusDeployment,
+    UndoDeployment,
+    UpdateDeployment,
+)
 from volant.proto.api.event import Event
 from volant.proto.api.plugin import InstallPlugin, InstallProgress, ListPlugins, PluginName, Plugins, PluginView
 from volant.proto.api.system import SystemInfo
@@ -46,6 +59,22 @@ class Vms(Protocol):
     def console(self, name: str) -> ConsoleHolder: ...
 
 
+class DeploymentRoom(Protocol):
+    """The deployments."""
+
+    async def create(self, asked: CreateDeployment, by: Asker) -> DeploymentView: ...
+    async def scale(self, asked: ScaleDeployment, by: Asker) -> DeploymentView: ...
+    async def update(self, asked: UpdateDeployment, by: Asker) -> DeploymentView: ...
+    async def undo(self, asked: UndoDeployment, by: Asker) -> DeploymentView: ...
+    async def pause(self, asked: DeploymentName, by: Asker) -> DeploymentView: ...
+    async def resume(self, asked: ResumeDeployment, by: Asker) -> DeploymentView: ...
+    async def delete(self, asked: DeleteDeployment, by: Asker) -> None: ...
+    def get(self, name: str) -> DeploymentView: ...
+    def find(self, asked: ListDeployments) -> tuple[DeploymentView, ...]: ...
+    def history(self, name: str) -> tuple[Revision, ...]: ...
+    def watch(self, asked: StatusDeployment) -> AsyncGenerator[DeploymentView, None]: ...
+
+
 class PluginRoom(Protocol):
     """The plugin registry."""
 
@@ -67,6 +96,7 @@ class App:
 
     vms: Vms
     plugins: PluginRoom
+    deployments: DeploymentRoom
     store: Store
     hub: EventHub
     follow: Follow
