@@ -62,7 +62,7 @@ class Owner:
     def _fault_of(self, error: Exception) -> Fault:
         if isinstance(error, Fault):
             return error
-        log.error("VM %s", self.book.record.name, exc_info=error)
+        log.error("VM %s", self.book.record.name, exc_info=error, extra={"vm": self.book.record.name})
         return Internal(f"a defect of Volant: {error!r}", hint="the daemon's log has the trace; please report it")
 
     async def request(self, request: Request) -> None:
@@ -196,7 +196,7 @@ class Owner:
 
     async def _fail(self, fault: Fault) -> None:
         """A step failed: prove that nothing runs, say so, and wait for the next request. What can't be proven is looked at again later."""
-        log.warning("VM %s: %s", self.book.record.name, fault.message)
+        log.warning("VM %s: %s", self.book.record.name, fault.message, extra={"vm": self.book.record.name})
         record = self.book.record
         drops: tuple[DropObject, ...] = ()
         if record.state.is_live:

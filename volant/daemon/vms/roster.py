@@ -71,7 +71,7 @@ class Roster:
         for record in await store.vms():
             found = restored(record, configs.get(record.id), self._services.catalog, may_run=record.id in processes)
             if found.damage is not None:
-                log.warning("VM %s: %s; %s", record.name, found.damage.message, found.damage.hint)
+                log.warning("VM %s: %s; %s", record.name, found.damage.message, found.damage.hint, extra={"vm": record.name})
             book = Book(self._services.journal, found.record, found.stored_config, found.plugin, damage=found.damage)
             if record.forwards:
                 self._services.held_forwards[record.name] = record.forwards

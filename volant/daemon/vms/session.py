@@ -196,7 +196,8 @@ class Session:
             await self._services.network.prepare()
             await plug_in(self._services, self._book, claim, stack, adopt=True)
         except (NetworkFailed, SubnetTaken, HostShort) as fault:
-            log.warning("VM %s: %s; %s", self._book.record.name, fault.message, fault.hint)
+            name = self._book.record.name
+            log.warning("VM %s: %s; %s", name, fault.message, fault.hint, extra={"vm": name})
             await self._book.tell("SYSTEM_NETWORK_LOST", fault.message)
 
     async def _live(self, vmm: Vmm) -> ExitReport:
@@ -243,7 +244,8 @@ class Session:
             try:
                 await self._book.decide(lambda record: Update(state=VmState.STOPPING) if record.state is not VmState.STOPPING else None)
             except (StoreFailed, HostShort) as fault:
-                log.warning("VM %s is stopped without saying so: %s", self._book.record.name, fault.message)
+                name = self._book.record.name
+                log.warning("VM %s is stopped without saying so: %s", name, fault.message, extra={"vm": name})
         await stop_guest(vmm, self.agent, self._order, was_ready=self._was_ready)
 
     async def _take_place(self) -> None:
