@@ -21,7 +21,9 @@ POLL_S = 0.001
 BOOT_S = 60.0
 """A guest that takes longer hangs."""
 
-READY_LINE = b"kestrel: ready"
+AGENT_LINE, READY_LINE = b"kestrel: starting", b"kestrel: ready"
+"""The agent has done its part: it serves its channel and has started the workload. The workload is healthy."""
+
 FLOOR_LINE = b"floor: ready"
 
 FLOOR_MODULES = ("virtio_mmio", "virtio_console")
@@ -93,10 +95,11 @@ class ConsoleWatch:
 
 
 class WatchedVm:
-    """When (perf_counter) the next VM in a state folder was started and got ready."""
+    """When (perf_counter) the next VM in a state folder was started, had its agent up, and got ready."""
 
     def __init__(self) -> None:
         self.started = 0.0
+        self.agent = 0.0
         self.ready = 0.0
 
     def follow(self, vms: Path, before: set[str]) -> None:
@@ -106,7 +109,9 @@ class WatchedVm:
             console = next((log for name in set(os.listdir(vms)) - before if (log := vms / name / "console.log").exists()), None)
             self.started = time.perf_counter()
             time.sleep(POLL_S)
-        self.ready = ConsoleWatch(console).wait(READY_LINE)
+        watch = ConsoleWatch(console)
+        self.agent = watch.wait(AGENT_LINE)
+        self.ready = watch.wait(READY_LINE)
 
 
 @contextmanager
