@@ -47,8 +47,8 @@ HELLO_AGAIN_S = 0.01
 READ_BYTES = 65_536
 """One read from the pipe."""
 
-GARBAGE_PAUSE_S = 0.01
-"""After each read that brought no answer to an attach: a guest that sends rubbish for ever gets 6 MB/s of our attention at most."""
+GARBAGE_PAUSE_S = 0.001
+"""After each read that brought no answer to an attach: who sends rubbish for ever gets a thousand looks a second at most."""
 
 MAX_UNSENT = 64
 """Frames that wait to be written, at most 64 KiB each: enough to keep a pipe full."""
@@ -80,6 +80,8 @@ class AgentLink:
                 data = await self._read()
                 self._stirred.set()
                 self._take(attacher.feed(data))
+                if not attacher.attached:
+                    await trio.sleep(GARBAGE_PAUSE_S)
 
     async def run(self) -> None:
         """Route what the agent sends until the pipe ends or the agent breaks the rules; then every open call fails."""
@@ -131,8 +133,11 @@ class AgentLink:
 
     async def _knock(self, attacher: Attacher, hello: bytes) -> None:
         while not attacher.answered:
+            self._stirred = trio.Event()
             await self._send(attacher.attempt() + hello)
-            await trio.sleep(HELLO_EVERY_S)
+            await trio.sleep(HELLO_AGAIN_S)
+            with trio.move_on_after(HELLO_EVERY_S):
+                await self._stirred.wait()
 
     async def _write(self, data: bytes) -> None:
         """Queue whole frames: whoever stops waiting here leaves no half of one on the pipe, which would end everybody's calls."""
