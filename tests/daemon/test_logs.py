@@ -12,8 +12,12 @@ from pathlib import Path
 from typing import NamedTuple, TextIO
 
 import pytest
+import trio
+import trio.testing
 
-from volant.daemon.logs import is_journal, set_up
+from volant.daemon.events import MAX_BEHIND, Hub
+from volant.daemon.logs import is_journal, set_up, tell_events
+from volant.proto.api.event import Event
 
 log = logging.getLogger("volant.test")
 
@@ -119,3 +123,46 @@ def test_stderr_that_was_redirected_is_not_the_journal(journal: Journal, tmp_pat
         assert not is_journal(journal.environ, stream)
     assert not is_journal(journal.environ, StringIO())
     assert not is_journal({}, stream)
+
+
+async def test_what_happens_is_logged_with_vm_and_event_but_not_what_guests_say() -> None:
+    stream = logged("json")
+    hub = Hub(newest=0, encode=lambda _event: b"")
+    told = (
+        ("VM_READY", "web", ""),
+        ("VM_LOG", "web", "secret"),
+        ("VM_CRASHED", "web", "it is gone"),
+        ("PLUGIN_REMOVED", "", "hello 1.0.0"),
+    )
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(tell_events, hub)
+        await trio.testing.wait_all_tasks_blocked()
+        hub.publish(tuple(happened(seq, *one) for seq, one in enumerate(told, 1)))
+        await trio.testing.wait_all_tasks_blocked()
+        nursery.cancel_scope.cancel()
+    lines = [json.loads(line) for line in stream.getvalue().splitlines()]
+    assert [(line["level"], line["message"], line.get("vm"), line["event"]) for line in lines] == [
+        ("info", "VM web: VM_READY", "web", "VM_READY"),
+        ("warning", "VM web: VM_CRASHED: it is gone", "web", "VM_CRASHED"),
+        ("info", "PLUGIN_REMOVED: hello 1.0.0", None, "PLUGIN_REMOVED"),
+    ]
+
+
+async def test_a_burst_that_is_too_much_for_the_log_does_not_end_it() -> None:
+    stream = logged("json")
+    hub = Hub(newest=0, encode=lambda _event: b"")
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(tell_events, hub)
+        await trio.testing.wait_all_tasks_blocked()
+        hub.publish(tuple(happened(seq, "VM_READY", "web", "") for seq in range(1, MAX_BEHIND + 2)))
+        await trio.testing.wait_all_tasks_blocked()
+        hub.publish((happened(MAX_BEHIND + 2, "VM_STOPPED", "web", ""),))
+        await trio.testing.wait_all_tasks_blocked()
+        nursery.cancel_scope.cancel()
+    first, *_, last = (json.loads(line) for line in stream.getvalue().splitlines())
+    assert first["level"] == "warning" and "too slowly" in first["message"]
+    assert last["event"] == "VM_STOPPED"
+
+
+def happened(seq: int, kind: str, vm: str, message: str) -> Event:
+    return Event(seq=seq, time="2026-01-31T12:00:00.000Z", kind=kind, vm=vm, vm_id=vm, message=message, data={})
