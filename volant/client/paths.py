@@ -13,7 +13,7 @@ _NAME = "volantd.sock"
 def default_socket(environment: Mapping[str, str] = os.environ, uid: int | None = None) -> str:
     """The socket's path: VOLANT_SOCKET, else the system's for root, else the one in the user's runtime folder.
 
-    A user who has no daemon of its own but may use the system's gets the system's.
+    A user who has no daemon of its own gets the system's, where there is one: whether it may be used, and if not why, is said on connecting.
     """
     named = environment.get(SOCKET_VARIABLE)
     if named:
@@ -23,4 +23,4 @@ def default_socket(environment: Mapping[str, str] = os.environ, uid: int | None 
         return SYSTEM_SOCKET
     runtime = environment.get("XDG_RUNTIME_DIR")
     own = f"{runtime}/volant/{_NAME}" if runtime else f"/tmp/volant-{uid}/{_NAME}"  # noqa: S108 - the folder is the daemon's, mode 0700
-    return SYSTEM_SOCKET if not os.path.exists(own) and os.access(SYSTEM_SOCKET, os.W_OK) else own
+    return SYSTEM_SOCKET if not os.path.exists(own) and os.path.exists(SYSTEM_SOCKET) else own
