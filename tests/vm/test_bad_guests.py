@@ -236,7 +236,15 @@ def test_readers_that_never_read(host: Rig, target: str) -> None:
         stack.enter_context(host.under_way("vm", "exec", target, "--", "yes"))
         for words in (("console", target, "--read-only"), ("logs", target, "-f"), ("events", "--follow")):
             stack.enter_context(host.under_way(*words)).send_signal(signal.SIGSTOP)
-        host.volant("vm", "exec", target, "--", "sh", "-c", "seq 1 60000 > /dev/console; seq 1 60000 > /proc/$(busybox pidof httpd)/fd/1")
+        host.volant(
+            "vm",
+            "exec",
+            target,
+            "--",
+            "sh",
+            "-c",
+            "seq 1 60000 > /dev/console; seq 1 60000 > /proc/$(busybox pidof httpd | sed 's/.* //')/fd/1",
+        )
         began = time.monotonic()
         assert host.volant("vm", "exec", target, "--", "echo", "on").stdout == "on\n"
         assert "Hello" in host.volant("vm", "call", target, "hello").stdout

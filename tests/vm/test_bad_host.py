@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -27,11 +28,9 @@ EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "hello"
 
 @pytest.fixture(scope="module")
 def media(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The example plugin, built; as anybody may read it."""
+    """The example plugin, built."""
     folder = tmp_path_factory.mktemp("hello")
     subprocess.run([sys.executable, str(EXAMPLE / "build"), str(folder)], check=True, capture_output=True)
-    for place in (folder, *folder.parents[:3]):
-        place.chmod(place.stat().st_mode | 0o055)
     return folder
 
 
@@ -246,18 +245,21 @@ def test_host_ports_that_are_taken(media: Path) -> None:
                     house.volant("vm", "delete", "one")
 
 
-def test_a_daemon_that_may_not_make_bridges_hints_at_user_mode(media: Path, tmp_path: Path) -> None:
+def test_a_daemon_that_may_not_make_bridges_hints_at_user_mode(media: Path) -> None:
     with rig(hypervisor="fake", network="bridged") as house:
         for folder in (house.root, house.state):
             os.chown(folder, 65_534, 65_534)
+        # Where that user may read it: pytest's own folders are root's alone.
+        shutil.copy(media / "hello.cpio", house.root)
+        plugin = manifest(house.root / "plugin.json", media / "plugin.json", initramfs={"url": str(house.root / "hello.cpio")})
         environ = {**os.environ, "VOLANT_SOCKET": str(house.socket), "HOME": "/"}
         nobody = {"user": 65_534, "group": 65_534, "extra_groups": [], "env": environ}
-        with subprocess.Popen(house.argv(), stderr=subprocess.DEVNULL, **nobody) as daemon:  # type: ignore[call-overload]
+        with house.log.open("wb") as log, subprocess.Popen(house.argv(), stderr=log, **nobody) as daemon:  # type: ignore[call-overload]
             try:
                 deadline = time.monotonic() + 20
                 while not house.answers() and time.monotonic() < deadline:
                     time.sleep(0.02)
-                house.volant("plugin", "install", str(media / "plugin.json"))
+                house.volant("plugin", "install", plugin)
                 with nothing_left(house):
                     done = house.volant("vm", "create", "one", "--plugin", "hello", "--wait", check=False)
                     complaint(done, ExitCode.FAILED, "needs root (CAP_NET_ADMIN)", "--network user")
