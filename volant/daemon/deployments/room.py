@@ -58,7 +58,11 @@ class Deployments:
             for controller in self._controllers.values():
                 nursery.start_soon(controller.run)
             task_status.started()
-            await trio.sleep_forever()
+            try:
+                await trio.sleep_forever()
+            finally:
+                # What is stored while the daemon leaves is looked after by the next one.
+                self._nursery = None
 
     # ------------------------------------------------------------------------------------------------------------ looking
 
@@ -116,8 +120,8 @@ class Deployments:
             except BaseException:
                 del self._controllers[asked.name]
                 raise
-        assert self._nursery is not None
-        self._nursery.start_soon(controller.run)
+        if self._nursery is not None:
+            self._nursery.start_soon(controller.run)
         return await _settled(controller, wait=asked.wait, timeout_ms=asked.timeout_ms)
 
     async def scale(self, asked: ScaleDeployment, by: Asker) -> DeploymentView:

@@ -84,7 +84,11 @@ class Roster:
             for owner in self._owners.values():
                 nursery.start_soon(self._own, owner)
             task_status.started()
-            await trio.sleep_forever()
+            try:
+                await trio.sleep_forever()
+            finally:
+                # What is stored while the daemon leaves gets its owner from the next one.
+                self._nursery = None
 
     def owner(self, name: str) -> Owner:
         """The VM called `name`; NoSuchVm."""
@@ -176,8 +180,8 @@ class Roster:
             self._owners.pop(asked.name, None)
             services.network.give_back(vm_id)
             raise
-        assert self._nursery is not None
-        self._nursery.start_soon(self._own, owner)
+        if self._nursery is not None:
+            self._nursery.start_soon(self._own, owner)
         if asked.wait is not None:
             await self._within(asked.timeout_ms, owner, asked.wait, boot=1 if asked.start and asked.wait is not WaitFor.STOPPED else None)
         return owner.book.view
