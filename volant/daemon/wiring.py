@@ -148,10 +148,10 @@ class Daemon:
                 owners.start_soon(tell_events, hub)
                 await sweep(services, roster.records())
                 await owners.start(roster.run)
-                await owners.start(deployments.run)
                 owners.start_soon(_find_out, facts, hypervisor)
                 owners.start_soon(_keep_events, journal, config.event_keep)
-                async with helpers() as serving:
+                async with helpers() as deploying, helpers() as serving:
+                    await deploying.start(deployments.run)
                     serving.start_soon(self._stop_when_asked, service)
                     log.info("volantd serves %s", config.socket)
                     await service.run(task_status=task_status)
