@@ -15,6 +15,7 @@ from tests.ensemble import Ensemble, no_threads
 from volant.daemon.hypervisors.fake.guest import Behaviour
 from volant.daemon.ports import PutVm
 from volant.daemon.vms.diagnosis import MAX_SAID
+from volant.daemon.vms.sweep import sweep
 from volant.proto import cbor
 from volant.proto.api.vm import DeleteVm, ListVms, RestartVm, StartVm, StopVm, WaitVm
 from volant.proto.errors import MAX_EXCERPT_CHARS, HostShort, LaunchFailed, NetworkFailed, NoSuchVm, StoreFailed, Timeout
@@ -180,6 +181,19 @@ async def test_a_process_that_nobody_saw_dead_is_looked_for(autojump_clock: Mock
         await ensemble.settled(VmState.STOPPED)
         with pytest.raises(KeyError):
             ensemble.host.guest(vm.id)
+
+
+async def test_disks_that_the_store_does_not_know_survive_the_sweep_at_start(autojump_clock: MockClock, ensemble: Ensemble) -> None:
+    async with ensemble.playing():
+        vm = await ensemble.create()
+        where = ensemble.services.places(vm.id)
+        stray = where.runtime.with_name("ab" * 6)
+        for folder in (stray, where.state.with_name("cd" * 6), where.runtime.with_name("notes")):
+            folder.mkdir()
+        where.runtime.with_name("ef" * 6).write_text("a file")
+        await sweep(ensemble.services, ensemble.vms.records())
+        left = {path.name for parent in (where.state.parent, where.runtime.parent) for path in parent.iterdir()}
+        assert left == {vm.id, "cd" * 6, "notes", "ef" * 6}
 
 
 # ------------------------------------------------------------------------------------------------ rows that are missing

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+import re
+from collections.abc import Container, Iterable
+from pathlib import Path
 
 import trio
 
@@ -15,16 +17,24 @@ from volant.proto.errors import Fault
 log = logging.getLogger("volant")
 
 
+_VM_ID = re.compile(r"[0-9a-f]{12}")
+
+
 async def sweep(services: Services, records: Iterable[VmRecord]) -> None:
-    """Remove folders and taps that are provably ours by place and name, and that no VM owns."""
+    """Remove sockets' folders and taps that are provably ours by place and name, and that no VM owns.
+
+    A state folder without a VM is only told of. Its row is written before it and dropped after it, so there is one only where the
+    store was replaced, by a backup for instance; and then its disks are somebody's data.
+    """
     known = {record.id: record for record in records}
-    for parent in (services.state_dir / "vms", services.runtime_dir / "vms"):
-        if not parent.is_dir():
-            continue
-        for folder in parent.iterdir():
-            if folder.name not in known:
-                log.info("removing %s, which belongs to no VM", folder)
-                await trio.to_thread.run_sync(remove_folder, folder)
+    for folder in _unowned(services.runtime_dir / "vms", known):
+        log.info("removing %s, which belongs to no VM", folder)
+        try:
+            await trio.to_thread.run_sync(remove_folder, folder)
+        except OSError as error:
+            log.warning("%s belongs to no VM and can't be removed: %s", folder, error)
+    for folder in _unowned(services.state_dir / "vms", known):
+        log.warning("%s belongs to no VM that the store knows; if nobody needs its disks, remove it", folder)
     taps = frozenset(record.tap for record in known.values() if record.tap)
     try:
         removed = await services.network.sweep(taps)
@@ -34,3 +44,9 @@ async def sweep(services: Services, records: Iterable[VmRecord]) -> None:
         return
     for tap in removed:
         log.info("removed the tap %s, which belongs to no VM", tap)
+
+
+def _unowned(parent: Path, known: Container[str]) -> list[Path]:
+    if not parent.is_dir():
+        return []
+    return [path for path in sorted(parent.iterdir()) if _VM_ID.fullmatch(path.name) and path.name not in known and path.is_dir()]
