@@ -7,6 +7,7 @@ import json
 import os
 import select
 import shutil
+import signal
 import socket
 import stat
 import subprocess
@@ -45,6 +46,16 @@ def heard_until(manager: socket.socket, line: str) -> list[str]:
     while line not in found:
         found += manager.recv(4_096).decode().split("\n")
     return found
+
+
+def test_a_second_signal_while_it_stops_changes_nothing(house: Rig, manager: socket.socket) -> None:
+    environ = {**os.environ, "NOTIFY_SOCKET": str(house.root / "notify")}
+    house.daemon = daemon = subprocess.Popen(house.argv(), env=environ, stderr=subprocess.PIPE)
+    heard_until(manager, "READY=1")
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGTERM):
+        daemon.send_signal(number)
+    _, said = daemon.communicate(timeout=START_S)
+    assert daemon.returncode == 0 and b"Traceback" not in said
 
 
 def test_the_manager_hears_ready_status_signs_of_life_and_stopping(house: Rig, manager: socket.socket) -> None:

@@ -10,7 +10,7 @@ import signal
 import socket
 import stat
 import sys
-from collections.abc import MutableMapping, Sequence
+from collections.abc import AsyncIterator, MutableMapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -141,12 +141,16 @@ async def _until_signalled(config: Config, passed: socket.socket | None, manager
             gc.collect()
             gc.freeze()
             gc.set_threshold(*GC_THRESHOLDS)
-            async for number in signals:
-                logging.getLogger("volant").info("%s: stopping; the VMs go on", signal.Signals(number).name)
-                manager.tell(STOPPING="1", STATUS="stopping; the VMs go on")
-                daemon.stop()
-                break
+            nursery.start_soon(_stop_when_told, signals, manager, daemon)
             await daemon.stopped.wait()
+
+
+async def _stop_when_told(signals: AsyncIterator[int], manager: ServiceManager, daemon: Daemon) -> None:
+    """Until cancelled: a second signal is taken too, for left over it would kill the daemon at its very end."""
+    async for number in signals:
+        logging.getLogger("volant").info("%s: stopping; the VMs go on", signal.Signals(number).name)
+        manager.tell(STOPPING="1", STATUS="stopping; the VMs go on")
+        daemon.stop()
 
 
 async def _tell_status(manager: ServiceManager, daemon: Daemon) -> None:
