@@ -13,7 +13,7 @@ _NAME = "volantd.sock"
 def default_socket(environment: Mapping[str, str] = os.environ, uid: int | None = None) -> str:
     """The socket's path: VOLANT_SOCKET, else the system's for root, else the one in the user's runtime folder.
 
-    A user who has no daemon of its own gets the system's, where there is one: whether it may be used, and if not why, is said on connecting.
+    A user who has no daemon of its own gets the system's, where there is one. Connecting tells who may not use it why.
     """
     named = environment.get(SOCKET_VARIABLE)
     if named:
