@@ -14,7 +14,7 @@ from volant.daemon.guests.link import GARBAGE_PAUSE_S, READ_BYTES, AgentLink
 from volant.proto import cbor
 from volant.proto.api import guest
 from volant.proto.connection import MAX_OPEN_CALLS, Connection, Side
-from volant.proto.errors import ConnectionLost, Lagged
+from volant.proto.errors import ConnectionLost, GuestFailed, Lagged
 from volant.proto.frames import MAX_FRAME_TO_DAEMON
 from volant.proto.messages import CallReceived, CancelReceived, DataReceived, Hello, Message
 from volant.proto.preamble import Acceptor, preamble
@@ -162,6 +162,25 @@ async def test_rubbish_for_ever_gets_little_of_our_time(autojump_clock: MockCloc
         await link.attach()
     assert not link.version
     assert rubbish.reads <= 1 / GARBAGE_PAUSE_S + 1
+
+
+def lies(agent: Guest, message: Message) -> bytes:
+    """Sends what nobody agreed on."""
+    if not isinstance(message, CallReceived):
+        return b""
+    return agent.connection.item(message.id, {"seq": "one"}) + agent.connection.reply(message.id, {"exit_code": [1]})
+
+
+async def test_answers_of_another_type_are_the_guests_failure(autojump_clock: MockClock) -> None:
+    async with linked(lies) as (link, _):
+        async with link.open(guest.LOGS, guest.Logs()) as call:
+            with pytest.raises(GuestFailed, match="seq must be"):
+                await call.next_item()
+        async with link.open(guest.EXEC, guest.Exec(argv=("true",))) as call:
+            with pytest.raises(GuestFailed, match="exit_code must be"):
+                await call.result()
+        with pytest.raises(GuestFailed, match="something else than agreed"):
+            await link.call(guest.INFO, guest.Watch())
 
 
 async def test_calls_on_a_closed_link_say_so(autojump_clock: MockClock) -> None:

@@ -9,7 +9,9 @@ from typing import Any
 import trio
 
 from volant.proto.connection import INITIAL_CREDIT, MAX_DATA, Connection
-from volant.proto.errors import Fault, Lagged
+from volant.proto.errors import Fault, GuestFailed, InvalidParams, Lagged
+from volant.proto.method import Method
+from volant.proto.plain import from_plain
 from volant.proto.preamble import without_magic
 
 MAX_QUEUED_ITEMS = 4_096
@@ -36,8 +38,9 @@ class _Channel:
 class AgentCall:
     """A call under way; `AgentLink.open` makes it and cancels it when its block is left early."""
 
-    def __init__(self, call_id: int, connection: Connection, write: Callable[[bytes], Awaitable[None]]) -> None:
+    def __init__(self, method: Method[Any, Any], call_id: int, connection: Connection, write: Callable[[bytes], Awaitable[None]]) -> None:
         self.id = call_id
+        self._method = method
         self._connection = connection
         self._write = write
         self._channels: dict[int, _Channel] = {}
@@ -121,7 +124,7 @@ class AgentCall:
             await self._write(self._connection.end(self.id, channel))
 
     async def next_item(self) -> Any:
-        """The next item in plain form; None once the call has ended well. Raises the call's fault."""
+        """The next item in plain form; None once the call has ended well. Raises the call's fault, GuestFailed for a wrong item."""
         while not self._items:
             if self.done:
                 if self._fault is not None:
@@ -130,20 +133,30 @@ class AgentCall:
             await self._changed.wait()
         item, size = self._items.popleft()
         self._queued -= size
-        return item
+        return self._checked(self._method.item, item)
 
     async def result(self) -> Any:
-        """The answer in plain form, or the fault raised."""
+        """The answer in plain form, or the fault raised; GuestFailed for a wrong answer."""
         while not self.done:
             await self._changed.wait()
         if self._fault is not None:
             raise self._fault
-        return self._result
+        return self._checked(self._method.result, self._result)
 
     async def cancel(self) -> None:
         """Tell the agent that nobody waits any more."""
         if not self.answered:
             await self._write(self._connection.cancel(self.id))
+
+    def _checked(self, wanted: type[Any] | None, plain: Any) -> Any:
+        """`plain` itself, if it is what was agreed: whoever gets it, a client too, need not doubt it."""
+        try:
+            if wanted is not None:
+                from_plain(wanted, plain)
+        except InvalidParams as error:
+            said = f"the guest's agent answered {self._method.name} with something else than agreed: {error.message}"
+            raise GuestFailed(said, hint="restart the VM; if it stays so, its agent is not ours") from None
+        return plain
 
     def _channel(self, number: int) -> _Channel:
         return self._channels.setdefault(number, _Channel())

@@ -105,14 +105,13 @@ class AgentLink:
     async def call(self, method: Method[P, R], params: P) -> R:
         """Call and wait for the typed answer."""
         async with self.open(method, params) as call:
-            answer = await call.result()
-        return _typed(method, method.result, answer)
+            return from_plain(method.result, await call.result())
 
     @asynccontextmanager
     async def open(self, method: Method[P, Any], params: P) -> AsyncIterator[AgentCall]:
         """A call under way; cancelled when the block is left before its answer."""
         call_id, frame = self._connection.call(method.name, to_plain(params))
-        call = AgentCall(call_id, self._connection, self._write)
+        call = AgentCall(method, call_id, self._connection, self._write)
         self._calls[call_id] = call
         try:
             await self._write(frame)
@@ -197,13 +196,6 @@ class AgentLink:
                 raise ProtocolFault(f"the agent closed the channel: {message.fault.message}")
             case _:
                 raise ProtocolFault("the agent sent a message that only a caller may send")
-
-
-def _typed(method: Method[Any, Any], wanted: type[R], plain: Any) -> R:
-    try:
-        return from_plain(wanted, plain)
-    except Fault as error:
-        raise GuestFailed(f"the guest's agent answered {method.name} with something else than agreed: {error.message}") from None
 
 
 def _closed() -> ConnectionLost:
