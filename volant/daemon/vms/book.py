@@ -9,7 +9,7 @@ from typing import Any
 
 import trio
 
-from volant.daemon.ports import Change, ConfigRecord, EventDraft, EventHub, PluginRecord, PutVm, Store, VmRecord
+from volant.daemon.ports import Change, ConfigRecord, EventDraft, EventHub, PluginRecord, PutConfig, PutVm, Store, VmRecord
 from volant.daemon.vms.lifecycle import EVENT_OF, check
 from volant.daemon.vms.views import view
 from volant.proto import cbor
@@ -18,6 +18,7 @@ from volant.proto.api.vm import VmView
 from volant.proto.errors import Fault, HostShort, NoSuchVm, StoreFailed
 from volant.proto.plain import to_plain
 from volant.proto.specs.states import VmState
+from volant.proto.specs.vmpatch import differences
 
 log = logging.getLogger("volant")
 
@@ -51,6 +52,8 @@ class Update:
     message: str = ""
     changes: tuple[Change, ...] = ()
     """What travels in the same transaction."""
+    config: ConfigRecord | None = None
+    """The next version of the config; None leaves it."""
 
 
 Decide = Callable[[VmRecord], Update | None]
@@ -61,11 +64,21 @@ class Book:
     """The one place where a VM's record changes: one change at a time, stored first. What is read here is what is stored."""
 
     def __init__(
-        self, journal: Journal, record: VmRecord, config: ConfigRecord, plugin: PluginRecord, *, damage: Fault | None = None
+        self,
+        journal: Journal,
+        record: VmRecord,
+        config: ConfigRecord,
+        plugin: PluginRecord,
+        *,
+        booted: ConfigRecord | None = None,
+        damage: Fault | None = None,
     ) -> None:
         self._journal = journal
         self.record = record
         self.config = config
+        """The newest version, which the next start uses."""
+        self.booted = booted or config
+        """The version that the latest boot was started with."""
         self.plugin = plugin
         self.damage = damage
         """Why this VM can't be started any more: what it is made of is not in the store."""
@@ -81,9 +94,21 @@ class Book:
     def view(self) -> VmView:
         """The record as users see it; made once per change."""
         if self._view is None:
-            seen = view(self.record, self.config.config, self.plugin)
+            seen = view(self.record, self.config.config, self.plugin, pending=self.pending)
             self._view = replace(seen, reason=self._remark) if self._remark else seen
         return self._view
+
+    @property
+    def running_version(self) -> int:
+        """The version of the config that the running VM has; 0 when it does not run."""
+        return self.booted.version if self.record.state.is_live else 0
+
+    @property
+    def pending(self) -> tuple[str, ...]:
+        """What of the newest config waits for a restart of the running VM."""
+        if self.running_version in (0, self.config.version):
+            return ()
+        return tuple(item.field for item in differences(self.booted.config, self.config.config))
 
     @property
     def encoded(self) -> bytes:
@@ -172,11 +197,18 @@ class Book:
         if state is not None and state is not old.state:
             check(old.state, state)
             fields["state"] = state
+        changes = wanted.changes
+        if wanted.config is not None:
+            fields["config_version"] = wanted.config.version
+            changes = (PutConfig(wanted.config), *changes)
         record = replace(old, generation=old.generation + 1, **fields)
         if record.state is not old.state and record.state in EVENT_OF:
             drafts.append(self._draft(record, EVENT_OF[record.state], wanted.message))
-        await self._journal.commit(PutVm(record), *wanted.changes, *drafts)
+        await self._journal.commit(PutVm(record), *changes, *drafts)
         self.record = record
+        self.config = wanted.config or self.config
+        if record.booted_config == self.config.version:
+            self.booted = self.config
         self._view = self._encoded = None
 
     @staticmethod

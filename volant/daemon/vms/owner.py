@@ -17,6 +17,7 @@ from volant.daemon.vms.services import Services
 from volant.daemon.vms.session import Session
 from volant.daemon.vms.stopping import StopOrder
 from volant.proto.errors import Failed, Fault, Internal, LaunchFailed, NoSuchVm
+from volant.proto.plain import from_plain
 from volant.proto.specs.states import VmState, WaitFor, Wanted
 from volant.proto.specs.vmconfig import VmConfig
 
@@ -41,11 +42,16 @@ class Request:
 class Owner:
     """The VM named in `book`. `run` lives as long as the VM or the daemon does, whichever ends first."""
 
-    def __init__(self, services: Services, book: Book, config: VmConfig) -> None:
-        self._services, self.book, self._config = services, book, config
+    def __init__(self, services: Services, book: Book) -> None:
+        self._services, self.book = services, book
         self.session: Session | None = None
         self._order: StopOrder | None = None
         """What somebody asked while something ran that no session drives yet."""
+
+    @property
+    def _config(self) -> VmConfig:
+        """What the next start uses."""
+        return from_plain(VmConfig, self.book.config.config)
 
     async def run(self) -> None:
         """Take the next step until the VM is gone. A defect in one VM's step fails that VM, not the daemon."""
@@ -141,15 +147,23 @@ class Owner:
 
     async def _live(self, *, adopt: bool) -> None:
         self._services.hypervisor(self._config.hypervisor)
-        session = self.session = Session(self._services, self.book, self._config)
+        config = from_plain(VmConfig, self.book.booted.config) if adopt else self._config
+        session = self.session = Session(self._services, self.book, config)
         try:
             if adopt:
                 self._order_anew(session)
-            elif not await self.book.decide(lambda record: _starting(record, session) if _is_next(Step.START, record) else None):
+            elif not await self.book.decide(lambda record: self._starting(record, session) if _is_next(Step.START, record) else None):
                 return
             await session.run(adopt=adopt)
         finally:
             self.session = None
+
+    def _starting(self, record: VmRecord, session: Session) -> Update:
+        # Another change of the config may have been stored while this one waited for its turn.
+        session.take_config(self._config)
+        cleared = {"reason": "", "error": None, "ready_ms": 0, "ready_at": "", "started_at": "", "stopped_at": ""}
+        fields = {"boot": record.boot + 1, "booted_config": self.book.config.version, **cleared}
+        return Update(fields, VmState.STARTING, changes=session.rows())
 
     def _order_anew(self, session: Session) -> None:
         """Give an adopted VM the order that nobody carried out, or that an earlier daemon was carrying out."""
@@ -222,11 +236,6 @@ class Owner:
 
 def _is_next(step: Step, record: VmRecord) -> bool:
     return next_step(record.state, record.wanted) is step
-
-
-def _starting(record: VmRecord, session: Session) -> Update:
-    cleared = {"reason": "", "error": None, "ready_ms": 0, "ready_at": "", "started_at": "", "stopped_at": ""}
-    return Update({"boot": record.boot + 1, **cleared}, VmState.STARTING, changes=session.rows())
 
 
 def _failed(record: VmRecord, fault: Fault, drops: tuple[DropObject, ...]) -> Update | None:

@@ -20,16 +20,21 @@ class Restored:
     """One VM as it was found."""
 
     record: VmRecord
-    config: VmConfig
     stored_config: ConfigRecord
+    booted_config: ConfigRecord
+    """What its latest boot was started with; the newest one where that is not known."""
     plugin: PluginRecord
     damage: Fault | None
     """Why it can't be started; None when everything is there."""
 
 
-def restored(record: VmRecord, stored: ConfigRecord | None, catalog: Catalog, *, may_run: bool) -> Restored:
-    """Put together what the store has. `may_run`: the ledger has a process of this VM."""
-    config, stored, damage = _config(record, stored)
+def restored(record: VmRecord, configs: tuple[ConfigRecord, ...], catalog: Catalog, *, may_run: bool) -> Restored:
+    """Put together what the store has. `configs`: the newest one and the one that it was last started with; `may_run`: the ledger
+    has a process of this VM."""
+    stored, damage = _config(record, _version(configs, record.config_version))
+    booted = _version(configs, record.booted_config)
+    if booted is None or _config(record, booted)[1] is not None:
+        booted = stored
     try:
         plugin = catalog.record(record.plugin, record.plugin_version)
     except NoSuchPlugin as missing:
@@ -37,7 +42,7 @@ def restored(record: VmRecord, stored: ConfigRecord | None, catalog: Catalog, *,
             name=record.plugin, version=record.plugin_version, manifest={}, enabled=False, artifacts={}, installed_at=record.created_at
         )
         damage = damage or StoreFailed(missing.message, hint="install that plugin again and restart volantd, or delete the VM")
-    return Restored(_as_seen_now(record, may_run=may_run), config, stored, plugin, damage)
+    return Restored(_as_seen_now(record, may_run=may_run), stored, booted, plugin, damage)
 
 
 def _as_seen_now(record: VmRecord, *, may_run: bool) -> VmRecord:
@@ -48,17 +53,22 @@ def _as_seen_now(record: VmRecord, *, may_run: bool) -> VmRecord:
     return record
 
 
-def _config(record: VmRecord, stored: ConfigRecord | None) -> tuple[VmConfig, ConfigRecord, Fault | None]:
-    """The config, its row, and what is wrong with it; where it can't be read, both are made up."""
+def _version(configs: tuple[ConfigRecord, ...], version: int) -> ConfigRecord | None:
+    return next((config for config in configs if config.version == version), None)
+
+
+def _config(record: VmRecord, stored: ConfigRecord | None) -> tuple[ConfigRecord, Fault | None]:
+    """The config's row, and what is wrong with it; one that can't be read is made up."""
     why = f"the store has no config of VM {record.name!r}"
     if stored is not None:
         try:
-            return from_plain(VmConfig, stored.config), stored, None
+            from_plain(VmConfig, stored.config)
+            return stored, None
         except InvalidParams as error:
             why = f"the stored config of VM {record.name!r} can't be read: {error.message}"
-    config = _guessed(record)
-    row = ConfigRecord(vm_id=record.id, version=record.config_version, config=to_plain(config), created_at=record.created_at, author="")
-    return config, row, StoreFailed(why, hint="delete the VM and create it again; what runs of it goes on until then")
+    config = to_plain(_guessed(record))
+    row = ConfigRecord(vm_id=record.id, version=record.config_version, config=config, created_at=record.created_at, author="")
+    return row, StoreFailed(why, hint="delete the VM and create it again; what runs of it goes on until then")
 
 
 def _guessed(record: VmRecord) -> VmConfig:

@@ -69,13 +69,23 @@ class Roster:
         configs = await store.latest_configs()
         processes = {item.vm_id for item in await store.objects() if item.kind == "process"}
         for record in await store.vms():
-            found = restored(record, configs.get(record.id), self._services.catalog, may_run=record.id in processes)
+            known = tuple(config for config in (configs.get(record.id),) if config is not None)
+            if 0 < record.booted_config != record.config_version:
+                known = await store.configs(record.id)
+            found = restored(record, known, self._services.catalog, may_run=record.id in processes)
             if found.damage is not None:
                 log.warning("VM %s: %s; %s", record.name, found.damage.message, found.damage.hint, extra={"vm": record.name})
-            book = Book(self._services.journal, found.record, found.stored_config, found.plugin, damage=found.damage)
+            book = Book(
+                self._services.journal,
+                found.record,
+                found.stored_config,
+                found.plugin,
+                booted=found.booted_config,
+                damage=found.damage,
+            )
             if record.forwards:
                 self._services.held_forwards[record.name] = record.forwards
-            self._owners[record.name] = Owner(self._services, book, found.config)
+            self._owners[record.name] = Owner(self._services, book)
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Run all owners until cancelled; the VMs stay."""
@@ -173,7 +183,7 @@ class Roster:
             if asked.dry_run:
                 services.network.give_back(vm_id)
                 return book.view
-            owner = Owner(services, book, config)
+            owner = Owner(services, book)
             self._owners[asked.name] = owner
             await book.create(*self._first_rows(book, lease))
         except BaseException:

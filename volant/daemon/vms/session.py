@@ -65,6 +65,10 @@ class Session:
     def console(self) -> ConsoleHolder:
         return self._services.consoles.console(self._book.record.id, self._services.places(self._book.record.id).console_log)
 
+    def take_config(self, config: VmConfig) -> None:
+        """Start with this one; before `rows` and `run`."""
+        self._config = config
+
     def rows(self) -> tuple[PutObject, ...]:
         """The owner rows to write before anything is made."""
         return tuple(PutObject(item) for item in _launch_objects(self._book, self._config))

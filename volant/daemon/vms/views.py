@@ -11,8 +11,8 @@ from volant.proto.errors import InvalidParams
 from volant.proto.specs.states import NetworkMode
 
 
-def view(record: VmRecord, config: dict[str, Any], plugin: PluginRecord) -> VmView:
-    """One VM's public face; `config` is the plain form of its `VmConfig`."""
+def view(record: VmRecord, config: dict[str, Any], plugin: PluginRecord, *, pending: tuple[str, ...] = ()) -> VmView:
+    """One VM's public face; `config` is the plain form of its `VmConfig`, `pending` what of it waits for a restart."""
     return VmView(
         id=record.id,
         name=record.name,
@@ -42,6 +42,8 @@ def view(record: VmRecord, config: dict[str, Any], plugin: PluginRecord) -> VmVi
         ready_at=record.ready_at,
         stopped_at=record.stopped_at,
         ready_ms=record.ready_ms,
+        config_version=record.config_version,
+        pending_changes=pending,
         deployment=record.deployment,
         revision=record.revision,
     )
