@@ -34,7 +34,7 @@ from volant.daemon.net.network import HostNetwork
 from volant.daemon.plugins.registry import PluginRegistry
 from volant.daemon.ports import Hypervisor
 from volant.daemon.rpc.app import App
-from volant.daemon.rpc.handlers import deployment, event, guest, plugin, system, vm
+from volant.daemon.rpc.handlers import deployment, event, guest, plugin, system, vm, vm_config
 from volant.daemon.rpc.listener import group_id, open_socket
 from volant.daemon.rpc.peer import Group, Policy, owner_policy
 from volant.daemon.rpc.registry import Handlers
@@ -42,6 +42,7 @@ from volant.daemon.rpc.service import RpcService
 from volant.daemon.store.lock import state_lock
 from volant.daemon.store.store import open_store
 from volant.daemon.vms.book import Journal
+from volant.daemon.vms.configs import Configs
 from volant.daemon.vms.roster import Roster
 from volant.daemon.vms.services import Services
 from volant.daemon.vms.sweep import sweep
@@ -114,7 +115,8 @@ class Daemon:
         hypervisor = _hypervisor(config, images, vmms, self._fake_host)
         plugins = PluginRegistry(store, images, hub, users=lambda name, version: roster.users_of(name, version))
         services = _services(config, journal, network, images, hypervisor, plugins)
-        roster = Roster(services, Defaults(network=config.network, hypervisor=config.hypervisor))
+        defaults = Defaults(network=config.network, hypervisor=config.hypervisor)
+        roster = Roster(services, defaults)
         kernel = "" if config.hypervisor == "fake" else str(images.default_kernel)
         facts = Facts(config=config, started_at=utc_now(), kernel=kernel)
         await images.prepare()
@@ -125,6 +127,7 @@ class Daemon:
         await deployments.restore()
         app = self.app = App(
             vms=roster,
+            configs=Configs(services, roster.owner, defaults),
             plugins=plugins,
             deployments=deployments,
             store=store,
@@ -140,7 +143,7 @@ class Daemon:
                 network=partial(_network_info, config, network),
             ),
         )
-        handlers = Handlers.of(system, vm, guest, plugin, deployment, event)
+        handlers = Handlers.of(system, vm, vm_config, guest, plugin, deployment, event)
         # Bound before the slow parts, so that nobody finds the daemon missing; answered once everything is there.
         with open_socket(config.socket, group=config.socket_group, readers=config.readonly_group, passed=self._passed) as listening:
             service = RpcService(app, handlers, listening, policy=_policy(config))

@@ -25,7 +25,8 @@ from volant.proto.api.deployment import (
 from volant.proto.api.event import Event
 from volant.proto.api.plugin import InstallPlugin, InstallProgress, ListPlugins, PluginName, Plugins, PluginView
 from volant.proto.api.system import SystemInfo
-from volant.proto.api.vm import Action, CallVm, CreateVm, DeleteVm, ListVms, RestartVm, StartVm, StopVm, VmView, WaitVm
+from volant.proto.api.vm import Action, CallVm, CreateVm, DeleteVm, ListVms, RestartVm, StartVm, StopVm, VmName, VmView, WaitVm
+from volant.proto.api.vm_config import ConfigDiff, ConfigHistory, DiffConfig, GetConfig, PatchVm, RollbackConfig, VmConfigView
 
 
 class Page(Protocol):
@@ -40,7 +41,7 @@ class Page(Protocol):
 class Vms(Protocol):
     """The orchestrator."""
 
-    async def create(self, asked: CreateVm, *, author: str) -> VmView: ...
+    async def create(self, asked: CreateVm, *, author: str, origin: str = ...) -> VmView: ...
     async def start(self, asked: StartVm) -> VmView: ...
     async def stop(self, asked: StopVm) -> VmView: ...
     async def restart(self, asked: RestartVm) -> VmView: ...
@@ -57,6 +58,16 @@ class Vms(Protocol):
         """AgentMissing when there is none now."""
 
     def console(self, name: str) -> ConsoleHolder: ...
+
+
+class ConfigRoom(Protocol):
+    """The versions of the VMs' configs."""
+
+    async def show(self, asked: GetConfig) -> VmConfigView: ...
+    async def patch(self, asked: PatchVm, by: Asker) -> VmConfigView: ...
+    async def history(self, asked: VmName) -> ConfigHistory: ...
+    async def diff(self, asked: DiffConfig) -> ConfigDiff: ...
+    async def rollback(self, asked: RollbackConfig, by: Asker) -> VmConfigView: ...
 
 
 class DeploymentRoom(Protocol):
@@ -95,6 +106,7 @@ class App:
     """The daemon's rooms behind the wire."""
 
     vms: Vms
+    configs: ConfigRoom
     plugins: PluginRoom
     deployments: DeploymentRoom
     store: Store

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import os
+import pwd
 import socket
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
 from struct import Struct
 from typing import Any
 
+from volant.daemon.ports import Asker
 from volant.proto.errors import NotAllowed
 from volant.proto.method import Method
 
@@ -34,6 +38,27 @@ class Peer:
 
     def __str__(self) -> str:
         return f"uid:{self.uid}"
+
+
+def asker(peer: Peer) -> Asker:
+    """Who asks, with the names that the host has now for its user and its program."""
+    program = ""
+    try:
+        # proc(5): at most 15 bytes, which the process itself may choose.
+        program = Path(f"/proc/{peer.pid}/comm").read_bytes().decode(errors="replace").strip()
+    except OSError:
+        pass
+    named = f" ({''.join(letter if letter.isprintable() else '?' for letter in program)})" if program else ""
+    return Asker(f"{peer}{_user_name(peer.uid)}", f"pid {peer.pid}{named}")
+
+
+@lru_cache(maxsize=256)
+def _user_name(uid: int) -> str:
+    """`(root)`; empty for a user that the host has no name for."""
+    try:
+        return f"({pwd.getpwuid(uid).pw_name})"
+    except KeyError:
+        return ""
 
 
 Policy = Callable[[Peer, Method[Any, Any]], NotAllowed | None]

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import trio
 
 from volant.daemon.ports import (
+    Asker,
     Change,
     ConfigRecord,
     ConsoleHolder,
@@ -166,7 +167,7 @@ class Roster:
             raise InvalidParams("network mode dhcp is not served by this version", hint="use bridged, which gives an address of its own")
         return plugin, config
 
-    async def create(self, asked: CreateVm, *, author: str, replica_of: ReplicaOf | None = None) -> VmView:
+    async def create(self, asked: CreateVm, *, author: str, origin: str = "", replica_of: ReplicaOf | None = None) -> VmView:
         """Store the wanted VM, then let its owner start it; with `dry_run` only check and show it."""
         services = self._services
         if asked.name in self._owners:
@@ -179,7 +180,7 @@ class Roster:
         vm_id = secrets.token_hex(ID_BYTES)
         lease = services.network.lease(vm_id, ip=config.ip) if config.network is NetworkMode.BRIDGED else None
         try:
-            book = self._new_book(vm_id, asked, config, plugin, lease, author, replica_of)
+            book = self._new_book(vm_id, asked, config, plugin, lease, Asker(author, origin), replica_of)
             if asked.dry_run:
                 services.network.give_back(vm_id)
                 return book.view
@@ -260,7 +261,7 @@ class Roster:
         config: VmConfig,
         plugin: PluginRecord,
         lease: Lease | None,
-        author: str,
+        by: Asker,
         replica_of: ReplicaOf | None,
     ) -> Book:
         now = self._services.now()
@@ -282,7 +283,9 @@ class Roster:
             deployment=replica_of.deployment if replica_of else "",
             revision=replica_of.revision if replica_of else 0,
         )
-        first = ConfigRecord(vm_id=vm_id, version=1, config=to_plain(config), created_at=now, author=author)
+        first = ConfigRecord(
+            vm_id=vm_id, version=1, config=to_plain(config), created_at=now, author=by.author, origin=by.origin, note="created"
+        )
         return Book(self._services.journal, record, first, plugin)
 
     def _first_rows(self, book: Book, lease: Lease | None) -> tuple[Change, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from volant.daemon.rpc.app import App
-from volant.daemon.rpc.peer import Peer
+from volant.daemon.rpc.peer import Peer, asker
 from volant.daemon.rpc.registry import Encoded, handles
 from volant.proto import cbor
 from volant.proto.api import guest
@@ -13,7 +13,8 @@ from volant.proto.purecbor import array_head, map_head
 
 @handles(api.CREATE)
 async def create(app: App, peer: Peer, asked: api.CreateVm) -> api.VmView:
-    return await app.vms.create(asked, author=str(peer))
+    by = asker(peer)
+    return await app.vms.create(asked, author=by.author, origin=by.origin)
 
 
 @handles(api.LIST)
