@@ -65,10 +65,11 @@ class _Tables:
 
 @dataclass
 class MemoryStore:
-    """Tests steer it: each fault in `failures` refuses one commit, in order."""
+    """Tests steer it: each fault in `failures` refuses one commit, in order, and each in `read_failures` one look at the events' range."""
 
     now: Callable[[], str] = utc_now
     failures: deque[Fault] = field(default_factory=deque)
+    read_failures: deque[Fault] = field(default_factory=deque)
     _tables: _Tables = field(default_factory=_Tables)
 
     async def commit(self, *changes: Change) -> tuple[Event, ...]:
@@ -123,6 +124,8 @@ class MemoryStore:
 
     async def event_range(self) -> tuple[int, int]:
         await trio.lowlevel.checkpoint()
+        if self.read_failures:
+            raise self.read_failures.popleft()
         return (self._tables.events[0][0] if self._tables.events else 0, self._tables.newest)
 
     async def trim_events(self, *, keep: int) -> int:

@@ -1,17 +1,16 @@
-"""Committed events on their way to whoever listens: `Hub` hands them out, `follow` joins what is stored to what happens next.
+"""Committed events on their way to whoever in the daemon listens; `fanout` brings them to clients.
 
-Events have numbers without gaps, and both rely on it: a listener sees each number once and in order, or is told that it missed some.
+Events have numbers without gaps, and all rely on it: a listener sees each number once and in order, or is told that it missed some.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack, aclosing, asynccontextmanager
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 
 import trio
 
-from volant.daemon.ports import EventHub, Store
 from volant.proto.api.event import Event
 from volant.proto.errors import Lagged
 
@@ -21,11 +20,6 @@ MAX_BEHIND = 1_024
 MAX_HELD = 1_024
 """Events kept back for one with a smaller number. Callers publish as soon as their commit returns, so that one is normally
 a scheduler round away; by this many it is lost, and whoever listens is told so."""
-
-REPLAY_PAGE = 200
-"""Stored events read at once in `follow`: some 50 KB, and about 1 ms of the store's reader."""
-
-_LIST_AGAIN = "list again, then follow from the number that the list gives"
 
 
 class Subscription:
@@ -57,18 +51,23 @@ class Subscription:
 
     async def __anext__(self) -> Event:
         """Waits only while nothing is queued, so that a burst costs one wake-up; MAX_BEHIND bounds how long that can hold the loop."""
-        while not self._queue:
-            if self._cut_off:
-                raise Lagged(
-                    f"events after {self._seen} were read too slowly and are lost to this listener (newest: {self._newest})",
-                    hint=_LIST_AGAIN,
-                    seen=self._seen,
-                    newest=self._newest,
-                )
-            await self._reader.park()
+        await self._wait_queued()
         event = self._queue.popleft()
         self._seen = event.seq
         return event
+
+    async def take(self, limit: int) -> list[Event]:
+        """What is queued, at most `limit`; waits until something is."""
+        await self._wait_queued()
+        events = [self._queue.popleft() for _ in range(min(limit, len(self._queue)))]
+        self._seen = events[-1].seq
+        return events
+
+    async def _wait_queued(self) -> None:
+        while not self._queue:
+            if self._cut_off:
+                raise too_slow(self._seen, self._newest)
+            await self._reader.park()
 
 
 class Hub:
@@ -125,67 +124,11 @@ class Hub:
         return known
 
 
-@asynccontextmanager
-async def follow(
-    store: Store, hub: EventHub, *, after: int | None, vm: str = "", kinds: tuple[str, ...] = ()
-) -> AsyncIterator[AsyncIterator[Event]]:
-    """Every event with a greater number than `after` that matches, once and in order, for as long as the caller iterates.
-
-    `after` None: what happens from now on. `vm` is a name or an id. Iterating raises Lagged when `after` is older than what
-    is kept (data: oldest, newest), or when the caller is too slow (data: seen, newest).
-    """
-    async with AsyncExitStack() as stack:
-
-        async def subscribe() -> AsyncIterator[Event]:
-            return await stack.enter_async_context(hub.subscribe())
-
-        live = await subscribe() if after is None else None
-        yield await stack.enter_async_context(aclosing(_stored_then_live(store, subscribe, live, after or 0, vm, kinds)))
-
-
-async def _stored_then_live(
-    store: Store,
-    subscribe: Callable[[], Awaitable[AsyncIterator[Event]]],
-    live: AsyncIterator[Event] | None,
-    after: int,
-    vm: str,
-    kinds: tuple[str, ...],
-) -> AsyncGenerator[Event, None]:
-    """Subscribes only when nearly caught up, so that a long replay doesn't overrun the queue; then reads the store once more, because
-    what was committed before the subscription is only there. What is in both is told by its number."""
-    caught_up = live is not None
-    while live is None or not caught_up:
-        page, after, at_end = await _read_page(store, after, vm, kinds)
-        for event in page:
-            yield event
-        if at_end and live is None:
-            live = await subscribe()
-        else:
-            caught_up = at_end
-    async for event in live:
-        if event.seq > after and (not vm or vm in (event.vm, event.vm_id)) and (not kinds or event.kind in kinds):
-            yield event
-
-
-async def _read_page(store: Store, after: int, vm: str, kinds: tuple[str, ...]) -> tuple[tuple[Event, ...], int, bool]:
-    """The next stored events that match, the number up to which everything has been looked at, and whether that is all for now."""
-    _, newest = await store.event_range()
-    page = await store.events(after=after, limit=REPLAY_PAGE, vm=vm, kinds=kinds)
-    # Asked after reading: only then is it certain that nothing was pruned from under the page.
-    oldest, _ = await store.event_range()
-    _refuse_gap(after, oldest, newest)
-    if len(page) == REPLAY_PAGE:
-        return page, page[-1].seq, False
-    return page, max(newest, page[-1].seq if page else 0), True
-
-
-def _refuse_gap(after: int, oldest: int, newest: int) -> None:
-    if after > newest:
-        raise Lagged(f"event {after} is not of this store, whose newest is {newest}", hint=_LIST_AGAIN, oldest=oldest, newest=newest)
-    if after < newest and (not oldest or after + 1 < oldest):
-        raise Lagged(
-            f"events after {after} are no longer kept (oldest kept: {oldest}, newest: {newest})",
-            hint=_LIST_AGAIN,
-            oldest=oldest,
-            newest=newest,
-        )
+def too_slow(seen: int, newest: int) -> Lagged:
+    """For a listener that was cut off after event `seen`."""
+    return Lagged(
+        f"events after {seen} were read too slowly, so no more are sent (newest: {newest})",
+        hint=f"follow again after {seen}: what was missed is replayed as long as it is kept",
+        seen=seen,
+        newest=newest,
+    )

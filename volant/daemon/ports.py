@@ -571,6 +571,16 @@ class Images(Protocol):
 # -------------------------------------------------------------------------------------------------------------- events
 
 
+class EventSink(Protocol):
+    """Where encoded events are sent to."""
+
+    async def send_encoded(self, *items: bytes) -> None:
+        """Send them in order; waits while the other side reads too slowly."""
+
+    def push_encoded(self, *items: bytes) -> None:
+        """Send them in order without waiting. Lagged when the other side is too far behind, ConnectionLost when it is gone."""
+
+
 class EventHub(Protocol):
     """Hands committed events to whoever listens now."""
 

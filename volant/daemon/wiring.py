@@ -19,6 +19,7 @@ from volant.daemon.config import Config
 from volant.daemon.consoles.consoles import ConsoleRoom
 from volant.daemon.deployments.controller import Services as DeploymentServices
 from volant.daemon.deployments.room import Deployments
+from volant.daemon.fanout import Fanout
 from volant.daemon.guests.link import AgentLink
 from volant.daemon.host.clock import utc_now
 from volant.daemon.host.memory import host_memory
@@ -125,6 +126,7 @@ class Daemon:
         await roster.restore()
         deployments = Deployments(DeploymentServices(journal, roster, utc_now), hub)
         await deployments.restore()
+        fanout = Fanout(store, hub)
         app = self.app = App(
             vms=roster,
             configs=Configs(services, roster.owner, defaults),
@@ -132,8 +134,7 @@ class Daemon:
             deployments=deployments,
             store=store,
             hub=hub,
-            follow=lambda after, name, kinds: events.follow(store, hub, after=after, vm=name, kinds=kinds),
-            encoded_event=hub.encoded,
+            follow=fanout.follow,
             newest_event=lambda: hub.newest,
             info=lambda: system_info(
                 facts,
@@ -149,6 +150,7 @@ class Daemon:
             service = RpcService(app, handlers, listening, policy=_policy(config))
             async with helpers() as owners:
                 owners.start_soon(tell_events, hub)
+                owners.start_soon(fanout.run)
                 await sweep(services, roster.records())
                 await owners.start(roster.run)
                 owners.start_soon(_find_out, facts, hypervisor)

@@ -17,8 +17,8 @@ from collections.abc import Callable
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 
-from volant.proto.errors import CreditOverrun, Fault, FrameTooLarge, MalformedFrame, OutOfOrder, ProtocolFault, TooManyCalls
-from volant.proto.frames import LENGTH, MAX_FRAME_TO_CLIENT, MAX_FRAME_TO_DAEMON, FrameDecoder
+from volant.proto.errors import CreditOverrun, Fault, MalformedFrame, OutOfOrder, ProtocolFault, TooManyCalls
+from volant.proto.frames import MAX_FRAME_TO_CLIENT, MAX_FRAME_TO_DAEMON, FrameDecoder, limited_frame
 from volant.proto.messages import (
     CallReceived,
     CallRefused,
@@ -34,8 +34,9 @@ from volant.proto.messages import (
     Kind,
     Message,
     ReplyReceived,
+    shared_frames,
+    spliced,
 )
-from volant.proto.purecbor import unsigned
 
 INITIAL_CREDIT = 256 * 1024
 """Bytes that may be sent on each channel and in each direction before any credit came: four full data messages keep a local
@@ -301,7 +302,7 @@ class Connection:
 
     def reply_encoded(self, id: int, encoded: bytes) -> bytes:
         """`reply` with a result that is encoded already."""
-        return self._end_call(id, self._spliced(_REPLY, id, encoded))
+        return self._end_call(id, limited_frame(spliced(_REPLY, id, encoded), self._max_outgoing))
 
     def fault(self, id: int, fault: Fault) -> bytes:
         """End a call with a fault. NotPlain or FrameTooLarge, when its data can't travel, leave the call open."""
@@ -319,7 +320,12 @@ class Connection:
     def item_encoded(self, id: int, encoded: bytes) -> bytes:
         """`item` with a value that is encoded already."""
         self._require(Side.SERVER, id)
-        return self._spliced(_ITEM, id, encoded)
+        return limited_frame(spliced(_ITEM, id, encoded), self._max_outgoing)
+
+    def shared_items(self, id: int, items: tuple[bytes, ...]) -> bytes:
+        """Small encoded items that go to many connections, where they mostly have the same `id`: put together once for all of them."""
+        self._require(Side.SERVER, id)
+        return shared_frames(id, items, self._max_outgoing)
 
     def sendable(self, id: int, channel: int) -> int:
         """Bytes that may be sent on `channel` now; 0 also when the call or the channel has ended."""
@@ -377,17 +383,8 @@ class Connection:
         del self._calls[id]
         return frame
 
-    def _spliced(self, kind: int, id: int, encoded: bytes) -> bytes:
-        # 0x83: an array of three, whose last item is `encoded`.
-        return self._framed(b"\x83" + bytes((kind,)) + unsigned(id) + encoded)
-
     def _frame(self, message: list[Any]) -> bytes:
-        return self._framed(self._codec.dumps(message))
-
-    def _framed(self, payload: bytes) -> bytes:
-        if len(payload) > self._max_outgoing:
-            raise FrameTooLarge(len(payload), self._max_outgoing)
-        return LENGTH.pack(len(payload)) + payload
+        return limited_frame(self._codec.dumps(message), self._max_outgoing)
 
 
 def _name(kind: int) -> str:

@@ -24,6 +24,13 @@ def encode_frame(payload: bytes) -> bytes:
     return LENGTH.pack(len(payload)) + payload
 
 
+def limited_frame(payload: bytes, limit: int) -> bytes:
+    """`encode_frame`, but FrameTooLarge for more than `limit` bytes."""
+    if len(payload) > limit:
+        raise FrameTooLarge(len(payload), limit)
+    return LENGTH.pack(len(payload)) + payload
+
+
 class FrameDecoder:
     """Turns a byte stream into frames, however the stream is cut. Holds at most one unfinished frame."""
 

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from enum import IntEnum
+from functools import lru_cache
 from typing import Any
 
 from volant.proto.errors import Fault, MalformedFrame, VersionMismatch
+from volant.proto.frames import limited_frame
+from volant.proto.purecbor import unsigned
 
 PROTOCOL = (1, 1)
 """Oldest and newest protocol that this code speaks."""
@@ -201,3 +204,15 @@ Message = (
     | CancelReceived
     | ClosedByPeer
 )
+
+
+def spliced(kind: int, id: int, encoded: bytes) -> bytes:
+    """A message of three parts, the last of which is encoded already."""
+    # 0x83: an array of three.
+    return b"\x83" + bytes((kind,)) + unsigned(id) + encoded
+
+
+@lru_cache(maxsize=16)  # what goes to many goes to all of them soon after one another, under the few ids that their calls have
+def shared_frames(id: int, items: tuple[bytes, ...], limit: int) -> bytes:
+    """The frames of encoded items; FrameTooLarge when one has more than `limit` bytes. Remembers the last few, so they should be small."""
+    return b"".join([limited_frame(spliced(Kind.ITEM, id, item), limit) for item in items])

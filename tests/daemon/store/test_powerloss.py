@@ -146,7 +146,7 @@ async def old_store(tmp_path: Path) -> Path:
     with closing(sqlite3.connect(path, isolation_level=None)) as connection:
         connection.execute("BEGIN")
         connection.execute(f"INSERT INTO vms VALUES ({', '.join('?' * 25)})", vm_row(vm)[:25])
-        connection.execute("INSERT INTO vm_configs VALUES (?, ?, ?, ?, ?)", config_row(writer.config(1, 1)))
+        connection.execute("INSERT INTO vm_configs VALUES (?, ?, ?, ?, ?)", config_row(writer.config(1, 1))[:5])
         event = event_row(EventDraft(kind="VM_LOG", vm=vm.name, vm_id=vm.id, message=writer.MESSAGE), "2026-01-31T12:00:00.000Z")
         connection.executemany("INSERT INTO events VALUES (NULL, ?, ?, ?, ?, ?, ?)", [event] * 200)
         connection.execute("COMMIT")

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-from volant.daemon.ports import Asker, ConsoleHolder, EventHub, GuestLink, Store
+from volant.daemon.ports import Asker, ConsoleHolder, EventHub, EventSink, GuestLink, Store
 from volant.proto.api import guest
 from volant.proto.api.deployment import (
     CreateDeployment,
@@ -22,7 +21,7 @@ from volant.proto.api.deployment import (
     UndoDeployment,
     UpdateDeployment,
 )
-from volant.proto.api.event import Event
+from volant.proto.api.event import Selection
 from volant.proto.api.plugin import InstallPlugin, InstallProgress, ListPlugins, PluginName, Plugins, PluginView
 from volant.proto.api.system import SystemInfo
 from volant.proto.api.vm import Action, CallVm, CreateVm, DeleteVm, ListVms, RestartVm, StartVm, StopVm, VmName, VmView, WaitVm
@@ -97,8 +96,10 @@ class PluginRoom(Protocol):
     async def remove(self, asked: PluginName) -> Plugins: ...
 
 
-Follow = Callable[[int | None, str, tuple[str, ...]], AbstractAsyncContextManager[AsyncIterator[Event]]]
-"""(after, vm, kinds) to the events from there on."""
+class Follow(Protocol):
+    """`fanout.Fanout.follow`."""
+
+    async def __call__(self, sink: EventSink, *, after: int | None, select: Selection) -> None: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,6 +113,5 @@ class App:
     store: Store
     hub: EventHub
     follow: Follow
-    encoded_event: Callable[[Event], bytes]
     newest_event: Callable[[], int]
     info: Callable[[], SystemInfo]

@@ -37,16 +37,15 @@ class Call:
         """Send one item: the declared item type, or `Encoded`. Waits while the peer reads too slowly."""
         await self.send_encoded(_encoded(item))
 
-    async def send_encoded(self, encoded: bytes) -> None:
-        """`send_item` for an item that is encoded already."""
-        await self._send(lambda: self._connection.item_encoded(self.id, encoded))
+    async def send_encoded(self, *items: bytes) -> None:
+        """`send_item` for items that are encoded already; they go in one write, so they should be small."""
+        await self._send(lambda: b"".join([self._connection.item_encoded(self.id, item) for item in items]))
 
-    def push_encoded(self, encoded: bytes) -> None:
-        """Send an encoded item without waiting, for one that goes to many. Lagged when the peer is too far behind."""
+    def push_encoded(self, *items: bytes) -> None:
+        """Send encoded items without waiting, for those that go to many. Lagged when the peer is too far behind."""
         if self._outbox.is_full:
             raise Lagged("you read too slowly and missed events", hint="list again, then follow from the new number")
-        self._outbox.add(self._connection.item_encoded(self.id, encoded))
-        self._outbox.flush()
+        self._outbox.send(self._connection.shared_items(self.id, items))
 
     async def receive(self, channel: int) -> bytes:
         """The bytes that have come on `channel`, at most INITIAL_CREDIT; b"" once the peer has ended it. Gives credit back as it goes."""

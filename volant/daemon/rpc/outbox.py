@@ -48,6 +48,15 @@ class Outbox:
         self._pieces.append(frame)
         self._unsent += len(frame)
 
+    def send(self, frame: bytes) -> None:
+        """`add` and `flush` at once; the short way for frames that go to many."""
+        if self._pieces:
+            self.add(frame)
+            self.flush()
+        else:
+            self._unsent += len(frame)
+            self._write(frame)
+
     def flush(self) -> None:
         """Write what the socket takes now; `run` writes the rest. ConnectionLost when the peer is gone."""
         while self._pieces and not self._blocked.is_set():
@@ -87,7 +96,10 @@ class Outbox:
         while pieces and size < _JOIN_BYTES:
             size += len(pieces[0])
             batch.append(pieces.popleft())
-        data = b"".join(batch) if len(batch) > 1 else batch[0]
+        self._write(b"".join(batch) if len(batch) > 1 else batch[0])
+
+    def _write(self, data: bytes) -> None:
+        """Give `data` to the socket; what it does not take is first in the queue."""
         try:
             sent = self._socket.send(data)
         except BlockingIOError:
@@ -97,5 +109,5 @@ class Outbox:
         self._unsent -= sent
         self._taken += sent
         if sent < len(data):
-            pieces.appendleft(data[sent:])
+            self._pieces.appendleft(data[sent:])
             self._blocked.set()

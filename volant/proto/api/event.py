@@ -57,6 +57,22 @@ class FollowEvents:
     kinds: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Which events somebody asks for; what is empty excludes nothing."""
+
+    vm: str = ""
+    """A VM's name or id."""
+    kinds: tuple[str, ...] = ()
+
+    @property
+    def everything(self) -> bool:
+        return not (self.vm or self.kinds)
+
+    def takes(self, event: Event) -> bool:
+        return (not self.vm or self.vm in (event.vm, event.vm_id)) and (not self.kinds or event.kind in self.kinds)
+
+
 LIST = NOUN.add(Method("event.list", ListEvents, Events, "list past events", faults=(errors.Lagged,), http=Http("GET", "/events")))
 FOLLOW = NOUN.add(
     Method("event.follow", FollowEvents, Done, "events as they happen", faults=(errors.Lagged,), http=Http("GET", "/events/follow"),

@@ -25,7 +25,5 @@ async def list_events(app: App, peer: Peer, asked: api.ListEvents) -> api.Events
 
 @handles(api.FOLLOW)
 async def follow(app: App, peer: Peer, asked: api.FollowEvents, call: Call) -> Done:
-    async with app.follow(asked.after, asked.vm, asked.kinds) as events:
-        async for event in events:
-            await call.send_encoded(app.encoded_event(event))
+    await app.follow(call, after=asked.after, select=api.Selection(asked.vm, asked.kinds))
     return Done()
