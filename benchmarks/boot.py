@@ -28,6 +28,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from random import Random
 from statistics import median
 
 from benchmarks._daemons import COMMAND, environment
@@ -61,48 +62,53 @@ class Boots:
 
 
 def run() -> list[Result]:
-    """Nine lines: for SDK and command what Volant adds (p50, p95), QEMU's work, and the wall time; the agent beside the floor."""
+    """Eight lines: for SDK and command what Volant adds (p50, p95) and the wall time; QEMU's work; the agent beside the floor."""
     sdk, command, raw, floor = Boots(), Boots(), Boots(), Boots()
     with rig(network="none", accel="tcg") as host:
         client = _start(host)
         media, least = _media(client), _floor(host.root)
         _command(host, "second")
         client.vms.delete(name="second", force=True)
+        least_media = Media(media.kernel, least, kernel_words("tcg", tsc_khz()), media.memory)
+        ways: list[Callable[[int], None]] = [
+            lambda number: _boot(client, host, sdk, lambda: _create(client, f"sdk-{number}")),
+            lambda number: _boot(client, host, command, lambda: _command(host, f"command-{number}")),
+            lambda number: _raw(host.root, media, READY_LINE, raw),
+            lambda number: _raw(host.root, least_media, FLOOR_LINE, floor),
+        ]
+        chance = Random(ROUNDS)
         for number in range(ROUNDS):
-            _boot(client, host, sdk, lambda number=number: _create(client, f"sdk-{number}"))  # type: ignore[misc]
-            _raw(host.root, media, READY_LINE, raw)
-            _boot(client, host, command, lambda number=number: _command(host, f"command-{number}"))  # type: ignore[misc]
-            _raw(host.root, Media(media.kernel, least, kernel_words("tcg", tsc_khz()), media.memory), FLOOR_LINE, floor)
+            # In another order each round, so that what comes and goes on the host in a rhythm hits all alike.
+            for boot in chance.sample(ways, len(ways)):
+                boot(number)
         client.close()
     agent, least_agent = median(sdk.agent + command.agent), median(floor.agent)
     ratio = agent / least_agent
     return [
-        *_beside_raw("SDK create", sdk, raw),
-        *_beside_raw("volant vm create", command, raw),
+        *_beside_raw("SDK create --wait ready", sdk, raw),
+        *_beside_raw("volant vm create --wait ready", command, raw),
+        _work(sdk.cpu + command.cpu, raw.cpu),
         Result(
-            "agent ready, p50",
-            agent,
-            "ms",
-            "least Python agent",
-            least_agent,
-            ratio,
-            f"<= {READY_GOAL:g}x",
-            ratio <= READY_GOAL,
+            "agent ready, p50", agent, "ms", "least Python agent", least_agent, ratio, f"<= {READY_GOAL:g}x", ratio <= READY_GOAL,
         ),
-    ]
+    ]  # fmt: skip
 
 
 def _beside_raw(name: str, boots: Boots, raw: Boots) -> list[Result]:
     p50, p95 = median(boots.added), percentile(boots.added, 0.95)
-    cpu, raw_cpu = median(boots.cpu), median(raw.cpu)
-    most = raw_cpu + ADDED_P50_GOAL_MS + 2 * (_error_of_median(boots.cpu) ** 2 + _error_of_median(raw.cpu) ** 2) ** 0.5
     wall, raw_wall = median(boots.wall), median(raw.wall)
     return [
-        at_most(f"{name} --wait ready: added, p50", p50, "ms", ADDED_P50_GOAL_MS, peer_name="raw QEMU", peer=raw_wall),
-        at_most(f"{name} --wait ready: added, p95", p95, "ms", ADDED_P95_GOAL_MS, peer_name="raw QEMU", peer=percentile(raw.wall, 0.95)),
-        at_most(f"{name} --wait ready: QEMU's CPU, p50", cpu, "ms", most, peer_name="raw QEMU", peer=raw_cpu),
-        Result(f"{name} --wait ready: wall, p50", wall, "ms", "raw QEMU", raw_wall, wall / raw_wall, "not judged", True),
+        at_most(f"{name}: added, p50", p50, "ms", ADDED_P50_GOAL_MS, peer_name="raw QEMU", peer=raw_wall),
+        at_most(f"{name}: added, p95", p95, "ms", ADDED_P95_GOAL_MS, peer_name="raw QEMU", peer=percentile(raw.wall, 0.95)),
+        Result(f"{name}: wall, p50", wall, "ms", "raw QEMU", raw_wall, wall / raw_wall, "not judged", True),
     ]
+
+
+def _work(cpu: list[float], raw: list[float]) -> Result:
+    """QEMU's CPU time under Volant, however the VM was asked for, beside raw QEMU's."""
+    uncertainty = (_error_of_median(cpu) ** 2 + _error_of_median(raw) ** 2) ** 0.5
+    most = median(raw) + ADDED_P50_GOAL_MS + 2 * uncertainty
+    return at_most("QEMU's CPU time until ready, p50", median(cpu), "ms", most, peer_name="raw QEMU", peer=median(raw))
 
 
 def _error_of_median(values: list[float]) -> float:
