@@ -26,7 +26,7 @@ MAX_PATH_BYTES = 107
 GRANT_BYTES = INITIAL_CREDIT // 4
 """Credit is granted again in steps of this size: few messages, and the sender never runs dry while we keep up."""
 
-NAMED = {"vms": "vm", "plugins": "plugin", "events": "event", "system": "system"}
+NAMED = {"vms": "vm", "plugins": "plugin", "deployments": "deployment", "events": "event", "system": "system"}
 """The attributes of a client, and the nouns whose methods they hold."""
 
 

@@ -12,7 +12,7 @@ from volant.proto.errors import Fault, NoSuchMethod
 P = TypeVar("P")
 R = TypeVar("R")
 
-NOUNS = ("system", "vm", "plugin", "event")
+NOUNS = ("system", "vm", "plugin", "deployment", "event")
 """The nouns a client may use, one module each in `proto/api/`. `guest` is spoken only between daemon and agent."""
 
 _MORE_OF = {"vm": ("vm_config",)}

@@ -58,7 +58,46 @@ VM = [
     Column("BOOT", "boot", right=True, wide=True),
     Column("READY", "ready_ms", show=_ready, right=True, wide=True),
     Column("ID", "id", wide=True),
+    Column("DEPLOYMENT", "deployment", wide=True),
     Column("LABELS", "labels", show=_labels, raw=_labels, wide=True),
+]
+
+
+_DEPLOYMENT_PAINT = {"ready": "32", "progressing": "33", "paused": "34", "degraded": "31", "deleting": "33"}
+
+
+def _template(key: str) -> Any:
+    return lambda record: record["template"][key]
+
+
+def _described(record: dict[str, Any]) -> str:
+    return f"{record['template']['plugin']} {record['template']['plugin_version']}"
+
+
+DEPLOYMENT = [
+    Column("NAME", "name", flexible=True),
+    Column("STATUS", "status", paint=lambda status: _DEPLOYMENT_PAINT.get(status, "")),
+    Column("REPLICAS", "replicas", right=True),
+    Column("AVAILABLE", "available", right=True, keep=6),
+    Column("UPDATED", "updated", right=True, keep=5),
+    Column("PLUGIN", "template", show=_template("plugin"), raw=_template("plugin"), flexible=True, keep=4),
+    Column("VERSION", "template", show=_template("plugin_version"), raw=_template("plugin_version"), keep=3),
+    Column("AGE", "created_at", show=_age("created_at"), right=True, keep=1),
+    Column("REASON", "reason", flexible=True, keep=2, sparse=True),
+    Column("READY", "ready", right=True, wide=True),
+    Column("CURRENT", "current", right=True, wide=True),
+    Column("REVISION", "revision", right=True, wide=True),
+    Column("PAUSED", "paused", show=lambda record: "yes" if record.get("paused") else "no", wide=True),
+    Column("MAX-UNAVAILABLE", "max_unavailable", right=True, wide=True),
+]
+
+REVISION = [
+    Column("REVISION", "revision", right=True),
+    Column("NOTE", "note", flexible=True),
+    Column("PLUGIN", "template", show=_described, raw=_described, keep=4),
+    Column("AGE", "created_at", show=_age("created_at"), right=True, keep=3),
+    Column("AUTHOR", "author", keep=2),
+    Column("ORIGIN", "origin", flexible=True, keep=1),
 ]
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from volant.proto.errors import ExitCode, Fault, NoSuchPlugin, NoSuchVm, ProtocolFault, Unreachable
+from volant.proto.errors import ExitCode, Fault, NoSuchDeployment, NoSuchPlugin, NoSuchVm, ProtocolFault, Unreachable
 
 if TYPE_CHECKING:
     from volant.client.blocking import Client
@@ -44,11 +44,13 @@ def for_each(client: Client, args: argparse.Namespace, act: Callable[[str], obje
 
 
 def with_suggestion(client: Client, act: Callable[[], T]) -> T:
-    """The result of `act`; where it finds no such VM or plugin, the fault's hint names those that are spelled much the same."""
+    """The result of `act`; where it finds no such VM, deployment or plugin, the fault's hint names those that are spelled much the same."""
     try:
         return act()
     except NoSuchVm as fault:
         raise _suggesting(client, fault, "vm.list", {"limit": MAX_CHOICES}) from None
+    except NoSuchDeployment as fault:
+        raise _suggesting(client, fault, "deployment.list", {"limit": MAX_CHOICES}) from None
     except NoSuchPlugin as fault:
         raise _suggesting(client, fault, "plugin.list", {}) from None
 

@@ -44,6 +44,19 @@ TREE: dict[str, dict[str, Verb]] = {
         "disable": Verb("plugin", "disable", "forbid new VMs of a plugin"),
         "remove": Verb("plugin", "remove", "remove a plugin and its artifacts"),
     },
+    "deployment": {
+        "create": Verb("deployment_change", "create", "make a deployment: a number of VMs, kept at that number"),
+        "list": Verb("deployment", "list", "list deployments"),
+        "get": Verb("deployment", "get", "show one deployment"),
+        "scale": Verb("deployment_change", "scale", "change the number of VMs"),
+        "update": Verb("deployment_change", "update", "roll out another description, VM by VM"),
+        "status": Verb("deployment", "status", "how far a deployment is"),
+        "pause": Verb("deployment_change", "pause", "halt the rolling out; healing and scaling go on"),
+        "resume": Verb("deployment_change", "resume", "go on with the rolling out"),
+        "undo": Verb("deployment_change", "undo", "go back to an earlier description"),
+        "history": Verb("deployment", "history", "the revisions: who, when, from where"),
+        "delete": Verb("deployment", "delete", "delete deployments and their VMs"),
+    },
     "event": {
         "list": Verb("event", "list", "list past events"),
         "follow": Verb("event", "follow", "events as they happen"),
@@ -57,11 +70,12 @@ TREE: dict[str, dict[str, Verb]] = {
 NOUN_HELP = {
     "vm": "virtual machines",
     "plugin": "workloads, described once by a manifest",
+    "deployment": "VMs of one description, kept at a number and up to date",
     "event": "what happened, numbered",
     "system": "the daemon and its host",
 }
 
-PLURALS = {"vms": "vm", "plugins": "plugin", "events": "event"}
+PLURALS = {"vms": "vm", "plugins": "plugin", "deployments": "deployment", "deploy": "deployment", "events": "event"}
 
 VERB_ALIASES = {"ls": "list", "rm": "delete", "destroy": "delete", "show": "get"}
 """Words of other tools for ours, where the noun has no verb of that name itself."""

@@ -77,6 +77,13 @@ def forward(text: str) -> dict[str, object]:
     }
 
 
+def guest_port(text: str) -> dict[str, object]:
+    """`GUEST_PORT[/tcp|/udp]`, where every VM gets a host port of its own."""
+    if ":" in text:
+        raise Usage(f"{text!r} names a host port, which only one VM could have", hint="for example: 80, or 53/udp")
+    return forward(text)
+
+
 def instant(text: str, *, now: float) -> str:
     """`10m` (ago) or an RFC 3339 instant, as an RFC 3339 instant in UTC. `now` is seconds since 1970."""
     from datetime import UTC, datetime

@@ -109,7 +109,9 @@ def run_delete(args: argparse.Namespace) -> int:
 
         def act(name: str) -> None:
             with narrated(args, f"deleting {name}", vm=name):
-                client.call_plain("vm.delete", params | {"name": name})
+                done = client.call_plain("vm.delete", params | {"name": name})
             output.write_line(name)
+            if done.get("note") and not args.quiet:
+                terminal.say(str(done["note"]))
 
         return for_each(client, args, act)

@@ -22,7 +22,12 @@ SORTS = ("name", "status", "plugin", "created", "ip", "cpu", "memory")
 def configure_list(parser: Parser) -> None:
     add_output(parser)
     parser.add_argument(
-        "--filter", "-f", metavar="FIELD=VALUE", action="append", default=[], help="status=, plugin= or text=; a word alone is text"
+        "--filter",
+        "-f",
+        metavar="FIELD=VALUE",
+        action="append",
+        default=[],
+        help="status=, plugin=, deployment= or text=; a word alone is text",
     )
     parser.add_argument("--sort", metavar="FIELD", default="name", help=f"{', '.join(SORTS)}; -FIELD turns the order round")
     parser.add_argument("--limit", metavar="N", type=checked(count), help=f"at most so many (on a terminal {ON_TERMINAL}, else all)")
@@ -73,10 +78,10 @@ def filters(words: list[str]) -> dict[str, Any]:
             field, value = "text", word
         if field == "status":
             found["status"] = [*found.get("status", []), *value.split(",")]
-        elif field in ("plugin", "text"):
+        elif field in ("plugin", "deployment", "text"):
             found[field] = value
         else:
-            raise Usage(f"VMs can't be filtered by {field!r}", hint="filters are status=, plugin= and text=")
+            raise Usage(f"VMs can't be filtered by {field!r}", hint="filters are status=, plugin=, deployment= and text=")
     return found
 
 
@@ -137,6 +142,7 @@ def facts(record: dict[str, Any]) -> list[tuple[str, str]]:
         ("hypervisor", f"{record.get('hypervisor') or ''} {record.get('accel') or ''}".strip()),
         ("pid", str(record.get("pid") or "")),
         ("boot", str(record.get("boot") or "")),
+        ("deployment", f"{record['deployment']}, revision {record.get('revision')}" if record.get("deployment") else ""),
         ("ready after", human.duration(ready_ms / 1000) if ready_ms else ""),
         ("labels", ", ".join(f"{key}={value}" for key, value in (record.get("labels") or {}).items())),
         *(

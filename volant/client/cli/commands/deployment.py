@@ -1,0 +1,177 @@
+"""`volant deployment list|get|status|history|delete`."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from typing import Any
+
+from volant.client.cli import columns, declared, human, output, terminal
+from volant.client.cli.connect import open_client
+from volant.client.cli.narrate import asked_to_go_on, narrated
+from volant.client.cli.parsing import Parser, add_duration, add_names, add_output, checked, style_of
+from volant.client.cli.several import for_each, with_suggestion
+from volant.client.cli.style import Style
+from volant.client.cli.text import harmless
+from volant.client.cli.values import count
+from volant.proto.errors import ExitCode
+
+PAGE = 1_000
+"""Deployments asked for at a time: the daemon's largest page (`proto.api.deployment.MAX_PAGE`, held equal by a test)."""
+
+
+def configure_list(parser: Parser) -> None:
+    add_output(parser)
+    parser.add_argument("--text", metavar="TEXT", default="", help="substring of name, plugin or a label")
+    parser.add_argument("--limit", metavar="N", type=checked(count), help="at most so many")
+    parser.give_examples("volant deployment list", "volant deployments list --text web -o wide", "volant deployment list -o name")
+
+
+def run_list(args: argparse.Namespace) -> int:
+    with open_client(args) as client:
+
+        def page(offset: int) -> dict[str, Any]:
+            left = PAGE if args.limit is None else min(PAGE, args.limit - offset)
+            found: dict[str, Any] = client.call_plain("deployment.list", {"text": args.text, "limit": left, "offset": offset})
+            return found
+
+        reply = page(0)
+        items = list(reply["items"])
+        while len(items) < (reply["total"] if args.limit is None else min(args.limit, reply["total"])):
+            more = page(len(items))["items"]
+            if not more:  # some went away between two pages
+                break
+            items += more
+    reply["items"] = items
+    nothing = "no deployment matches" if args.text else "no deployments yet; `volant deployment create` makes one"
+    output.write_list(style_of(args), columns.DEPLOYMENT, reply, empty=nothing)
+    return ExitCode.OK
+
+
+def configure_get(parser: Parser) -> None:
+    add_output(parser)
+    add_names(parser, many=True, noun="deployment")
+    parser.give_examples("volant deployment get web", "volant deployment get web api -o json")
+
+
+def run_get(args: argparse.Namespace) -> int:
+    style = style_of(args)
+    with open_client(args) as client:
+
+        def show(name: str) -> None:
+            record = client.call_plain("deployment.get", {"name": name})
+            if style.format == "wide":
+                output.write_one(style, columns.DEPLOYMENT, record)
+            else:
+                output.write_facts(style, record, facts(record))
+
+        return for_each(client, args, show)
+
+
+def facts(record: dict[str, Any]) -> list[tuple[str, str]]:
+    """One deployment as lines for a person; what it doesn't have is left out."""
+    template = record["template"]
+    memory = template.get("memory_mb")
+    found = [
+        ("name", str(record["name"])),
+        ("status", str(record["status"])),
+        ("reason", str(record.get("reason") or "")),
+        ("replicas", f"{record['replicas']} wanted, {record['available']} available, {record['ready']} ready, {record['current']} there"),
+        ("up to date", f"{record['updated']}, revision {record['revision']}"),
+        ("paused", f"yes; replicas are made of revision {record['rolling_revision']}" if record.get("paused") else ""),
+        ("plugin", f"{template['plugin']} {template['plugin_version']}"),
+        ("CPUs", str(template.get("cpu_cores") or "")),
+        ("memory", human.mebibytes(int(memory)) if memory else ""),
+        ("network", str(template.get("network") or "")),
+        ("environment", ", ".join(f"{key}={value}" for key, value in (template.get("env") or {}).items())),
+        ("labels", ", ".join(f"{key}={value}" for key, value in (template.get("labels") or {}).items())),
+        ("ports", ", ".join(f"{one['guest_port']}/{one['protocol']}" for one in template.get("forwards") or ())),
+        ("update", f"at most {record['max_unavailable']} at once" + _held_back(record)),
+        ("created", f"{record['created_at']} ({human.age(record['created_at'])} ago)"),
+    ]
+    return [(name, value) for name, value in found if value]
+
+
+def _held_back(record: dict[str, Any]) -> str:
+    milliseconds = int(record.get("min_ready_ms") or 0)
+    return f", each ready for {human.duration(milliseconds / 1000)}" if milliseconds else ""
+
+
+def configure_status(parser: Parser) -> None:
+    add_output(parser)
+    add_names(parser, many=False, noun="deployment")
+    parser.add_argument("--watch", "-w", action="store_true", help="go on with each change, until interrupted")
+    parser.add_argument("--wait", nargs="?", const="ready", choices=("ready",), metavar="ready", help="return when all is as wanted")
+    add_duration(parser, "--timeout", default=300_000, help="how long to wait at most (default 5m)")
+    parser.give_examples(
+        "volant deployment status web", "volant deployment status web --watch", "volant deployment status web --wait --timeout 1m"
+    )
+
+
+def run_status(args: argparse.Namespace) -> int:
+    style = style_of(args)
+    params = {"name": args.name, "watch": args.watch, "wait": bool(args.wait), "timeout_ms": args.timeout}
+    if style.format == "tsv" and style.header:
+        output.write_rows(style, columns.DEPLOYMENT, [])
+    with open_client(args) as client:
+
+        def follow() -> None:
+            for view in client.stream_plain("deployment.status", params):
+                _write_status(style, view)
+                sys.stdout.flush()
+
+        with_suggestion(client, follow)
+    return ExitCode.OK
+
+
+def _write_status(style: Style, view: dict[str, Any]) -> None:
+    """One look as it comes: for a person a sentence, for a program a record."""
+    if style.format in ("json", "jsonl"):
+        output.write_line(output.as_json(view))
+    elif style.format == "yaml":
+        output.write_line("---")
+        output.write_document(style, view)
+    elif style.format in ("table", "wide"):
+        said = f"{view['name']} is {view['status']}: {view['available']} of {view['replicas']} available, {view['updated']} up to date"
+        output.write_line(harmless(f"{said}; {view['reason']}" if view.get("reason") else said))
+    else:
+        output.write_rows(style._replace(header=False), columns.DEPLOYMENT, [view])
+
+
+def configure_history(parser: Parser) -> None:
+    add_output(parser)
+    add_names(parser, many=False, noun="deployment")
+    parser.give_examples("volant deployment history web", "volant deployment history web -o yaml")
+
+
+def run_history(args: argparse.Namespace) -> int:
+    with open_client(args) as client:
+        reply = with_suggestion(client, lambda: client.call_plain("deployment.history", {"name": args.name}))
+    output.write_list(style_of(args), columns.REVISION, reply)
+    return ExitCode.OK
+
+
+def configure_delete(parser: Parser) -> None:
+    add_names(parser, many=True, noun="deployment")
+    declared.add_flags(
+        parser, "deployment.delete", help={"wait": "wait until it and its VMs are gone", "timeout_ms": "how long to wait at most"}
+    )
+    parser.add_argument("--yes", "-y", action="store_true", help="don't ask; in a script nobody is asked")
+    parser.add_argument("-o", "--output", choices=("json", "jsonl"), metavar="FORMAT", help="json: failures are JSON")
+    parser.give_examples("volant deployment delete web", "volant deployment delete web api --yes")
+
+
+def run_delete(args: argparse.Namespace) -> int:
+    if not args.yes and not asked_to_go_on(f"delete {', '.join(args.names)} with all VMs and their disks?"):
+        if not args.quiet:
+            terminal.say("nothing was deleted")
+        return ExitCode.FAILED
+    params = declared.given(args, "deployment.delete")
+    with open_client(args) as client:
+
+        def act(name: str) -> None:
+            with narrated(args, f"deleting {name}"):
+                client.call_plain("deployment.delete", params | {"name": name})
+            output.write_line(name)
+
+        return for_each(client, args, act)
