@@ -17,7 +17,7 @@ from volant.daemon.consoles.consoles import ConsoleRoom
 from volant.daemon.events import Hub
 from volant.daemon.guests.link import AgentLink
 from volant.daemon.hypervisors.fake.launcher import FakeHost, FakeHypervisor
-from volant.daemon.ports import Address, Change, Images, Lease, LinkOver, NetPort, Network, PluginRecord
+from volant.daemon.ports import Address, Change, Images, Lease, LinkOver, NetPort, NetPresence, Network, PluginRecord
 from volant.daemon.vms.book import Journal
 from volant.daemon.vms.roster import Roster
 from volant.daemon.vms.services import Services
@@ -95,6 +95,10 @@ class FakeBridge:
 
     async def sweep(self, keep: frozenset[str]) -> tuple[str, ...]:
         return ()
+
+    async def present(self) -> NetPresence:
+        await trio.lowlevel.checkpoint()
+        return NetPresence(taps=frozenset(self.taps), guests=frozenset(self.taps), leases={})
 
     def check(self) -> None:
         if self.broken is not None:

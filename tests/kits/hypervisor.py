@@ -153,6 +153,17 @@ class HypervisorKit:
         await vmm.kill()
         assert await rig.launcher().find(plan) is None
 
+    async def test_what_runs_is_told_whole_and_by_place(self, rig: Rig) -> None:
+        plan = rig.plan("0a0000000010")
+        within = plan.runtime_dir.parent
+        assert await rig.launcher().running(within) == {}
+        vmm = await rig.launcher().launch(plan)
+        assert await rig.launcher().running(within) == {plan.vm_id: vmm.identity}
+        assert await rig.launcher().running(within / "elsewhere") == {}
+        assert all(path.is_socket() and path.parent == plan.runtime_dir for path in rig.launcher().sockets(plan))
+        await vmm.kill()
+        assert await rig.launcher().running(within) == {}
+
     async def test_the_console_log_has_what_was_printed_before_anybody_connected(self, rig: Rig) -> None:
         plan = rig.plan("0a0000000009")
         plan.console_log.write_bytes(b"an earlier boot\n")

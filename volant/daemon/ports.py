@@ -462,6 +462,12 @@ class Hypervisor(Protocol):
     async def find(self, plan: LaunchPlan) -> ProcessIdentity | None:
         """The process of this VM, if one runs, found by its marker: for a row without a pid."""
 
+    async def running(self, within: Path) -> Mapping[str, ProcessIdentity]:
+        """All its processes whose VMs' runtime folders lie in `within`, found by their marker, by VM id."""
+
+    def sockets(self, plan: LaunchPlan) -> tuple[Path, ...]:
+        """Where this VM's VMM listens while it runs."""
+
 
 # ------------------------------------------------------------------------------------------------------------- network
 
@@ -485,6 +491,18 @@ class NetPort:
     tap: str
     mac: str
     ip: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NetPresence:
+    """What the room has on the host and in its pool."""
+
+    taps: frozenset[str]
+    """Provably ours, by name and alias."""
+    guests: frozenset[str]
+    """Taps whose guests the firewall lets in."""
+    leases: Mapping[str, str]
+    """Address to VM id."""
 
 
 class Network(Protocol):
@@ -517,6 +535,9 @@ class Network(Protocol):
 
     async def sweep(self, keep: frozenset[str]) -> tuple[str, ...]:
         """Remove taps and rules that are provably ours (name and alias) and whose tap's name is not in `keep`; the names removed."""
+
+    async def present(self) -> NetPresence:
+        """Look at the host; nothing is found where we may not look. NetworkFailed."""
 
     async def close(self) -> None: ...
 

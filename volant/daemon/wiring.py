@@ -44,6 +44,7 @@ from volant.daemon.store.lock import state_lock
 from volant.daemon.store.store import open_store
 from volant.daemon.vms.book import Journal
 from volant.daemon.vms.configs import Configs
+from volant.daemon.vms.inspection import Inspector
 from volant.daemon.vms.roster import Roster
 from volant.daemon.vms.services import Services
 from volant.daemon.vms.sweep import sweep
@@ -130,6 +131,7 @@ class Daemon:
         app = self.app = App(
             vms=roster,
             configs=Configs(services, roster.owner, defaults),
+            inspector=Inspector(services, roster.records),
             plugins=plugins,
             deployments=deployments,
             store=store,

@@ -19,7 +19,7 @@ from tests.netns import NetNs, fresh_netns
 from volant.daemon.net.config import parse_subnet
 from volant.daemon.net.network import HostNetwork
 from volant.daemon.net.taps import open_tap
-from volant.daemon.ports import NetPort, Network
+from volant.daemon.ports import NetPort, NetPresence, Network
 from volant.proto.errors import NetworkFailed, SubnetTaken
 
 pytestmark = pytest.mark.root
@@ -286,6 +286,22 @@ async def test_a_killed_daemon_leaves_no_tap_and_the_next_sweeps_its_rules(make_
     assert set(await network.sweep(frozenset())) == taps
     assert not any(tap in ruleset(netns) for tap in taps)
     assert await network.sweep(frozenset()) == ()
+    await network.close()
+
+
+async def test_what_is_present_is_told(make_network: MakeNetwork, netns: NetNs) -> None:
+    network = make_network()
+    assert await network.present() == NetPresence(taps=frozenset(), guests=frozenset(), leases={})
+    await network.prepare()
+    port = port_for(network, VM_IDS[0])
+    stranger = open_tap(network.tap_name("somebody's own"))
+    async with network.attached(port):
+        assert await network.present() == NetPresence(
+            taps=frozenset({port.tap}), guests=frozenset({port.tap}), leases={port.ip: VM_IDS[0]}
+        )  # fmt: skip
+    present = await network.present()
+    assert (present.taps, present.guests) == (frozenset(), frozenset())
+    os.close(stranger)
     await network.close()
 
 

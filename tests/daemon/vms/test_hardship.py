@@ -149,7 +149,7 @@ async def test_a_tap_that_stays_is_no_reason_not_to_stop_and_is_not_forgotten(au
         await bridged.create()
         bridged.bridge.broken = NetworkFailed("the tap is busy")
         assert (await vms.stop(StopVm(name="web"))).status is VmState.STOPPED
-        assert {row.kind for row in await bridged.store.objects()} == {"folder", "tap"}
+        assert {row.kind for row in await bridged.store.objects()} == {"folder", "tap", "firewall"}
         await trio.sleep(1)
         assert "SYSTEM_LEFTOVER" in await kinds(bridged)
         with pytest.raises(Timeout):

@@ -165,15 +165,23 @@ def spawn(wanted: Spawn) -> Process:
 
 def find_marked(name: str, value: str) -> list[ProcessIdentity]:
     """Processes whose environment holds `name=value`, of those that we may look into."""
-    wanted = f"{name}={value}".encode()
-    found: list[ProcessIdentity] = []
+    return [identity for identity, environ in all_marked(name) if environ[name] == value]
+
+
+def all_marked(name: str) -> list[tuple[ProcessIdentity, dict[str, str]]]:
+    """Processes whose environment holds the variable `name`, with their environment, of those that we may look into."""
+    start = f"{name}=".encode()
+    found: list[tuple[ProcessIdentity, dict[str, str]]] = []
     for pid in filter(str.isdecimal, os.listdir(PROC)):
         try:
             environ = (PROC / pid / "environ").read_bytes()
         except OSError:
             continue
-        if wanted in environ.split(b"\0") and (identity := identify(int(pid))) is not None:
-            found.append(identity)
+        if start not in environ:
+            continue
+        pairs = dict(os.fsdecode(word).partition("=")[::2] for word in environ.split(b"\0"))
+        if name in pairs and (identity := identify(int(pid))) is not None:
+            found.append((identity, pairs))
     return found
 
 

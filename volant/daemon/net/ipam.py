@@ -36,6 +36,10 @@ class Pool:
     def __len__(self) -> int:
         return len(self._by_vm)
 
+    def held(self) -> dict[str, str]:
+        """Every address that is taken, with its VM's id."""
+        return {lease.ip: vm_id for vm_id, lease in self._by_vm.items()}
+
     def restore(self, leases: Iterable[Lease]) -> None:
         """Take stored leases back. One outside the subnet (the setting was changed) is held too: its VM runs with it still."""
         for lease in leases:

@@ -126,6 +126,21 @@ class Kernel:
                 raise
         return tuple(sorted(ours.keys() | {guest.tap for guest in stale}))
 
+    def present(self) -> tuple[frozenset[str], frozenset[str]]:
+        """Taps that are provably ours, and taps whose guests the firewall lets in; of what we may not see, nothing."""
+        candidates = {name for _, name in socket.if_nameindex() if names.is_tap_name(name)}
+        with _explained("look for taps and firewall entries"):
+            links = self._netlink.links() if candidates else ()
+            taps = frozenset(link.name for link in links if names.is_our_tap(link.name, link.alias))
+            try:
+                return taps, frozenset(guest.tap for guest in self._listed())
+            except (HostShort, PermissionError):
+                return taps, frozenset()
+            except NftRefused as refused:
+                if refused.is_forbidden:
+                    return taps, frozenset()
+                raise
+
     def close(self) -> None:
         """Let go of the sockets; what is on the host stays."""
         self._opened.close()

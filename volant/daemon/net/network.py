@@ -21,7 +21,7 @@ from volant.daemon.net.mac import is_local_mac, local_mac
 from volant.daemon.net.resolver import host_servers
 from volant.daemon.net.rules import Guest
 from volant.daemon.net.worker import Worker
-from volant.daemon.ports import Address, Lease, NetPort
+from volant.daemon.ports import Address, Lease, NetPort, NetPresence
 from volant.proto.api.vm import Forward
 from volant.proto.errors import NetworkFailed
 
@@ -89,6 +89,10 @@ class HostNetwork:
     async def sweep(self, keep: frozenset[str]) -> tuple[str, ...]:
         """`keep`: names of taps. Those attached here are kept in any case."""
         return await self._worker.run(partial(self._kernel.sweep, keep))
+
+    async def present(self) -> NetPresence:
+        taps, guests = await self._worker.run(self._kernel.present)
+        return NetPresence(taps=taps, guests=guests, leases=self._pool.held())
 
     async def close(self) -> None:
         """Let go of sockets and thread; what is on the host stays, for VMs outlive the daemon."""

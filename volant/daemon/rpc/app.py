@@ -23,7 +23,7 @@ from volant.proto.api.deployment import (
 )
 from volant.proto.api.event import Selection
 from volant.proto.api.plugin import InstallPlugin, InstallProgress, ListPlugins, PluginName, Plugins, PluginView
-from volant.proto.api.system import SystemInfo
+from volant.proto.api.system import AskLedger, LedgerView, SystemInfo
 from volant.proto.api.vm import Action, CallVm, CreateVm, DeleteVm, ListVms, RestartVm, StartVm, StopVm, VmName, VmView, WaitVm
 from volant.proto.api.vm_config import ConfigDiff, ConfigHistory, DiffConfig, GetConfig, PatchVm, RollbackConfig, VmConfigView
 
@@ -69,6 +69,12 @@ class ConfigRoom(Protocol):
     async def rollback(self, asked: RollbackConfig, by: Asker) -> VmConfigView: ...
 
 
+class Inspector(Protocol):
+    """The ledger beside the host."""
+
+    async def ledger(self, asked: AskLedger) -> LedgerView: ...
+
+
 class DeploymentRoom(Protocol):
     """The deployments."""
 
@@ -108,6 +114,7 @@ class App:
 
     vms: Vms
     configs: ConfigRoom
+    inspector: Inspector
     plugins: PluginRoom
     deployments: DeploymentRoom
     store: Store

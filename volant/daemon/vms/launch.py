@@ -162,8 +162,10 @@ async def plug_in(services: Services, book: Book, claim: Claim, stack: AsyncExit
                 claim.stays(failed.message)
             else:
                 claim.gone("tap", record.tap)
+                claim.gone("firewall", record.tap)
 
     claim.made("tap", record.tap)
+    claim.made("firewall", record.tap)
     stack.push_async_callback(unplug)
     return descriptor
 

@@ -10,6 +10,7 @@ import trio
 from volant.daemon.ports import DropLease, DropObject, DropVm, HostObject, NetPort, VmRecord
 from volant.daemon.vms.book import Book, Update
 from volant.daemon.vms.launch import remove_folder
+from volant.daemon.vms.ledger import FILES, is_absent
 from volant.daemon.vms.lifecycle import Step, next_step
 from volant.daemon.vms.plan import adoption_plan
 from volant.daemon.vms.requests import Ask, Verdict, decide
@@ -215,7 +216,7 @@ class Owner:
         drops: tuple[DropObject, ...] = ()
         if record.state.is_live:
             objects = await self._services.journal.store.objects()
-            rows = [item for item in objects if item.vm_id == record.id and item.kind in ("process", "tap")]
+            rows = [item for item in objects if item.vm_id == record.id and (item.kind not in FILES or is_absent(item))]
             try:
                 await self._reap(rows)
             except Fault as obstacle:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +13,9 @@ from volant.proto.specs.manifest_codec import encode_manifest
 from volant.proto.specs.manifest_parse import parse_manifest
 from volant.proto.specs.states import NetworkMode
 from volant.proto.specs.vmconfig import VmConfig, merge_manifest
+
+DISK_NAMES = re.compile(r"root\.qcow2|disk-[0-9]+\.qcow2|upper\.img")
+"""Names of the disks that `Places` gives."""
 
 
 @dataclass(frozen=True, slots=True)

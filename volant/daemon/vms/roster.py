@@ -15,12 +15,10 @@ from volant.daemon.ports import (
     ConsoleHolder,
     EventDraft,
     GuestLink,
-    HostObject,
     Lease,
     PluginRecord,
     PutConfig,
     PutLease,
-    PutObject,
     ReplicaOf,
     VmRecord,
 )
@@ -290,11 +288,10 @@ class Roster:
 
     def _first_rows(self, book: Book, lease: Lease | None) -> tuple[Change, ...]:
         """What is stored beside the new VM's record."""
-        record, where = book.record, self._services.places(book.record.id)
+        record = book.record
         return (
             PutConfig(book.config),
             *([PutLease(lease)] if lease else []),
-            *(PutObject(HostObject(kind="folder", name=str(path), vm_id=record.id)) for path in (where.state, where.runtime)),
             EventDraft(kind="VM_CREATED", vm=record.name, vm_id=record.id, data={"plugin": record.plugin}),
         )
 

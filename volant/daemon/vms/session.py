@@ -20,7 +20,7 @@ from volant.daemon.vms.agent import AgentWatch
 from volant.daemon.vms.book import Book, Update
 from volant.daemon.vms.diagnosis import launch_fault, panicked
 from volant.daemon.vms.launch import drop_runtime_folder, keep_until_dead, launch, plug_in
-from volant.daemon.vms.ledger import Claim
+from volant.daemon.vms.ledger import Claim, launch_objects
 from volant.daemon.vms.lifecycle import Ending, ending
 from volant.daemon.vms.plan import adoption_plan
 from volant.daemon.vms.services import Services
@@ -71,7 +71,13 @@ class Session:
 
     def rows(self) -> tuple[PutObject, ...]:
         """The owner rows to write before anything is made."""
-        return tuple(PutObject(item) for item in _launch_objects(self._book, self._config))
+        return tuple(PutObject(item) for item in self._objects())
+
+    def _objects(self) -> tuple[HostObject, ...]:
+        record = self._book.record
+        where = self._services.places(record.id)
+        sockets = self._services.hypervisor(self._config.hypervisor).sockets(adoption_plan(record, where))
+        return launch_objects(record, self._config, self._book.plugin, where, sockets)
 
     def stop(self, order: StopOrder) -> None:
         """Somebody wants this session to end; a second, harsher order hardens the first. Counts more than a failure of the start."""
@@ -115,7 +121,7 @@ class Session:
 
     async def run(self, *, adopt: bool) -> None:
         """The whole life. Cancelled from outside (the daemon leaves): a VM that is up is let go and stays."""
-        claim = Claim(_launch_objects(self._book, self._config), made=adopt)
+        claim = Claim(self._objects(), made=adopt)
         report: ExitReport | None = None
         try:
             report = await self._drive(claim, adopt=adopt)
@@ -123,6 +129,7 @@ class Session:
             self._failure = self._failure or fault
         finally:
             self._let_next_boot()
+        claim.look()
         await self._book.insist(lambda record: self._concluded(record, report, claim))
         for why in claim.left:
             await self._book.tell("SYSTEM_LEFTOVER", why)
@@ -164,7 +171,12 @@ class Session:
             return None
         facts = await self._services.hypervisor(self._config.hypervisor).facts()
         await book.change(
-            state=VmState.RUNNING, process=vmm.identity, accel=facts.accel, hypervisor=facts.name, started_at=self._services.now()
+            *claim.absent_files(),
+            state=VmState.RUNNING,
+            process=vmm.identity,
+            accel=facts.accel,
+            hypervisor=facts.name,
+            started_at=self._services.now(),
         )
         self._vmm = vmm
         return vmm
@@ -309,11 +321,3 @@ def _lost(record: VmRecord) -> Ending:
     if record.state is VmState.STARTING:
         return Ending(VmState.PENDING, record.wanted, "its start was cut short and begins anew", is_failure=False)
     return Ending(VmState.CRASHED, record.wanted, "its VMM ended while the daemon was away", is_failure=True)
-
-
-def _launch_objects(book: Book, config: VmConfig) -> tuple[HostObject, ...]:
-    record = book.record
-    found = [HostObject(kind="process", name=record.id, vm_id=record.id)]
-    if config.network is NetworkMode.BRIDGED:
-        found.append(HostObject(kind="tap", name=record.tap, vm_id=record.id))
-    return tuple(found)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
 
+from volant.proto import errors
 from volant.proto.method import Http, Method, Noun
 
 NOUN = Noun("system")
@@ -64,5 +66,62 @@ class SystemInfo:
     event_seq: int
 
 
+MAX_ENTRIES = 10_000
+"""Ledger entries in one answer: about 2 MiB, half of a frame, and what a thousand VMs have. What is wrong comes first."""
+
+
+class Standing(StrEnum):
+    """What became of comparing a row of the ledger with the host."""
+
+    OK = "ok"
+    MISSING = "missing"
+    """The row is there, the object is not."""
+    UNOWNED = "unowned"
+    """The object is there and is Volant's by place, name or mark, and no row has it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AskLedger:
+    """Every host object and whose it is."""
+
+    check: bool = False
+    """Compare with what the host has."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LedgerEntry:
+    """One object on the host."""
+
+    kind: str
+    """process, tap, firewall, folder, disk, socket or lease."""
+    name: str
+    """Unique within its kind: a VM's id, an interface, a path, an address. A firewall entry is named by its tap."""
+    vm: str
+    """Name of the VM that owns it; empty for none."""
+    vm_id: str
+    standing: Standing | None
+    """Null when nothing was compared."""
+    detail: str = ""
+    """What to know or do, one sentence; empty where there is nothing."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LedgerView:
+    """What is wrong first, then by VM, kind and name."""
+
+    items: tuple[LedgerEntry, ...]
+    total: int
+    """Of all entries; more than `items` only beyond MAX_ENTRIES."""
+    wrong: int
+    """How many are not `ok`; 0 when nothing was compared."""
+    checked: bool
+
+
 PING = NOUN.add(Method("system.ping", Nothing, Pong, "see whether the daemon answers", http=Http("GET", "/system/ping")))
 INFO = NOUN.add(Method("system.info", Nothing, SystemInfo, "what the daemon is and has", http=Http("GET", "/system/info")))
+LEDGER = NOUN.add(
+    Method(
+        "system.ledger", AskLedger, LedgerView, "list every host object and its owner",
+        faults=(errors.NetworkFailed, errors.StoreFailed), http=Http("GET", "/system/ledger"),
+    )
+)  # fmt: skip

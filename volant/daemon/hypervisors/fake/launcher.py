@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from pathlib import Path
 from typing import ClassVar
 
 import trio
@@ -28,6 +30,10 @@ class FakeHost:
     def guest(self, vm_id: str) -> FakeGuest:
         """The running guest of a VM; KeyError when none runs."""
         return self._guests[vm_id]
+
+    def guests(self) -> tuple[FakeGuest, ...]:
+        """All that run."""
+        return tuple(self._guests.values())
 
     def running(self, identity: ProcessIdentity) -> FakeGuest | None:
         """The guest behind exactly that process."""
@@ -135,3 +141,10 @@ class FakeHypervisor:
             return self._host.guest(plan.vm_id).identity
         except KeyError:
             return None
+
+    async def running(self, within: Path) -> Mapping[str, ProcessIdentity]:
+        await trio.lowlevel.checkpoint()
+        return {guest.plan.vm_id: guest.identity for guest in self._host.guests() if guest.plan.runtime_dir.parent == within}
+
+    def sockets(self, plan: LaunchPlan) -> tuple[Path, ...]:
+        return ()

@@ -9,7 +9,7 @@ import re
 import shutil
 import socket
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -17,7 +17,7 @@ from typing import ClassVar
 
 import trio
 
-from volant.daemon.host.processes import Process, Spawn, command_line_of, find_marked, spawn
+from volant.daemon.host.processes import Process, Spawn, all_marked, command_line_of, find_marked, spawn
 from volant.daemon.host.tsc import tsc_khz
 from volant.daemon.hypervisors.cmdline import kernel_words
 from volant.daemon.hypervisors.qemu.argv import Descriptors, command_line
@@ -31,6 +31,9 @@ from volant.proto.errors import HostShort, LaunchFailed
 
 MARKER = "VOLANT_VM"
 """Environment variable that holds the VM's id in each VMM."""
+
+FOLDER_MARKER = "VOLANT_VM_FOLDER"
+"""The same for its runtime folder: it tells one daemon's VMMs from another's on the same host."""
 
 CONTROL_S = 20.0
 """How long QEMU may take to greet: 0.05 s when idle, some seconds when many start at once on few CPUs."""
@@ -101,10 +104,22 @@ class QemuLauncher:
 
     async def find(self, plan: LaunchPlan) -> ProcessIdentity | None:
         for identity in find_marked(MARKER, plan.vm_id):
-            # Whoever sets our variable in a shell has not become a VMM by that.
-            if any(word.endswith(f",process=volant-{plan.vm_id}") for word in command_line_of(identity.pid)):
+            if _is_vmm(identity, plan.vm_id):
                 return identity
         return None
+
+    async def running(self, within: Path) -> Mapping[str, ProcessIdentity]:
+        # In a thread: a host may have thousands of processes to look into.
+        marked = await trio.to_thread.run_sync(all_marked, MARKER)
+        ours = {
+            environ[MARKER]: identity
+            for identity, environ in marked
+            if FOLDER_MARKER in environ and Path(environ[FOLDER_MARKER]).parent == within
+        }
+        return {vm_id: identity for vm_id, identity in ours.items() if _is_vmm(identity, vm_id)}
+
+    def sockets(self, plan: LaunchPlan) -> tuple[Path, ...]:
+        return Sockets.of(plan).all()
 
     def _spawn(self, plan: LaunchPlan, tap_fd: int | None) -> tuple[Process, list[str]]:
         binary = self.binary()
@@ -117,12 +132,11 @@ class QemuLauncher:
             stderr = _opened(stderr_path(plan), os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_TRUNC)
             stack.callback(os.close, stderr)
             argv = command_line(binary, plan, fds)
+            environ = {MARKER: plan.vm_id, FOLDER_MARKER: str(plan.runtime_dir), "PATH": os.defpath}
             # If it can't even be started, nobody will listen on the sockets.
             with contextlib.ExitStack() as on_failure:
                 on_failure.callback(Sockets.of(plan).remove)
-                process = spawn(
-                    Spawn(argv=argv, env={MARKER: plan.vm_id, "PATH": os.defpath}, stderr=stderr, pass_fds=fds.all(), user=user)
-                )
+                process = spawn(Spawn(argv=argv, env=environ, stderr=stderr, pass_fds=fds.all(), user=user))
                 on_failure.pop_all()
         return process, argv
 
@@ -165,6 +179,11 @@ class QemuHypervisor(QemuLauncher):
                     return facts
                 self._facts = facts
             return self._facts
+
+
+def _is_vmm(identity: ProcessIdentity, vm_id: str) -> bool:
+    """Whoever sets our variable in a shell has not become a VMM by that."""
+    return any(word.endswith(f",process=volant-{vm_id}") for word in command_line_of(identity.pid))
 
 
 async def _version(binary: str) -> str:

@@ -56,9 +56,12 @@ class Sockets:
         folder = plan.runtime_dir
         return cls(folder / "qmp.sock", folder / "console.sock", folder / "agent.sock")
 
+    def all(self) -> tuple[Path, ...]:
+        return (self.control, self.console, self.agent)
+
     def remove(self) -> None:
         """Take the names away; nobody listens on them any more."""
-        for path in (self.control, self.console, self.agent):
+        for path in self.all():
             path.unlink(missing_ok=True)
 
 

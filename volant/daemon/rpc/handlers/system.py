@@ -15,6 +15,11 @@ def ping(app: object, peer: Peer, asked: api.Nothing) -> api.Pong:
     return api.Pong(time=datetime.now(UTC).isoformat(timespec="milliseconds"))
 
 
+@handles(api.LEDGER)
+async def ledger(app: App, peer: Peer, asked: api.AskLedger) -> api.LedgerView:
+    return await app.inspector.ledger(asked)
+
+
 @handles(api.INFO)
 def info(app: App, peer: Peer, asked: api.Nothing) -> api.SystemInfo:
     return app.info()
