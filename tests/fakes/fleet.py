@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -86,26 +86,45 @@ class FakeFleet:
         return self._view(vm)
 
     async def stop(self, asked: StopVm) -> VmView:
+        """Asked for is asked for: it stops though the asker goes away."""
         await trio.lowlevel.checkpoint()
         vm = self._found(asked.name)
-        if vm.state.is_live:
-            await self.turn(asked.name, VmState.STOPPING, wanted=Wanted.STOPPED)
-            await trio.sleep(self.stop_s)
-        if self._is_now(vm, VmState.STOPPING, VmState.PENDING):
-            await self.turn(asked.name, VmState.STOPPED, wanted=Wanted.STOPPED)
+        await self._see_to(self._stop, vm)
         return self._view(vm)
 
     async def delete(self, asked: DeleteVm) -> str:
+        """Asked for is asked for: it goes though the asker goes away."""
         await trio.lowlevel.checkpoint()
-        vm = self._found(asked.name)
-        is_first = vm.state is not VmState.DESTROYING
-        if is_first:
-            self._vms[asked.name] = replace(vm, state=VmState.DESTROYING, wanted=Wanted.DESTROYED)
-        await trio.sleep(self.delete_s)
-        if is_first:
-            await self.journal.commit(DropVm(vm.id), self._event("VM_DELETED", vm))
-            del self._vms[asked.name]
+        await self._see_to(self._destroy, self._found(asked.name))
         return ""
+
+    async def _see_to(self, do: Callable[[VmRecord], Awaitable[None]], vm: VmRecord) -> None:
+        done = trio.Event()
+
+        async def act() -> None:
+            await do(vm)
+            done.set()
+
+        assert self._nursery is not None
+        self._nursery.start_soon(act)
+        await done.wait()
+
+    async def _stop(self, vm: VmRecord) -> None:
+        if self._is_now(vm, VmState.STARTING, VmState.RUNNING, VmState.READY):
+            await self.turn(vm.name, VmState.STOPPING, wanted=Wanted.STOPPED)
+            await trio.sleep(self.stop_s)
+        if self._is_now(vm, VmState.STOPPING, VmState.PENDING):
+            await self.turn(vm.name, VmState.STOPPED, wanted=Wanted.STOPPED)
+
+    async def _destroy(self, vm: VmRecord) -> None:
+        if self._is_now(vm, VmState.DESTROYING):
+            while self._is_now(vm, VmState.DESTROYING):
+                await trio.sleep(self.delete_s)
+        elif self._is_now(vm, *VmState):
+            self._vms[vm.name] = replace(self._vms[vm.name], state=VmState.DESTROYING, wanted=Wanted.DESTROYED)
+            await trio.sleep(self.delete_s)
+            await self.journal.commit(DropVm(vm.id), self._event("VM_DELETED", vm))
+            del self._vms[vm.name]
 
     async def _boot(self, vm: VmRecord) -> None:
         if not self._is_now(vm, VmState.PENDING):
