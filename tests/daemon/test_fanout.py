@@ -47,9 +47,10 @@ class Live:
         self.hub = Hub(newest=stored, encode=lambda event: b"%d" % event.seq)
         self.fanout = Fanout(self.store, self.hub)
 
-    async def happen(self, count: int = 1, *, vm: str = "", kind: str = "VM_LOG") -> None:
+    async def happen(self, count: int = 1, *, vm: str = "", kind: str = "VM_LOG", deployment: str = "") -> None:
         for _ in range(count):
-            self.hub.publish(await self.store.commit(EventDraft(kind=kind, vm=vm, vm_id=vm and f"id-{vm}")))
+            draft = EventDraft(kind=kind, vm=vm, vm_id=vm and f"id-{vm}", deployment=deployment)
+            self.hub.publish(await self.store.commit(draft))
 
     async def follow(self, after: int | None, select: Selection = Selection()) -> Follower:  # noqa: B008 - frozen
         follower = Follower()
@@ -125,6 +126,9 @@ async def test_only_what_was_asked_for_is_told_on_both_sides_of_the_seam() -> No
         await some_of_each()
         one, other = await live.follow(0, Selection(vm="a", kinds=("VM_READY",))), await live.follow(0, Selection(vm="id-b"))
         await some_of_each()
+        replicas = await live.follow(None, Selection(deployment="web"))
+        await live.happen(vm="web-1", deployment="web")
+        assert await replicas.numbers(1) == [9]
         assert await one.numbers(2) == [1, 5]
         assert await other.numbers(2) == [2, 6]
 

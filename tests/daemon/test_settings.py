@@ -101,6 +101,7 @@ def test_a_folder_is_no_config_file(tmp_path: Path) -> None:
         ("boots", "9" * 5_000, "whole number"),
         ("boots", "²", "whole number"),
         ("event_keep", "99", "at least 100"),
+        ("event_keep_days", "99999", "at most 36500"),
         ("boot_timeout_s", "nan", "between 1 and 3600"),
         ("boot_timeout_s", "soon", "number of seconds"),
         ("network", "dhcp", "one of bridged, user, none, vsock"),

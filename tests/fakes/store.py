@@ -37,7 +37,7 @@ from volant.daemon.ports import (
 from volant.daemon.store import refusals, rows
 from volant.daemon.store.rows import Row
 from volant.proto.api.deployment import Revision
-from volant.proto.api.event import Event
+from volant.proto.api.event import Event, Selection
 from volant.proto.errors import Fault
 
 T = TypeVar("T")
@@ -112,12 +112,11 @@ class MemoryStore:
     async def objects(self) -> tuple[HostObject, ...]:
         return await self._read(rows.object_record, (row for _, row in sorted(self._tables.objects.items())))
 
-    async def events(self, *, after: int, limit: int, vm: str = "", kinds: tuple[str, ...] = (), last: int = 0) -> tuple[Event, ...]:
-        found = [
-            event
-            for event in await self._read(rows.event_record, self._tables.events)
-            if (not vm or vm in (event.vm, event.vm_id)) and (not kinds or event.kind in kinds)
-        ]
+    async def events(
+        self, *, after: int, limit: int, vm: str = "", kinds: tuple[str, ...] = (), deployment: str = "", last: int = 0
+    ) -> tuple[Event, ...]:
+        asked = Selection(vm, kinds, deployment)
+        found = [event for event in await self._read(rows.event_record, self._tables.events) if asked.takes(event)]
         if last > 0:
             return tuple(found[-min(last, limit) :])
         return tuple(event for event in found if event.seq > after)[:limit]
@@ -128,10 +127,11 @@ class MemoryStore:
             raise self.read_failures.popleft()
         return (self._tables.events[0][0] if self._tables.events else 0, self._tables.newest)
 
-    async def trim_events(self, *, keep: int) -> int:
+    async def trim_events(self, *, keep: int, since: str = "") -> int:
         await trio.lowlevel.checkpoint()
         events = self._tables.events
-        gone = max(0, len(events) - keep)
+        young = next((place for place, row in enumerate(events) if row[1] >= since), len(events))
+        gone = max(0, len(events) - keep, young)
         self._tables.events = events[gone:]
         return gone
 

@@ -273,6 +273,20 @@ class EventsKit:
         assert event.seq == 11
         assert await store.event_range() == (11, 11)
 
+    async def test_trimming_by_age_keeps_what_is_young_enough_and_no_more_than_asked(self, store: Store) -> None:
+        events = [event for _ in range(6) for event in await store.commit(EventDraft(kind="VM_LOG"))]
+        assert await store.trim_events(keep=100, since=events[0].time) == 0
+        assert await store.trim_events(keep=4, since="2000-01-01T00:00:00.000Z") == 2
+        assert await store.trim_events(keep=100, since="2999-01-01T00:00:00.000Z") == 4
+        assert await store.event_range() == (0, 6)
+
+    async def test_events_are_found_by_deployment(self, store: Store) -> None:
+        for number in range(1, 7):
+            await store.commit(EventDraft(kind="VM_LOG", vm=f"vm-{number}", deployment="web" if number % 2 else ""))
+        found = await store.events(after=1, limit=10, deployment="web")
+        assert [(event.seq, event.deployment) for event in found] == [(3, "web"), (5, "web")]
+        assert [event.seq for event in await store.events(after=0, limit=10, deployment="web", vm="vm-5", last=2)] == [5]
+
     async def test_events_outlive_their_vm(self, store: Store) -> None:
         vm = vm_record(1)
         await store.commit(PutVm(vm), EventDraft(kind="VM_CREATED", vm=vm.name, vm_id=vm.id))

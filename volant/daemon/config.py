@@ -56,11 +56,13 @@ def _one_of(*choices: str) -> Kind:
     return Kind(chosen, f"{', '.join(choices[:-1])} or {choices[-1]}")
 
 
-def _count(least: int) -> Kind:
+def _count(least: int, most: int = 999_999_999) -> Kind:
     def counted(text: str) -> int:
         # Limited in length too: int() takes seconds for a million digits.
         if not (text.isascii() and text.isdecimal() and len(text) <= 9) or int(text) < least:
             raise ValueError(f"must be a whole number of at least {least}")
+        if int(text) > most:
+            raise ValueError(f"must be at most {most}")
         return int(text)
 
     return Kind(counted, "number", (int,))
@@ -101,6 +103,9 @@ class Config:
     boots: int = field(default=0, metadata=_about("how many guests boot at once; 0: as many as there are CPUs", _count(0)))
     vmm_user: str = field(default="volant-vmm", metadata=_about("user that VMMs run as when the daemon is root and the user exists"))
     event_keep: int = field(default=100_000, metadata=_about("how many events are kept", _count(100)))
+    event_keep_days: int = field(
+        default=0, metadata=_about("how many days events are kept; 0: only their number counts", _count(0, 36_500))
+    )
     log_level: str = field(default="info", metadata=_about("least level that is logged", _one_of("debug", "info", "warning", "error")))
     log_format: str = field(default="text", metadata=_about("lines for people, or one JSON object a line", _one_of("text", "json")))
 

@@ -178,7 +178,7 @@ class _Follower:
 async def _read_page(store: Store, after: int, select: Selection) -> tuple[tuple[Event, ...], int, bool]:
     """The next stored events that match, the number up to which everything has been looked at, and whether that is all for now."""
     _, newest = await store.event_range()
-    page = await store.events(after=after, limit=REPLAY_PAGE, vm=select.vm, kinds=select.kinds)
+    page = await store.events(after=after, limit=REPLAY_PAGE, vm=select.vm, kinds=select.kinds, deployment=select.deployment)
     # Asked after reading: only then is it certain that nothing was pruned from under the page.
     oldest, _ = await store.event_range()
     _refuse_gap(after, oldest, newest)

@@ -166,6 +166,8 @@ class EventDraft:
     vm_id: str = ""
     message: str = ""
     data: dict[str, Any] = field(default_factory=dict)
+    deployment: str = ""
+    """The deployment that it is about, or whose replica it is about."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -288,12 +290,14 @@ class Store(Protocol):
 
     async def leases(self) -> tuple[Lease, ...]: ...
     async def objects(self) -> tuple[HostObject, ...]: ...
-    async def events(self, *, after: int, limit: int, vm: str = "", kinds: tuple[str, ...] = (), last: int = 0) -> tuple[Event, ...]: ...
+    async def events(
+        self, *, after: int, limit: int, vm: str = "", kinds: tuple[str, ...] = (), deployment: str = "", last: int = 0
+    ) -> tuple[Event, ...]: ...
     async def event_range(self) -> tuple[int, int]:
         """(oldest kept, newest); (0, 0) when there are none. Newest never falls, even when events are pruned."""
 
-    async def trim_events(self, *, keep: int) -> int:
-        """Forget all but the newest `keep`; how many went."""
+    async def trim_events(self, *, keep: int, since: str = "") -> int:
+        """Forget all but the newest `keep`, and those from before `since` (RFC 3339, UTC) where it is given; how many went."""
 
 
 class Journal(Protocol):

@@ -10,6 +10,7 @@ import logging
 import os
 import socket
 import time
+from datetime import UTC, datetime, timedelta
 from functools import partial
 
 import trio
@@ -21,7 +22,7 @@ from volant.daemon.deployments.controller import Services as DeploymentServices
 from volant.daemon.deployments.room import Deployments
 from volant.daemon.fanout import Fanout
 from volant.daemon.guests.link import AgentLink
-from volant.daemon.host.clock import utc_now
+from volant.daemon.host.clock import rfc3339, utc_now
 from volant.daemon.host.memory import host_memory
 from volant.daemon.host.nurseries import helpers
 from volant.daemon.hypervisors.fake.launcher import FakeHost, FakeHypervisor
@@ -33,7 +34,7 @@ from volant.daemon.logs import tell_events
 from volant.daemon.net.config import NetConfig, parse_subnet
 from volant.daemon.net.network import HostNetwork
 from volant.daemon.plugins.registry import PluginRegistry
-from volant.daemon.ports import Hypervisor
+from volant.daemon.ports import Hypervisor, Store
 from volant.daemon.rpc.app import App
 from volant.daemon.rpc.handlers import deployment, event, guest, plugin, system, vm, vm_config
 from volant.daemon.rpc.listener import group_id, open_socket
@@ -50,7 +51,7 @@ from volant.daemon.vms.services import Services
 from volant.daemon.vms.sweep import sweep
 from volant.proto import cbor
 from volant.proto.api.system import NetworkInfo
-from volant.proto.errors import Fault
+from volant.proto.errors import Fault, HostShort, StoreFailed
 from volant.proto.plain import to_plain
 from volant.proto.specs.vmconfig import Defaults
 
@@ -156,7 +157,7 @@ class Daemon:
                 await sweep(services, roster.records())
                 await owners.start(roster.run)
                 owners.start_soon(_find_out, facts, hypervisor)
-                owners.start_soon(_keep_events, journal, config.event_keep)
+                owners.start_soon(_keep_events, journal.store, config.event_keep, config.event_keep_days)
                 async with helpers() as deploying, helpers() as serving:
                     await deploying.start(deployments.run)
                     serving.start_soon(self._stop_when_asked, service)
@@ -228,7 +229,11 @@ async def _find_out(facts: Facts, hypervisor: Hypervisor) -> None:
         log.info("VMs run on %s %s with %s: %s", found.name, found.version, found.accel, found.accel_reason)
 
 
-async def _keep_events(journal: Journal, keep: int) -> None:
+async def _keep_events(store: Store, keep: int, days: int) -> None:
     while True:
-        await journal.store.trim_events(keep=keep)
+        since = rfc3339(datetime.now(UTC) - timedelta(days=days)) if days else ""
+        try:
+            await store.trim_events(keep=keep, since=since)
+        except (StoreFailed, HostShort) as fault:
+            log.warning("old events are not forgotten yet: %s", fault.message)
         await trio.sleep(KEEP_EVENTS_EVERY_S)

@@ -83,14 +83,15 @@ async def check_promises(store: SqliteStore, said: list[str]) -> None:
     assert newest - oldest + 1 >= min(newest, writer.KEEP)
     events = await store.events(after=0, limit=1_000_000)
     assert [event.seq for event in events] == (list(range(oldest, newest + 1)) if newest else [])
-    vms, configs = await store.vms(), {vm.id: await store.configs(vm.id) for vm in await store.vms()}
     last = {event.vm_id: event.data["generation"] for event in events}
-    assert last == {vm.id: vm.generation for vm in vms}
-    live = [number for number in range(writer.VMS) if vm_record(number).id in last]
-    expected = {vm_record(number).id: number for number in live}
-    assert configs == {id: tuple(writer.config(number, at) for at in range(1, last[id] + 1)) for id, number in expected.items()}
-    assert await store.leases() == tuple(writer.lease(number) for number in live)
-    assert await store.objects() == tuple(writer.tap(number) for id, number in expected.items() if last[id] % 2)
+    generations = {vm.id: vm.generation for vm in await store.vms()}
+    assert last.items() <= generations.items()  # of one that had no turn for long, the last event may be forgotten
+    there = {number: generations[vm_record(number).id] for number in range(writer.VMS) if vm_record(number).id in generations}
+    for number, generation in there.items():
+        configs = tuple(writer.config(number, version) for version in range(1, generation + 1))
+        assert await store.configs(vm_record(number).id) == configs
+    assert await store.leases() == tuple(writer.lease(number) for number in there)
+    assert await store.objects() == tuple(writer.tap(number) for number, generation in there.items() if generation % 2)
 
 
 @pytest.mark.slow
@@ -147,7 +148,7 @@ async def old_store(tmp_path: Path) -> Path:
         connection.execute("BEGIN")
         connection.execute(f"INSERT INTO vms VALUES ({', '.join('?' * 25)})", vm_row(vm)[:25])
         connection.execute("INSERT INTO vm_configs VALUES (?, ?, ?, ?, ?)", config_row(writer.config(1, 1))[:5])
-        event = event_row(EventDraft(kind="VM_LOG", vm=vm.name, vm_id=vm.id, message=writer.MESSAGE), "2026-01-31T12:00:00.000Z")
+        event = event_row(EventDraft(kind="VM_LOG", vm=vm.name, vm_id=vm.id, message=writer.MESSAGE), "2026-01-31T12:00:00.000Z")[:6]
         connection.executemany("INSERT INTO events VALUES (NULL, ?, ?, ?, ?, ?, ?)", [event] * 200)
         connection.execute("COMMIT")
     return path

@@ -17,4 +17,5 @@ def draft(kind: str, record: DeploymentRecord, message: str = "", *, by: Asker |
     }
     if by is not None:
         data |= {"author": by.author, "origin": by.origin}
-    return EventDraft(kind=kind, message=f"deployment {record.name}" + (f": {message}" if message else ""), data=data)
+    told = f"deployment {record.name}" + (f": {message}" if message else "")
+    return EventDraft(kind=kind, message=told, data=data, deployment=record.name)

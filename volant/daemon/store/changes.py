@@ -50,7 +50,10 @@ def apply_all(connection: sqlite3.Connection, changes: Iterable[Change], now: Cl
 
 def _append_event(connection: sqlite3.Connection, draft: EventDraft, time: str) -> Event:
     seq = connection.execute(sql.ADD_EVENT, rows.event_row(draft, time)).lastrowid or 0
-    return Event(seq=seq, time=time, kind=draft.kind, vm=draft.vm, vm_id=draft.vm_id, message=draft.message, data=draft.data)
+    return Event(
+        seq=seq, time=time, kind=draft.kind, vm=draft.vm, vm_id=draft.vm_id, message=draft.message, data=draft.data,
+        deployment=draft.deployment,
+    )  # fmt: skip
 
 
 def _apply(connection: sqlite3.Connection, change: Change) -> None:

@@ -152,6 +152,7 @@ class EventRow(Table):
     vm_id = TextField(index=True)
     message = TextField()
     data = TextField()
+    deployment = TextField(index=True, constraints=[SQL("DEFAULT ''")])
 
     class Meta:
         table_name = "events"

@@ -122,9 +122,9 @@ def object_record(row: Row) -> HostObject:
 
 def event_row(draft: EventDraft, time: str) -> Row:
     """Without `seq`, which the database gives."""
-    return (time, draft.kind, draft.vm, draft.vm_id, draft.message, _encode(draft.data))
+    return (time, draft.kind, draft.vm, draft.vm_id, draft.message, _encode(draft.data), draft.deployment)
 
 
 def event_record(row: Row) -> Event:
-    seq, time, kind, vm, vm_id, message, data = row
-    return Event(seq=seq, time=time, kind=kind, vm=vm, vm_id=vm_id, message=message, data=_decode(data))
+    seq, time, kind, vm, vm_id, message, data, deployment = row
+    return Event(seq=seq, time=time, kind=kind, vm=vm, vm_id=vm_id, message=message, data=_decode(data), deployment=deployment)

@@ -78,14 +78,20 @@ ADD_EVENT = _rendered(_insert(EventRow, EventRow.seq))
 DROP_EVENTS = _rendered(EventRow.delete().where(EventRow.seq <= 0))
 EVENT_RANGE = "SELECT (SELECT MIN(seq) FROM events), (SELECT seq FROM sqlite_sequence WHERE name = 'events')"
 """AUTOINCREMENT keeps the greatest number ever given in `sqlite_sequence`; null while there was none."""
+FIRST_SINCE = "SELECT MIN(seq) FROM (SELECT seq, time FROM events ORDER BY seq LIMIT ?) WHERE time >= ?"
+"""The oldest event that is not older than a time, among the oldest so many; null when all of those are. The clock may have been set
+back, so that older times follow; they go when what stands before them does."""
 
 
 @cache
-def events_query(*, vm: bool, kinds: int, newest_first: bool) -> str:
-    """Binds: `after` unless newest first, the VM's name and again as id when `vm`, then each of the kinds, then the limit."""
+def events_query(*, vm: bool, deployment: bool, kinds: int, newest_first: bool) -> str:
+    """Binds: `after` unless newest first, the VM's name and again as id when `vm`, the deployment's when `deployment`, then each of
+    the kinds, then the limit."""
     conditions: list[Any] = [] if newest_first else [EventRow.seq > 0]
     if vm:
         conditions.append((EventRow.vm == "") | (EventRow.vm_id == ""))
+    if deployment:
+        conditions.append(EventRow.deployment == "")
     if kinds:
         conditions.append(EventRow.kind.in_([""] * kinds))
     query = EventRow.select()

@@ -71,12 +71,16 @@ class SqliteStore:
     async def objects(self) -> tuple[HostObject, ...]:
         return await self._all(sql.ALL_OBJECTS, (), rows.object_record)
 
-    async def events(self, *, after: int, limit: int, vm: str = "", kinds: tuple[str, ...] = (), last: int = 0) -> tuple[Event, ...]:
+    async def events(
+        self, *, after: int, limit: int, vm: str = "", kinds: tuple[str, ...] = (), deployment: str = "", last: int = 0
+    ) -> tuple[Event, ...]:
         """`vm` is a name or an id. With `last`, the newest so many that match, oldest first; at most `limit` either way."""
-        query = sql.events_query(vm=bool(vm), kinds=len(kinds), newest_first=last > 0)
+        query = sql.events_query(vm=bool(vm), deployment=bool(deployment), kinds=len(kinds), newest_first=last > 0)
         values: list[Any] = [] if last > 0 else [after]
         if vm:
             values += [vm, vm]
+        if deployment:
+            values.append(deployment)
         values += [*kinds, min(last, limit) if last > 0 else limit]
         found = await self._all(query, tuple(values), rows.event_record)
         return found[::-1] if last > 0 else found
@@ -84,10 +88,10 @@ class SqliteStore:
     async def event_range(self) -> tuple[int, int]:
         return await self._do(self._reader, _event_range)
 
-    async def trim_events(self, *, keep: int) -> int:
+    async def trim_events(self, *, keep: int, since: str = "") -> int:
         gone = 0
         while True:
-            dropped, more = await self._do(self._writer, lambda connection: _drop_oldest(connection, keep))
+            dropped, more = await self._do(self._writer, lambda connection: _drop_oldest(connection, keep, since))
             gone += dropped
             if not more:
                 return gone
@@ -135,11 +139,18 @@ def _event_range(connection: sqlite3.Connection) -> tuple[int, int]:
     return oldest or 0, newest or 0
 
 
-def _drop_oldest(connection: sqlite3.Connection, keep: int) -> tuple[int, bool]:
-    """One step towards keeping the newest `keep`: how many went, and whether more must. Numbers have no gaps, so we can subtract."""
+def _drop_oldest(connection: sqlite3.Connection, keep: int, since: str) -> tuple[int, bool]:
+    """One step towards keeping the newest `keep`, and of those only what happened `since` then: how many went, and whether more may
+    have to. Numbers have no gaps, so we can subtract."""
     oldest, newest = _event_range(connection)
-    end = newest - keep
-    step = min(end, oldest + TRIM_STEP - 1)
-    if not oldest or step < oldest:
+    if not oldest:
         return 0, False
-    return connection.execute(sql.DROP_EVENTS, (step,)).rowcount, step < end
+    step = oldest + TRIM_STEP - 1
+    end = newest - keep
+    if since:
+        (kept,) = connection.execute(sql.FIRST_SINCE, (TRIM_STEP, since)).fetchone()
+        end = max(end, min(step, newest) if kept is None else kept - 1)
+    step = min(end, step)
+    if step < oldest:
+        return 0, False
+    return connection.execute(sql.DROP_EVENTS, (step,)).rowcount, step < newest

@@ -216,4 +216,6 @@ class Book:
         data: dict[str, Any] = {"status": record.state.value, "generation": record.generation, "boot": record.boot}
         if record.ip:
             data["ip"] = record.ip
-        return EventDraft(kind=kind, vm=record.name, vm_id=record.id, message=message or record.reason, data=data)
+        return EventDraft(
+            kind=kind, vm=record.name, vm_id=record.id, message=message or record.reason, data=data, deployment=record.deployment
+        )

@@ -180,4 +180,5 @@ def _event(record: VmRecord, config: ConfigRecord, fields: tuple[str, ...], by: 
         vm_id=record.id,
         message=f"config version {config.version} ({config.note}): {shown}",
         data={"version": config.version, "fields": list(fields[:MAX_FIELDS_TOLD]), "author": by.author, "origin": by.origin},
+        deployment=record.deployment,
     )

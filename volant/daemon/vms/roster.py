@@ -292,7 +292,7 @@ class Roster:
         return (
             PutConfig(book.config),
             *([PutLease(lease)] if lease else []),
-            EventDraft(kind="VM_CREATED", vm=record.name, vm_id=record.id, data={"plugin": record.plugin}),
+            EventDraft(kind="VM_CREATED", vm=record.name, vm_id=record.id, data={"plugin": record.plugin}, deployment=record.deployment),
         )
 
     async def _own(self, owner: Owner) -> None:

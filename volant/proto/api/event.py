@@ -27,6 +27,8 @@ class Event:
     vm_id: str
     message: str
     data: dict[str, Any]
+    deployment: str = ""
+    """Name of the deployment that it is about, or whose replica it is about."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +40,7 @@ class ListEvents:
     kinds: tuple[str, ...] = ()
     last: int = 0
     """When positive: the newest so many that match, whatever `after` says."""
+    deployment: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +58,7 @@ class FollowEvents:
     """Replay what came after this number first; empty: only what comes from now on."""
     vm: str = ""
     kinds: tuple[str, ...] = ()
+    deployment: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,13 +68,18 @@ class Selection:
     vm: str = ""
     """A VM's name or id."""
     kinds: tuple[str, ...] = ()
+    deployment: str = ""
 
     @property
     def everything(self) -> bool:
-        return not (self.vm or self.kinds)
+        return not (self.vm or self.kinds or self.deployment)
 
     def takes(self, event: Event) -> bool:
-        return (not self.vm or self.vm in (event.vm, event.vm_id)) and (not self.kinds or event.kind in self.kinds)
+        return (
+            (not self.vm or self.vm in (event.vm, event.vm_id))
+            and (not self.kinds or event.kind in self.kinds)
+            and (not self.deployment or self.deployment == event.deployment)
+        )
 
 
 LIST = NOUN.add(Method("event.list", ListEvents, Events, "list past events", faults=(errors.Lagged,), http=Http("GET", "/events")))

@@ -44,6 +44,7 @@ def configure_events(parser: Parser) -> None:
 def _configure(parser: Parser) -> None:
     add_output(parser)
     parser.add_argument("--vm", metavar="NAME", default="", help="only what is about this VM")
+    parser.add_argument("--deployment", metavar="NAME", default="", help="only what is about this deployment or one of its VMs")
     parser.add_argument(
         "--kind", metavar="KIND", action="append", default=[], help="only events of this kind, such as VM_READY; may be repeated"
     )
@@ -89,7 +90,7 @@ def run_follow(args: argparse.Namespace) -> int:
 
 
 def _selection(args: argparse.Namespace) -> dict[str, Any]:
-    return {"vm": args.vm, "kinds": [kind.upper() for kind in args.kind]}
+    return {"vm": args.vm, "deployment": args.deployment, "kinds": [kind.upper() for kind in args.kind]}
 
 
 def _write(style: Style, event: dict[str, Any]) -> None:
@@ -118,5 +119,8 @@ def _explaining_gaps() -> Iterator[None]:
     try:
         yield
     except Lagged as fault:
-        fault.hint = "`volant event list` shows what is kept; follow from its newest number with --since"
+        if "seen" in fault.data:
+            fault.hint = f"go on with --since {fault.data['seen']}: what was missed is replayed as long as it is kept"
+        else:
+            fault.hint = "`volant event list` shows what is kept; follow from its newest number with --since"
         raise

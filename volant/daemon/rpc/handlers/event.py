@@ -18,12 +18,14 @@ MAX_LIMIT = 1_000
 async def list_events(app: App, peer: Peer, asked: api.ListEvents) -> api.Events:
     if not 1 <= asked.limit <= MAX_LIMIT or asked.after < 0 or not 0 <= asked.last <= MAX_LIMIT:
         raise InvalidParams(f"limit must be 1 to {MAX_LIMIT}, last at most that, and after not negative", hint="read events in pages")
-    items = await app.store.events(after=asked.after, limit=asked.limit, vm=asked.vm, kinds=asked.kinds, last=asked.last)
+    items = await app.store.events(
+        after=asked.after, limit=asked.limit, vm=asked.vm, kinds=asked.kinds, deployment=asked.deployment, last=asked.last
+    )
     oldest, newest = await app.store.event_range()
     return api.Events(items, newest, oldest)
 
 
 @handles(api.FOLLOW)
 async def follow(app: App, peer: Peer, asked: api.FollowEvents, call: Call) -> Done:
-    await app.follow(call, after=asked.after, select=api.Selection(asked.vm, asked.kinds))
+    await app.follow(call, after=asked.after, select=api.Selection(asked.vm, asked.kinds, asked.deployment))
     return Done()
