@@ -105,4 +105,6 @@ class Orchestra:
         return self.host.guest(self.app.vms.get(name).id)
 
     async def kinds(self, vm: str = "web") -> list[str]:
-        return [event.kind for event in await self.app.store.events(after=0, limit=1_000, vm=vm)]
+        """What happened to a VM; what was asked, and how a start went in detail, is left out."""
+        details = ("VM_REQUEST", "VM_STEP", "VM_AGENT")
+        return [kind for event in await self.app.store.events(after=0, limit=1_000, vm=vm) if (kind := event.kind) not in details]

@@ -663,6 +663,12 @@ class ConsoleHolder(Protocol):
     def tail(self, lines: int = 20) -> str:
         """The newest lines, made harmless for a terminal."""
 
+    def end(self) -> int:
+        """Offset behind the newest byte, counted from the line's first one ever."""
+
+    def lines(self, start: int, end: int) -> tuple[str, ...]:
+        """The lines between two offsets as far as they are kept, made harmless for a terminal."""
+
     def read(self, *, history_bytes: int = ..., from_offset: int | None = None, follow: bool = True) -> ConsoleReader:
         """The newest `history_bytes` (or everything kept from `from_offset`), then, with `follow`, what is added, over all boots,
         until told to finish. Any number of readers, each at its own pace."""

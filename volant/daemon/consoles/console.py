@@ -98,6 +98,16 @@ class Console:
         data = self.log.read(max(start, end - TAIL_BYTES), TAIL_BYTES).data
         return "\n".join(harmless_lines(data)[-lines:]) if lines > 0 else ""
 
+    def end(self) -> int:
+        """See `ports.ConsoleHolder`."""
+        return self.log.span()[1]
+
+    def lines(self, start: int, end: int) -> tuple[str, ...]:
+        """See `ports.ConsoleHolder`. At most the last TAIL_BYTES of them."""
+        first = max(start, end - TAIL_BYTES)
+        chunk = self.log.read(first, max(end - first, 0))
+        return tuple(harmless_lines(chunk.data[: max(end - chunk.offset, 0)]))
+
     def close(self) -> None:
         """The VM is destroyed: readers end once they have read everything."""
         self._closed = True

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+from functools import partial
 from typing import Any, Protocol
 
 import trio
 
 from volant.daemon.host.nurseries import helpers
-from volant.daemon.ports import GuestLink, Vmm, VmRecord
+from volant.daemon.ports import EventDraft, GuestLink, Vmm, VmRecord
 from volant.daemon.vms.book import Book, Update
 from volant.daemon.vms.diagnosis import said
 from volant.daemon.vms.services import Services
@@ -30,6 +31,12 @@ HEED_S, HEED_MAX_S = 1.0, 10.0
 """Pause after each change of the record at the agent's word, which is a transaction and an event; it doubles while they go on. Of what
 the agent says meanwhile only the last counts."""
 
+MAX_WORDS = 4
+"""Answers and give-ups of its agent that are told of one boot; an agent that comes and goes is told as SYSTEM_AGENT_LOST."""
+
+MAX_TIMINGS = 10
+"""Steps of a boot whose times are kept; the agent knows seven."""
+
 ENTROPY_BYTES = 64
 """Seed for the guest's generator: twice the pool's 256 bits."""
 
@@ -39,7 +46,7 @@ class Listener(Protocol):
 
     @property
     def was_ready(self) -> bool: ...
-    async def become_ready(self) -> bool: ...
+    async def become_ready(self, word: EventDraft) -> bool: ...
     def give_up(self, fault: Fault) -> None: ...
 
 
@@ -50,6 +57,7 @@ class AgentWatch:
         self._services, self._book, self._listener = services, book, listener
         self.link: GuestLink | None = None
         """The attached link; None while there is none."""
+        self._words_left = MAX_WORDS
         self.met = False
         """The agent answered at least once."""
 
@@ -105,6 +113,10 @@ class AgentWatch:
         self.link = link
         self._book.wake()
         async with link.open(guest.WATCH, guest.Watch()) as call, helpers() as nursery:
+            if self._words_left > 0:
+                self._words_left -= 1
+                # Beside the conversation: what comes of it must not wait for a disk.
+                nursery.start_soon(partial(self._book.tell, "VM_AGENT", "the agent answers", phase="attached", version=said(link.version)))
             latest = _Latest()
             nursery.start_soon(self._heed_latest, latest)
             while (item := await call.next_item()) is not None:
@@ -125,21 +137,32 @@ class AgentWatch:
         """Make of the agent's word what it means for the VM; whether that changed the record."""
         match status.phase:
             case "ready":
-                return await self._listener.become_ready()
+                return await self._listener.become_ready(self._word(status))
             case "unhealthy":
-                return await self._not_ready(said(status.message) or "the health check fails")
+                return await self._not_ready(said(status.message) or "the health check fails", self._word(status))
             case "exited" | "failed" if not self._listener.was_ready:
                 text = said(status.message) or "the workload ended before it was ready"
+                if self._words_left > 0:
+                    self._words_left -= 1
+                    word = self._word(status)
+                    await self._book.tell(word.kind, word.message, **word.data)
                 self._listener.give_up(GuestFailed(text, hint="`volant vm logs` and the console show what it said"))
             case "exited" | "failed":
-                return await self._not_ready(said(status.message) or "the workload has ended")
+                return await self._not_ready(said(status.message) or "the workload has ended", self._word(status))
         return False
 
-    async def _not_ready(self, why: str) -> bool:
+    def _word(self, status: guest.GuestStatus) -> EventDraft:
+        """What the agent said, for the record."""
+        message = said(status.message)
+        steps = {said(step): at for step, at in list(status.timings.items())[:MAX_TIMINGS]}
+        data = {"phase": said(status.phase), **({"timings": steps} if steps else {})}
+        return self._book.draft("VM_AGENT", f"the agent says {said(status.phase)}" + (f": {message}" if message else ""), **data)
+
+    async def _not_ready(self, why: str, word: EventDraft) -> bool:
         def update(record: VmRecord) -> Update | None:
             known = (record.health, record.reason) == ("unhealthy", why)
             if record.state is VmState.READY or (record.state is VmState.RUNNING and self._listener.was_ready and not known):
-                return Update({"health": "unhealthy", "reason": why}, VmState.RUNNING)
+                return Update({"health": "unhealthy", "reason": why}, VmState.RUNNING, changes=(word,))
             return None
 
         return await self._book.insist(update)

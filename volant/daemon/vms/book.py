@@ -25,6 +25,9 @@ log = logging.getLogger("volant")
 STORE_AGAIN_S = 2.0
 """Between two tries to store what has happened on the host: a full disk is seldom freed sooner."""
 
+CONSOLE_LINES, CONSOLE_CHARS = 5, 160
+"""How many of the console's last lines the event of a failure keeps, and how much of each: events stay below a kilobyte."""
+
 
 class Journal:
     """The store and the hub as one: what is committed is told at once, and in order."""
@@ -54,10 +57,19 @@ class Update:
     """What travels in the same transaction."""
     config: ConfigRecord | None = None
     """The next version of the config; None leaves it."""
+    told: dict[str, Any] = field(default_factory=dict)
+    """What the event of the new state carries besides."""
 
 
 Decide = Callable[[VmRecord], Update | None]
 """From the record as it is stored to what it is to become; None leaves it. May raise what refuses the change."""
+
+
+def _why(error: dict[str, Any]) -> dict[str, Any]:
+    """What an event keeps of a fault: enough to explain it when the VM and its console are gone."""
+    console = str((error.get("data") or {}).get("console", "")).strip().splitlines()[-CONSOLE_LINES:]
+    found = {"code": error.get("code", ""), "hint": error.get("hint", ""), "console": [line[:CONSOLE_CHARS] for line in console]}
+    return {key: value for key, value in found.items() if value}
 
 
 class Book:
@@ -168,10 +180,14 @@ class Book:
                 self.gone = True
         self.wake()
 
-    async def tell(self, kind: str, message: str) -> None:
+    def draft(self, kind: str, message: str, **data: Any) -> EventDraft:
+        """An event about this VM, for a transaction; `data` is what it carries besides."""
+        return self._draft(self.record, kind, message, **data)
+
+    async def tell(self, kind: str, message: str, **data: Any) -> None:
         """An event about this VM without a change of its state. One that can't be stored is lost: no VM is worth less than its events."""
         try:
-            await self._journal.commit(self._draft(self.record, kind, message))
+            await self._journal.commit(self.draft(kind, message, **data))
         except (StoreFailed, HostShort) as fault:
             log.warning("VM %s: %s (%s; not stored: %s)", self.record.name, message, kind, fault.message)
 
@@ -203,7 +219,7 @@ class Book:
             changes = (PutConfig(wanted.config), *changes)
         record = replace(old, generation=old.generation + 1, **fields)
         if record.state is not old.state and record.state in EVENT_OF:
-            drafts.append(self._draft(record, EVENT_OF[record.state], wanted.message))
+            drafts.append(self._draft(record, EVENT_OF[record.state], wanted.message, **wanted.told))
         await self._journal.commit(PutVm(record), *changes, *drafts)
         self.record = record
         self.config = wanted.config or self.config
@@ -212,8 +228,10 @@ class Book:
         self._view = self._encoded = None
 
     @staticmethod
-    def _draft(record: VmRecord, kind: str, message: str) -> EventDraft:
-        data: dict[str, Any] = {"status": record.state.value, "generation": record.generation, "boot": record.boot}
+    def _draft(record: VmRecord, kind: str, message: str, **more: Any) -> EventDraft:
+        data: dict[str, Any] = {"status": record.state.value, "generation": record.generation, "boot": record.boot, **more}
+        if record.error is not None and record.state in (VmState.FAILED, VmState.CRASHED):
+            data |= _why(record.error)
         if record.ip:
             data["ip"] = record.ip
         return EventDraft(

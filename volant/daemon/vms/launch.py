@@ -15,6 +15,7 @@ from volant.daemon.vms.book import Book
 from volant.daemon.vms.ledger import Claim
 from volant.daemon.vms.plan import BootFiles, Places, launch_plan
 from volant.daemon.vms.services import Services
+from volant.daemon.vms.steps import LaunchStep, told
 from volant.proto.errors import HostShort, ImageFailed, NetworkFailed
 from volant.proto.specs.manifest_parse import parse_manifest
 from volant.proto.specs.states import BootMode, NetworkMode
@@ -29,16 +30,20 @@ async def launch(services: Services, book: Book, config: VmConfig, claim: Claim,
     if book.damage is not None:
         raise book.damage
     hypervisor = services.hypervisor(config.hypervisor)
-    facts = await hypervisor.facts()
-    check_memory(config.memory_mb, services.available_mib())
+    async with told(book, LaunchStep.HYPERVISOR):
+        facts = await hypervisor.facts()
+        check_memory(config.memory_mb, services.available_mib())
     where = services.places(book.record.id)
-    _make_folders(where, stack)
-    files = await _boot_files(services, book, config, facts, where)
-    address = await _settle_network(services, book, config)
-    tap = await _plug_in(services, book, config, claim, stack)
+    async with told(book, LaunchStep.FILES):
+        _make_folders(where, stack)
+        files = await _boot_files(services, book, config, facts, where)
+    async with told(book, LaunchStep.NETWORK):
+        address = await _settle_network(services, book, config)
+        tap = await _plug_in(services, book, config, claim, stack)
     manifest = parse_manifest(book.plugin.manifest).manifest
     plan = launch_plan(book.record, config, where=where, facts=facts, files=files, manifest=manifest, address=address)
-    return await _spawn(hypervisor, plan, claim, stack, tap)
+    async with told(book, LaunchStep.VMM):
+        return await _spawn(hypervisor, plan, claim, stack, tap)
 
 
 async def _spawn(hypervisor: Hypervisor, plan: LaunchPlan, claim: Claim, stack: AsyncExitStack, tap: int | None) -> Vmm:

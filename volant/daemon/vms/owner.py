@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
+from typing import Any
 
 import trio
 
-from volant.daemon.ports import DropLease, DropObject, DropVm, HostObject, NetPort, VmRecord
+from volant.daemon.ports import Asker, DropLease, DropObject, DropVm, HostObject, NetPort, VmRecord
 from volant.daemon.vms.book import Book, Update
 from volant.daemon.vms.launch import remove_folder
 from volant.daemon.vms.ledger import FILES, is_absent
@@ -17,7 +18,7 @@ from volant.daemon.vms.requests import Ask, Verdict, decide
 from volant.daemon.vms.services import Services
 from volant.daemon.vms.session import Session
 from volant.daemon.vms.stopping import StopOrder
-from volant.proto.errors import Failed, Fault, Internal, LaunchFailed, NoSuchVm
+from volant.proto.errors import Denied, Failed, Fault, Internal, LaunchFailed, NoSuchVm
 from volant.proto.plain import from_plain
 from volant.proto.specs.states import VmState, WaitFor, Wanted
 from volant.proto.specs.vmconfig import VmConfig
@@ -31,6 +32,10 @@ ADOPTED_GRACE_S = 10.0
 """For a guest whose stop an earlier daemon began: that one's grace is not known any more."""
 
 
+NOBODY = Asker("volantd")
+"""Who asks what nobody asked."""
+
+
 @dataclass(frozen=True, slots=True)
 class Request:
     """What somebody asks of the VM."""
@@ -38,6 +43,7 @@ class Request:
     ask: Ask
     grace_s: float = 10.0
     force: bool = False
+    by: Asker = NOBODY
 
 
 class Owner:
@@ -48,6 +54,8 @@ class Owner:
         self.session: Session | None = None
         self._order: StopOrder | None = None
         """What somebody asked while something ran that no session drives yet."""
+        self._denied: tuple[Ask, str, int] | None = None
+        """The refusal that was told last."""
 
     @property
     def _config(self) -> VmConfig:
@@ -83,16 +91,31 @@ class Owner:
                 self._services.hypervisor(self._config.hypervisor)
             verdict = decide(request.ask, name=record.name, state=record.state, wanted=record.wanted, force=request.force)
             session = self.session
+            told = (self.book.draft("VM_REQUEST", f"{request.ask} asked by {request.by}", **_asked(request, "taken")),)
+            if verdict.taken and verdict.wanted is record.wanted and verdict.state is None and request.ask is Ask.RESTART:
+                return Update(changes=told)
             if not verdict.taken or (verdict.wanted is record.wanted and verdict.state is None):
                 return None
             fields = {"wanted": verdict.wanted, "wanted_generation": record.wanted_generation + 1, "reason": "", "error": None}
-            return Update(fields, verdict.state)
+            return Update(fields, verdict.state, changes=told)
 
-        await self.book.decide(update)
+        try:
+            await self.book.decide(update)
+        except Denied as denied:
+            await self.tell_denied(request, denied)
+            raise
         assert verdict is not None
         if verdict.stops:
             self._end(session, StopOrder(grace_s=request.grace_s, force=request.force))
         self.book.wake()
+
+    async def tell_denied(self, request: Request, fault: Fault) -> None:
+        """Record a refusal; of one that is repeated while nothing changes, the first counts."""
+        seen = (request.ask, request.by.author, self.book.record.generation)
+        if seen != self._denied:
+            self._denied = seen
+            message = f"{request.ask} asked by {request.by}, denied: {fault.message}"
+            await self.book.tell("VM_REQUEST", message, **_asked(request, "denied"), code=fault.code)
 
     def _end(self, session: Session | None, order: StopOrder) -> None:
         """Let the session that ran when somebody asked end; one that began since then is not meant."""
@@ -164,7 +187,7 @@ class Owner:
         session.take_config(self._config)
         cleared = {"reason": "", "error": None, "ready_ms": 0, "ready_at": "", "started_at": "", "stopped_at": ""}
         fields = {"boot": record.boot + 1, "booted_config": self.book.config.version, **cleared}
-        return Update(fields, VmState.STARTING, changes=session.rows())
+        return Update(fields, VmState.STARTING, changes=session.rows(), told={"console": session.console.end()})
 
     def _order_anew(self, session: Session) -> None:
         """Give an adopted VM the order that nobody carried out, or that an earlier daemon was carrying out."""
@@ -233,6 +256,11 @@ class Owner:
         if self.book.record.reason != obstacle.message:
             await self.book.insist(lambda _: Update({"reason": obstacle.message}))
         await trio.sleep(AGAIN_S)
+
+
+def _asked(request: Request, verdict: str) -> dict[str, Any]:
+    data = {"ask": request.ask.value, "verdict": verdict, "author": request.by.author, "origin": request.by.origin}
+    return data | ({"force": True} if request.force else {})
 
 
 def _is_next(step: Step, record: VmRecord) -> bool:

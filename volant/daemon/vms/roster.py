@@ -33,7 +33,7 @@ from volant.daemon.vms.services import Services
 from volant.daemon.vms.views import actions, matching
 from volant.proto.api import guest
 from volant.proto.api.vm import Action, CallVm, CreateVm, DeleteVm, ListVms, RestartVm, StartVm, StopVm, VmView, WaitVm
-from volant.proto.errors import InvalidParams, NameTaken, NoSuchVm, Timeout
+from volant.proto.errors import HostShort, InvalidParams, NameTaken, NoSuchVm, Timeout
 from volant.proto.plain import to_plain
 from volant.proto.specs.manifest_parse import parse_manifest
 from volant.proto.specs.names import check_name
@@ -195,36 +195,41 @@ class Roster:
             await self._within(asked.timeout_ms, owner, asked.wait, boot=1 if asked.start and asked.wait is not WaitFor.STOPPED else None)
         return owner.book.view
 
-    async def start(self, asked: StartVm) -> VmView:
+    async def start(self, asked: StartVm, *, by: Asker | None = None) -> VmView:
         owner = self.owner(asked.name)
         record = owner.book.record
+        wish = Request(Ask.START, by=_asker(record, by))
         if not record.state.is_live:
-            check_memory(owner.book.config.config["memory_mb"], self._services.available_mib())
-        await owner.request(Request(Ask.START))
+            try:
+                check_memory(owner.book.config.config["memory_mb"], self._services.available_mib())
+            except HostShort as short:
+                await owner.tell_denied(wish, short)
+                raise
+        await owner.request(wish)
         if asked.wait is not None:
             await self._within(asked.timeout_ms, owner, asked.wait)
         return owner.book.view
 
-    async def stop(self, asked: StopVm) -> VmView:
+    async def stop(self, asked: StopVm, *, by: Asker | None = None) -> VmView:
         owner = self.owner(asked.name)
         boot = owner.book.record.boot
-        await owner.request(Request(Ask.STOP, grace_s=asked.grace_ms / 1000, force=asked.force))
+        await owner.request(Request(Ask.STOP, asked.grace_ms / 1000, asked.force, _asker(owner.book.record, by)))
         if asked.wait:
             await self._within(asked.timeout_ms, owner, WaitFor.STOPPED, boot=boot)
         return owner.book.view
 
-    async def restart(self, asked: RestartVm) -> VmView:
+    async def restart(self, asked: RestartVm, *, by: Asker | None = None) -> VmView:
         owner = self.owner(asked.name)
         boot = owner.book.record.boot + 1
-        await owner.request(Request(Ask.RESTART, grace_s=asked.grace_ms / 1000, force=asked.force))
+        await owner.request(Request(Ask.RESTART, asked.grace_ms / 1000, asked.force, _asker(owner.book.record, by)))
         if asked.wait is not None:
             await self._within(asked.timeout_ms, owner, asked.wait, boot=boot)
         return owner.book.view
 
-    async def delete(self, asked: DeleteVm) -> str:
+    async def delete(self, asked: DeleteVm, *, by: Asker | None = None) -> str:
         """Returns what whoever deleted it should know."""
         owner = self.owner(asked.name)
-        await owner.request(Request(Ask.DELETE, force=asked.force))
+        await owner.request(Request(Ask.DELETE, force=asked.force, by=_asker(owner.book.record, by)))
         await self._within(asked.timeout_ms, owner, WaitFor.DELETED)
         deployment = owner.book.record.deployment
         if not deployment:
@@ -288,14 +293,20 @@ class Roster:
 
     def _first_rows(self, book: Book, lease: Lease | None) -> tuple[Change, ...]:
         """What is stored beside the new VM's record."""
-        record = book.record
+        record, by = book.record, Asker(book.config.author, book.config.origin)
+        created = {"plugin": record.plugin, "version": record.plugin_version, "author": by.author, "origin": by.origin}
         return (
             PutConfig(book.config),
             *([PutLease(lease)] if lease else []),
-            EventDraft(kind="VM_CREATED", vm=record.name, vm_id=record.id, data={"plugin": record.plugin}, deployment=record.deployment),
+            EventDraft(kind="VM_CREATED", vm=record.name, vm_id=record.id, data=created, deployment=record.deployment),
         )
 
     async def _own(self, owner: Owner) -> None:
         await owner.run()
         if self._owners.get(owner.book.record.name) is owner:
             del self._owners[owner.book.record.name]
+
+
+def _asker(record: VmRecord, by: Asker | None) -> Asker:
+    """Who wants it; where nobody says so, it is what looks after the VM."""
+    return by or Asker(f"deployment:{record.deployment}" if record.deployment else "volantd")

@@ -15,7 +15,7 @@ from typing import Any
 import trio
 
 from volant.daemon.host.nurseries import helpers
-from volant.daemon.ports import ConsoleHolder, ExitReport, GuestLink, HostObject, PutObject, Vmm, VmRecord
+from volant.daemon.ports import ConsoleHolder, EventDraft, ExitReport, GuestLink, HostObject, PutObject, Vmm, VmRecord
 from volant.daemon.vms.agent import AgentWatch
 from volant.daemon.vms.book import Book, Update
 from volant.daemon.vms.diagnosis import launch_fault, panicked
@@ -24,6 +24,7 @@ from volant.daemon.vms.ledger import Claim, launch_objects
 from volant.daemon.vms.lifecycle import Ending, ending
 from volant.daemon.vms.plan import adoption_plan
 from volant.daemon.vms.services import Services
+from volant.daemon.vms.steps import LaunchStep, told
 from volant.daemon.vms.stopping import StopOrder, stop_guest
 from volant.proto.errors import ConnectionLost, Fault, HostShort, NetworkFailed, StoreFailed, SubnetTaken, Timeout
 from volant.proto.specs.states import NetworkMode, VmState
@@ -98,8 +99,8 @@ class Session:
         self._ordered.set()
         self._bringing_up.cancel()
 
-    async def become_ready(self) -> bool:
-        """The agent said ready; the first time in a boot ends the start. Whether that changed the record."""
+    async def become_ready(self, word: EventDraft) -> bool:
+        """The agent said ready; the first time in a boot ends the start. `word` tells of it. Whether that changed the record."""
         first = not self._was_ready
         self._was_ready = True
         self._let_next_boot()
@@ -111,7 +112,7 @@ class Session:
             fields: dict[str, Any] = {"health": "healthy", "reason": ""}
             if first and not record.ready_at:
                 fields |= {"ready_at": self._services.now(), "ready_ms": took_ms}
-            return Update(fields, VmState.READY)
+            return Update(fields, VmState.READY, changes=(word,))
 
         return await self._book.insist(update)
 
@@ -164,7 +165,8 @@ class Session:
         book = self._book
         vmm: Vmm | None = None
         with self._bringing_up:
-            await self._take_place()
+            async with told(book, LaunchStep.TURN):
+                await self._take_place()
             self._started = trio.current_time()
             vmm = await launch(self._services, book, self._config, claim, stack)
         if vmm is None:

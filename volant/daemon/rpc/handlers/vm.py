@@ -33,22 +33,22 @@ def get(app: App, peer: Peer, asked: api.VmName) -> api.VmView:
 
 @handles(api.START)
 async def start(app: App, peer: Peer, asked: api.StartVm) -> api.VmView:
-    return await app.vms.start(asked)
+    return await app.vms.start(asked, by=asker(peer))
 
 
 @handles(api.STOP)
 async def stop(app: App, peer: Peer, asked: api.StopVm) -> api.VmView:
-    return await app.vms.stop(asked)
+    return await app.vms.stop(asked, by=asker(peer))
 
 
 @handles(api.RESTART)
 async def restart(app: App, peer: Peer, asked: api.RestartVm) -> api.VmView:
-    return await app.vms.restart(asked)
+    return await app.vms.restart(asked, by=asker(peer))
 
 
 @handles(api.DELETE)
 async def delete(app: App, peer: Peer, asked: api.DeleteVm) -> api.Done:
-    return api.Done(asked.name, note=await app.vms.delete(asked))
+    return api.Done(asked.name, note=await app.vms.delete(asked, by=asker(peer)))
 
 
 @handles(api.WAIT)
