@@ -98,7 +98,7 @@ class World:
     async def _take_name(self, index: int) -> None:
         name = f"web-{index}"
         if name not in self.stage.fleet.names() and self.stage.fleet.refusal is None:
-            await self.stage.fleet.create(CreateVm(name=name, plugin="hello", version="1.0.0"), author="a stranger")
+            await self.stage.fleet.create(CreateVm(name=name, plugin="hello", version="2.0.0"), author="a stranger")
             self.strangers[name] = self.stage.fleet.vm(name).id
 
     async def _free_name(self, index: int) -> None:

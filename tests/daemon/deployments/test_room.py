@@ -363,3 +363,10 @@ async def test_names_lead_to_one_deployment(autojump_clock: MockClock, stage: St
         await stage.room.scale(ScaleDeployment(name="api", replicas=1), SOMEBODY)
     assert [view.name for view in stage.room.find(ListDeployments(text="HELLO"))] == ["web", "web-1"]
     assert [view.name for view in stage.room.find(ListDeployments(text="b-1"))] == ["web-1"]
+
+
+async def test_a_wait_without_patience_is_told_how_far_it_is_at_once(autojump_clock: MockClock, stage: Stage) -> None:
+    with pytest.raises(Timeout, match="is progressing"):
+        await stage.create(timeout_ms=-5)
+    with pytest.raises(Timeout, match="was not gone"):
+        await stage.room.delete(DeleteDeployment(name="web", timeout_ms=-5), SOMEBODY)

@@ -110,7 +110,7 @@ class Controller:
 
     async def wait_complete(self, timeout_ms: int) -> None:
         """Timeout says how far it is; NoSuchDeployment when it is deleted meanwhile."""
-        with trio.move_on_after(timeout_ms / 1000):
+        with trio.move_on_after(max(timeout_ms, 0) / 1000):
             while not self.is_complete:
                 if self.gone:
                     raise NoSuchDeployment(self.record.name)

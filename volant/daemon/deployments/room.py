@@ -174,7 +174,7 @@ class Deployments:
                 controller.take(record, controller.revisions)
         if not asked.wait:
             return
-        with trio.move_on_after(asked.timeout_ms / 1000):
+        with trio.move_on_after(max(asked.timeout_ms, 0) / 1000):
             while not controller.gone:
                 await controller.wait_changed()
             return

@@ -83,9 +83,9 @@ class Revision:
     """How it came about, as `created`, `updated` or `undone to 3`."""
     created_at: str
     author: str
-    """As `uid:0`."""
+    """As `uid:0(root)`."""
     origin: str
-    """As `pid 4711`."""
+    """As `pid 4711 (volant)`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from contextlib import aclosing
 
-from volant.daemon.ports import Asker
 from volant.daemon.rpc.app import App
 from volant.daemon.rpc.calls import Call
-from volant.daemon.rpc.peer import Peer
+from volant.daemon.rpc.peer import Peer, asker
 from volant.daemon.rpc.registry import Encoded, handles
 from volant.proto import cbor
 from volant.proto.api import deployment as api
@@ -21,7 +20,7 @@ MAX_PAGE_BYTES = 2 * 1024 * 1024
 
 @handles(api.CREATE)
 async def create(app: App, peer: Peer, asked: api.CreateDeployment) -> api.DeploymentView:
-    return await app.deployments.create(asked, _asker(peer))
+    return await app.deployments.create(asked, asker(peer))
 
 
 @handles(api.LIST)
@@ -48,33 +47,33 @@ def get(app: App, peer: Peer, asked: api.DeploymentName) -> api.DeploymentView:
 
 @handles(api.SCALE)
 async def scale(app: App, peer: Peer, asked: api.ScaleDeployment) -> api.DeploymentView:
-    return await app.deployments.scale(asked, _asker(peer))
+    return await app.deployments.scale(asked, asker(peer))
 
 
 @handles(api.UPDATE)
 async def update(app: App, peer: Peer, asked: api.UpdateDeployment) -> api.DeploymentView:
-    return await app.deployments.update(asked, _asker(peer))
+    return await app.deployments.update(asked, asker(peer))
 
 
 @handles(api.DELETE)
 async def delete(app: App, peer: Peer, asked: api.DeleteDeployment) -> Done:
-    await app.deployments.delete(asked, _asker(peer))
+    await app.deployments.delete(asked, asker(peer))
     return Done(asked.name)
 
 
 @handles(api.PAUSE)
 async def pause(app: App, peer: Peer, asked: api.DeploymentName) -> api.DeploymentView:
-    return await app.deployments.pause(asked, _asker(peer))
+    return await app.deployments.pause(asked, asker(peer))
 
 
 @handles(api.RESUME)
 async def resume(app: App, peer: Peer, asked: api.ResumeDeployment) -> api.DeploymentView:
-    return await app.deployments.resume(asked, _asker(peer))
+    return await app.deployments.resume(asked, asker(peer))
 
 
 @handles(api.UNDO)
 async def undo(app: App, peer: Peer, asked: api.UndoDeployment) -> api.DeploymentView:
-    return await app.deployments.undo(asked, _asker(peer))
+    return await app.deployments.undo(asked, asker(peer))
 
 
 @handles(api.STATUS)
@@ -88,7 +87,3 @@ async def status(app: App, peer: Peer, asked: api.StatusDeployment, call: Call) 
 @handles(api.HISTORY)
 def history(app: App, peer: Peer, asked: api.DeploymentName) -> api.Revisions:
     return api.Revisions(app.deployments.history(asked.name))
-
-
-def _asker(peer: Peer) -> Asker:
-    return Asker(str(peer), f"pid {peer.pid}")
