@@ -45,6 +45,7 @@ from volant.daemon.store.lock import state_lock
 from volant.daemon.store.store import open_store
 from volant.daemon.vms.book import Journal
 from volant.daemon.vms.configs import Configs
+from volant.daemon.vms.explaining import Explainer
 from volant.daemon.vms.inspection import Inspector
 from volant.daemon.vms.roster import Roster
 from volant.daemon.vms.services import Services
@@ -133,6 +134,7 @@ class Daemon:
             vms=roster,
             configs=Configs(services, roster.owner, defaults),
             inspector=Inspector(services, roster.records),
+            explainer=Explainer(store, roster.records, roster.console),
             plugins=plugins,
             deployments=deployments,
             store=store,

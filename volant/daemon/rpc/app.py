@@ -26,6 +26,7 @@ from volant.proto.api.plugin import InstallPlugin, InstallProgress, ListPlugins,
 from volant.proto.api.system import AskLedger, LedgerView, SystemInfo
 from volant.proto.api.vm import Action, CallVm, CreateVm, DeleteVm, ListVms, RestartVm, StartVm, StopVm, VmName, VmView, WaitVm
 from volant.proto.api.vm_config import ConfigDiff, ConfigHistory, DiffConfig, GetConfig, PatchVm, RollbackConfig, VmConfigView
+from volant.proto.api.vm_explain import ExplainVm, Timeline
 
 
 class Page(Protocol):
@@ -75,6 +76,12 @@ class Inspector(Protocol):
     async def ledger(self, asked: AskLedger) -> LedgerView: ...
 
 
+class Explainer(Protocol):
+    """What became of VMs, and why."""
+
+    async def explain(self, asked: ExplainVm) -> Timeline: ...
+
+
 class DeploymentRoom(Protocol):
     """The deployments."""
 
@@ -115,6 +122,7 @@ class App:
     vms: Vms
     configs: ConfigRoom
     inspector: Inspector
+    explainer: Explainer
     plugins: PluginRoom
     deployments: DeploymentRoom
     store: Store

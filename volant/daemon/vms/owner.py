@@ -187,7 +187,7 @@ class Owner:
         session.take_config(self._config)
         cleared = {"reason": "", "error": None, "ready_ms": 0, "ready_at": "", "started_at": "", "stopped_at": ""}
         fields = {"boot": record.boot + 1, "booted_config": self.book.config.version, **cleared}
-        return Update(fields, VmState.STARTING, changes=session.rows(), told={"console": session.console.end()})
+        return Update(fields, VmState.STARTING, record.reason, changes=session.rows(), told={"console": session.console.end()})
 
     def _order_anew(self, session: Session) -> None:
         """Give an adopted VM the order that nobody carried out, or that an earlier daemon was carrying out."""

@@ -1,4 +1,4 @@
-"""Handlers of the `vm` noun that are about configs: convert and forward."""
+"""Handlers of the `vm` noun about a VM's config and its history: convert and forward."""
 
 from __future__ import annotations
 
@@ -7,6 +7,12 @@ from volant.daemon.rpc.peer import Peer, asker
 from volant.daemon.rpc.registry import handles
 from volant.proto.api import vm_config as api
 from volant.proto.api.vm import VmName
+from volant.proto.api.vm_explain import EXPLAIN, ExplainVm, Timeline
+
+
+@handles(EXPLAIN)
+async def explain(app: App, peer: Peer, asked: ExplainVm) -> Timeline:
+    return await app.explainer.explain(asked)
 
 
 @handles(api.CONFIG)
