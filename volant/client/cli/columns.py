@@ -135,5 +135,63 @@ ACTION = [
     Column("DESCRIPTION", "description", flexible=True, keep=2),
 ]
 
+CONFIG_VERSION = [
+    Column("VERSION", "version", right=True),
+    Column("NOTE", "note"),
+    Column("CHANGES", "changes", show=lambda record: ", ".join(record["changes"]), raw=lambda record: ",".join(record["changes"]),
+           flexible=True, keep=4),
+    Column("AGE", "created_at", show=_age("created_at"), right=True, keep=3),
+    Column("AUTHOR", "author", keep=2),
+    Column("ORIGIN", "origin", flexible=True, keep=1),
+]  # fmt: skip
+
+
+def _value(key: str) -> Any:
+    """Text as it is, nothing as a dash, anything else as JSON."""
+
+    def show(record: dict[str, Any]) -> str:
+        import json
+
+        value = record[key]
+        return "-" if value is None else value if isinstance(value, str) else json.dumps(value)
+
+    return show
+
+
+DIFFERENCE = [
+    Column("FIELD", "field"),
+    Column("OLD", "old", show=_value("old"), flexible=True),
+    Column("NEW", "new", show=_value("new"), flexible=True),
+]
+
+_STANDING_PAINT = {"ok": "32", "missing": "31", "unowned": "31"}
+
+LEDGER = [
+    Column("KIND", "kind"),
+    Column("NAME", "name", flexible=True),
+    Column("VM", "vm", flexible=True),
+    Column(
+        "STANDING", "standing", show=lambda record: str(record.get("standing") or "-"), paint=lambda word: _STANDING_PAINT.get(word, "")
+    ),
+    Column("DETAIL", "detail", flexible=True, keep=1, sparse=True),
+    Column("VM-ID", "vm_id", wide=True),
+]
+
+
+def _delta(record: dict[str, Any]) -> str:
+    return "" if record["delta_ms"] is None else f"+{human.duration(record['delta_ms'] / 1000)}"
+
+
+TIMELINE = [
+    Column("TIME", "time", show=lambda record: str(record.get("time") or "")[11:23]),
+    Column("DELTA", "delta_ms", show=_delta, right=True),
+    Column("SOURCE", "source", keep=2),
+    Column("WHAT", "text", flexible=True),
+    Column("SEQ", "seq", show=lambda record: str(record.get("seq") or ""), right=True, wide=True),
+    Column("CAUSE", "caused_by", show=lambda record: str(record.get("caused_by") or ""), right=True, wide=True),
+    Column("BOOT", "boot", right=True, wide=True),
+    Column("KIND", "kind", wide=True),
+]
+
 FACT = [Column("FIELD", "field"), Column("VALUE", "value")]
 """One object as lines of a name and its value."""

@@ -35,6 +35,12 @@ TREE: dict[str, dict[str, Verb]] = {
         "console": Verb("console", "console", "open the serial console"),
         "call": Verb("call", "call", "call an action of a VM's workload"),
         "actions": Verb("call", "actions", "list a VM's actions"),
+        "config": Verb("config", "config", "show a VM's config"),
+        "set": Verb("config", "set", "change VMs' configs"),
+        "history": Verb("config", "history", "the versions of a VM's config: who, when, from where"),
+        "diff": Verb("config", "diff", "compare two versions of a VM's config"),
+        "rollback": Verb("config", "rollback", "go back to an earlier version of a VM's config"),
+        "explain": Verb("explain", "explain", "tell what became of a VM and why"),
     },
     "plugin": {
         "install": Verb("plugin_install", "install", "install a plugin from its manifest"),
@@ -64,6 +70,7 @@ TREE: dict[str, dict[str, Verb]] = {
     "system": {
         "info": Verb("system", "info", "what the daemon is and has"),
         "ping": Verb("system", "ping", "see whether the daemon answers"),
+        "ledger": Verb("ledger", "ledger", "list every host object and its owner, and compare with the host"),
     },
 }
 
@@ -88,6 +95,8 @@ SHORT_FORMS: dict[str, tuple[str, str, Verb]] = {
     "logs": ("vm", "logs", TREE["vm"]["logs"]),
     "console": ("vm", "console", TREE["vm"]["console"]),
     "wait": ("vm", "wait", TREE["vm"]["wait"]),
+    "explain": ("vm", "explain", TREE["vm"]["explain"]),
+    "ledger": ("system", "ledger", TREE["system"]["ledger"]),
     "events": ("event", "list", Verb("event", "events", "past events, or (--follow) events as they happen")),
 }
 
@@ -165,8 +174,8 @@ def _help_for(words: list[str]) -> Chosen:
 
 
 def _without_noun(word: str, rest: list[str]) -> list[str]:
-    """`volant wait vm NAME` is `volant vm wait NAME`."""
-    return rest[1:] if word == "wait" and rest[:1] in (["vm"], ["vms"]) else rest
+    """`volant wait vm NAME` is `volant vm wait NAME`, and so with `explain`."""
+    return rest[1:] if word in ("wait", "explain") and rest[:1] in (["vm"], ["vms"]) else rest
 
 
 def _unknown(what: str, word: str, choices: list[str], otherwise: str) -> Usage:

@@ -117,6 +117,13 @@ def _show(style: Style, record: dict[str, Any]) -> None:
         output.write_facts(style, record, facts(record))
 
 
+def _config(record: dict[str, Any]) -> str:
+    """The version of the VM's config, and what of it waits."""
+    waiting = ", ".join(record.get("pending_changes") or ())
+    version = record.get("config_version") or 1
+    return f"version {version}" + (f"; {waiting} from the next start on" if waiting else "") if version > 1 or waiting else ""
+
+
 def facts(record: dict[str, Any]) -> list[tuple[str, str]]:
     """One VM as lines for a person; what it doesn't have is left out."""
     ready_ms = int(record.get("ready_ms") or 0)
@@ -139,6 +146,7 @@ def facts(record: dict[str, Any]) -> list[tuple[str, str]]:
             ),
         ),
         ("health", str(record.get("health") or "")),
+        ("config", _config(record)),
         ("hypervisor", f"{record.get('hypervisor') or ''} {record.get('accel') or ''}".strip()),
         ("pid", str(record.get("pid") or "")),
         ("boot", str(record.get("boot") or "")),
