@@ -6,6 +6,7 @@ import argparse
 import gc
 import logging
 import os
+import resource
 import signal
 import socket
 import stat
@@ -34,6 +35,10 @@ GC_THRESHOLDS = (50_000, 20, 20)
 
 _LONGEST_VM_SOCKET = "/vms/0123456789ab/console.sock"
 """The longest path of a socket below the runtime folder."""
+
+MAX_DESCRIPTORS = 65_536
+"""Descriptors to ask for where the host allows them, as the systemd unit does: some ten for each VM, one for each client. Many hosts
+give 1,024 unasked, which a thousand followers of events use up."""
 
 STATUS_EVERY_S = 5.0
 """How often the service manager is told a new status: `systemctl status` is read by people."""
@@ -74,6 +79,7 @@ def _serve(settings: Settings, environ: MutableMapping[str, str]) -> None:
         config = replace(config, socket=Path(passed.getsockname()))
     check_paths(config)
     prepare_folders(config)
+    allow_descriptors()
     trio.run(_until_signalled, config, passed, manager)
 
 
@@ -119,6 +125,14 @@ def prepare_folders(config: Config) -> None:
             f"{config.runtime_dir} is not a folder of uid {os.geteuid()} that nobody else can write",
             hint="remove it, or choose another with --runtime-dir",
         )
+
+
+def allow_descriptors() -> None:
+    """Raise this process's limit of open files as far as it may, up to MAX_DESCRIPTORS."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = MAX_DESCRIPTORS if hard == resource.RLIM_INFINITY else min(MAX_DESCRIPTORS, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def _unusable(folder: Path, why: str) -> Failed:
