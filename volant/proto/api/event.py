@@ -14,9 +14,7 @@ NOUN = Noun("event")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Event:
-    """Something that happened. `kind` is VM_CREATED, VM_STARTING, VM_RUNNING, VM_READY, VM_STOPPING, VM_STOPPED, VM_CRASHED,
-    VM_FAILED, VM_PAUSED, VM_RESUMED, VM_DELETED, VM_LOG, PLUGIN_INSTALLED, PLUGIN_ENABLED, PLUGIN_DISABLED, PLUGIN_REMOVED or
-    a SYSTEM_ kind."""
+    """Something that happened. `kind` begins with what it is about: VM_, DEPLOYMENT_, PLUGIN_ or SYSTEM_; docs/events.md lists them all."""
 
     seq: int
     """Grows by one an event, over restarts of the daemon too."""
