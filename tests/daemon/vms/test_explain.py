@@ -72,6 +72,11 @@ async def test_a_failed_start_tells_step_code_and_hint(orchestra: Orchestra) -> 
         assert step.text.startswith("start the VMM failed: QEMU says no [")
         assert failed.caused_by == step.seq
         assert hint.text == "ask QEMU" and (hint.seq, hint.time) == (0, "")
+        orchestra.host.behaviour = Behaviour()
+        await app.vms.start(StartVm(name="web", wait=WaitFor.READY), by=ANNA)
+        again = await app.explainer.explain(ExplainVm(name="web"))
+        assert text_of(again, "VM_REQUEST") == ["start asked by uid:1000(anna), pid 4711 (volant)"]
+        assert ("VM_STARTING", "VM_REQUEST") in causes(again)
 
 
 async def test_a_panic_is_explained_also_when_the_vm_is_gone(orchestra: Orchestra) -> None:

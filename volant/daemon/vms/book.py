@@ -219,7 +219,8 @@ class Book:
             changes = (PutConfig(wanted.config), *changes)
         record = replace(old, generation=old.generation + 1, **fields)
         if record.state is not old.state and record.state in EVENT_OF:
-            drafts.append(self._draft(record, EVENT_OF[record.state], wanted.message, **wanted.told))
+            why = _why(record.error) if record.error is not None else {}
+            drafts.append(self._draft(record, EVENT_OF[record.state], wanted.message, **wanted.told, **why))
         await self._journal.commit(PutVm(record), *changes, *drafts)
         self.record = record
         self.config = wanted.config or self.config
@@ -230,8 +231,6 @@ class Book:
     @staticmethod
     def _draft(record: VmRecord, kind: str, message: str, **more: Any) -> EventDraft:
         data: dict[str, Any] = {"status": record.state.value, "generation": record.generation, "boot": record.boot, **more}
-        if record.error is not None and record.state in (VmState.FAILED, VmState.CRASHED):
-            data |= _why(record.error)
         if record.ip:
             data["ip"] = record.ip
         return EventDraft(

@@ -1,0 +1,66 @@
+"""The ledger, a config's change and `explain` with real guests on real taps, over a killed daemon."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.netns import new_netns
+from tests.rig import Rig, rig
+
+pytestmark = [pytest.mark.vm, pytest.mark.root]
+
+EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "hello"
+
+
+@pytest.fixture(scope="module")
+def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
+    """A daemon with the example on a read-only root, so that a VM has two disks."""
+    folder = tmp_path_factory.mktemp("hello")
+    subprocess.run([sys.executable, str(EXAMPLE / "build"), str(folder)], check=True, capture_output=True)
+    with new_netns() as namespace, rig(netns=namespace) as made:
+        made.start()
+        made.volant("plugin", "install", str(folder / "plugin-squashfs.json"))
+        yield made
+
+
+def standings(host: Rig) -> dict[str, list[str]]:
+    """How often each kind of object occurs in the ledger, all of which have to be as the host has them."""
+    found: dict[str, list[str]] = {}
+    for item in json.loads(host.volant("ledger", "--check", "-o", "json").stdout)["items"]:
+        found.setdefault(item["kind"], []).append(item["standing"])
+    return found
+
+
+def test_ledger_config_and_timeline_follow_a_real_guest(host: Rig) -> None:
+    plugin = host.json("plugin", "list")["items"][0]["name"]
+    host.volant("vm", "create", "web", "--plugin", plugin, "--memory", "256", "--wait")
+    running = {"process": 1, "tap": 1, "firewall": 1, "folder": 2, "disk": 2, "socket": 3, "lease": 1}
+    assert {kind: len(found) for kind, found in standings(host).items()} == running
+
+    host.volant("vm", "set", "web", "--memory", "320", "-q")
+    host.kill()
+    host.start()
+    host.volant("vm", "wait", "web", "--for", "ready")
+    assert {kind: len(found) for kind, found in standings(host).items()} == running
+    assert host.json("vm", "get", "web")["pending_changes"] == ["memory_mb"]
+
+    host.volant("vm", "restart", "web", "--wait")
+    kilobytes = int(host.volant("exec", "web", "--", "awk", "/MemTotal/ {print $2}", "/proc/meminfo").stdout)
+    assert 256 * 1024 < kilobytes < 320 * 1024
+
+    items = host.json("explain", "vm", "web")["items"]
+    sources = {item["source"] for item in items}
+    assert {"request", "config", "state", "agent", "console"} <= sources
+    assert any("since the kernel began" in item["text"] for item in items if item["source"] == "agent")
+    assert any(item["text"].startswith("kestrel: ") for item in items if item["source"] == "console")
+
+    host.volant("vm", "stop", "web")
+    assert {kind: len(found) for kind, found in standings(host).items()} == {"folder": 1, "disk": 2, "lease": 1}
+    host.volant("vm", "delete", "web")
+    assert standings(host) == {}
