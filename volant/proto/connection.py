@@ -167,7 +167,8 @@ class Connection:
         return tuple(self._calls)
 
     def is_open(self, id: int) -> bool:
-        return id in self._calls
+        """Whether more may be said about the call: it has no reply, and the connection is not over."""
+        return id in self._calls and not self._over
 
     def receive(self, data: bytes | bytearray | memoryview) -> list[Message]:
         """What the peer said with the bytes up to here, in order.

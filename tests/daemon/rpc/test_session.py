@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -13,9 +14,13 @@ import pytest
 from tests.fakes import echo
 from tests.fakes.raw_peer import HELLO, RawPeer
 from volant.client import Client
-from volant.daemon.rpc.outbox import HIGH_WATER
-from volant.proto.connection import INITIAL_CREDIT, MAX_DATA, MAX_OPEN_CALLS
-from volant.proto.errors import NotAllowed
+from volant.daemon.rpc.calls import Call
+from volant.daemon.rpc.outbox import HIGH_WATER, Outbox
+from volant.proto import cbor
+from volant.proto.connection import INITIAL_CREDIT, MAX_DATA, MAX_OPEN_CALLS, Connection, Side
+from volant.proto.errors import ConnectionLost, NotAllowed
+from volant.proto.frames import encode_frame
+from volant.proto.messages import Hello
 
 
 def eventually(condition: Callable[[], bool]) -> None:
@@ -124,6 +129,66 @@ def test_who_breaks_the_rules_is_told_so_and_cut_off(journal: echo.Journal, sock
         assert peer.hear() is None
         other.say([1, 1, "echo.say", {"text": "on"}])
         assert other.hear()[:2] == [2, 1]
+
+
+AT_ONCE: dict[str, tuple[list[Any], ...]] = {
+    "data behind a call that fails at once": ([1, 1, "echo.nonsense", {}], [6, 1, 0, b"x"]),
+    "data behind a call that takes none": ([1, 1, "echo.say", {"text": "a"}], [6, 1, 0, b"x"], [5, 1, 0], [7, 1, 1, 1], [8, 1]),
+    "a cancel behind one call too many": (
+        *([1, id, "echo.sleep", {"text": "a"}] for id in range(1, MAX_OPEN_CALLS + 2)),
+        [8, MAX_OPEN_CALLS + 1],
+    ),
+    "data for a call that ended while others had their turn": ([1, 1, "echo.pipe", {}], *([6, 1, 0, b"x"] for _ in range(200))),
+}
+
+
+@pytest.mark.parametrize("messages", AT_ONCE.values(), ids=AT_ONCE)
+def test_what_comes_with_the_same_bytes_as_the_call_it_is_late_for_is_dropped(
+    journal: echo.Journal, socket_path: Path, messages: tuple[list[Any], ...]
+) -> None:
+    last = messages[-1][1] + 1
+    with RawPeer(socket_path) as peer:
+        peer.say(*messages, [8, 1], [1, last, "echo.nonsense", {}])
+        while (answer := peer.hear())[1] != last:
+            assert answer[1] != 0, answer
+
+
+PARTINGS = {
+    "a goodbye behind a call": ([1, 1, "echo.say", {"text": "a"}], [3, 0, {"code": "failed", "message": "bye", "hint": "", "data": {}}]),
+    "a broken rule behind a call that fails": ([1, 1, "echo.pipe", {}], [10, 1]),
+    "a broken rule behind a call that sends": ([1, 1, "echo.count", {"text": "a", "times": 9}], [10, 1]),
+}
+
+
+@pytest.mark.parametrize("split", [False, True], ids=["at once", "in two writes"])
+@pytest.mark.parametrize("messages", PARTINGS.values(), ids=PARTINGS)
+def test_a_call_that_runs_while_its_connection_ends_is_no_defect(
+    journal: echo.Journal, socket_path: Path, messages: tuple[list[Any], ...], split: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    for _ in range(20):  # the order in which tasks take their turns is chance
+        with RawPeer(socket_path) as peer:
+            for batch in ((message,) for message in messages) if split else (messages,):
+                peer.say(*batch)
+            while (answer := peer.hear()) is not None:
+                assert answer[0] != 3 or answer[2]["code"] != "failed.internal"
+    assert not [record for record in caplog.records if "defect" in record.message]
+
+
+def test_who_pushes_to_a_call_that_ended_is_told_so() -> None:
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        connection = Connection(Side.SERVER, cbor, max_incoming=1_000, hello=Hello("daemon", "1"))
+        connection.hello()
+        connection.receive(b"".join(encode_frame(cbor.dumps(message)) for message in (HELLO, [1, 1, "x.y", {}], [1, 2, "x.y", {}])))
+        ended, cut_off = (Call(id, connection, Outbox(ours)) for id in (1, 2))
+        ended.push_encoded(b"\0")
+        connection.reply(1, {})
+        with pytest.raises(ConnectionLost):
+            ended.push_encoded(b"\0")
+        cut_off.push_encoded(b"\0")
+        connection.receive_end()
+        with pytest.raises(ConnectionLost):
+            cut_off.push_encoded(b"\0")
 
 
 def test_a_peer_of_another_protocol_is_told_so(journal: echo.Journal, socket_path: Path) -> None:

@@ -11,7 +11,7 @@ from volant.daemon.rpc.outbox import Outbox
 from volant.daemon.rpc.registry import Encoded
 from volant.proto import cbor
 from volant.proto.connection import INITIAL_CREDIT, MAX_DATA, Connection
-from volant.proto.errors import Lagged
+from volant.proto.errors import ConnectionLost, Lagged
 from volant.proto.plain import to_plain
 
 _GRANT_BYTES = INITIAL_CREDIT // 4
@@ -42,7 +42,10 @@ class Call:
         await self._send(lambda: b"".join([self._connection.item_encoded(self.id, item) for item in items]))
 
     def push_encoded(self, *items: bytes) -> None:
-        """Send encoded items without waiting, for those that go to many. Lagged when the peer is too far behind."""
+        """Send encoded items without waiting, for those that go to many. Lagged when the peer is too far behind, ConnectionLost
+        when the call has ended: whoever pushes is none of its tasks, and may come later than its end."""
+        if not self._connection.is_open(self.id):
+            raise ConnectionLost("the call has ended")
         if self._outbox.is_full:
             raise Lagged("you read too slowly and missed events", hint="list again, then follow from the new number")
         self._outbox.send(self._connection.shared_items(self.id, items))
@@ -96,6 +99,7 @@ class Call:
     async def _send(self, frame: Callable[[], bytes]) -> None:
         # The frame is made only when there is room, so that its place in the connection's order is its place on the wire.
         await self._outbox.wait_room()
+        await trio.lowlevel.checkpoint_if_cancelled()  # the connection may have ended just before
         self._outbox.add(frame())
         self._outbox.flush()
         await trio.lowlevel.checkpoint()

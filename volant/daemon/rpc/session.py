@@ -149,12 +149,14 @@ class Session:
             raise ConnectionLost(f"the peer is gone: {error.strerror}") from None
 
     def _handle(self, message: Message, calls: trio.Nursery) -> None:
-        if type(message) is CallReceived:
-            self._begin(message, calls)
-        elif isinstance(message, CallRefused):
-            self._outbox.add(self._connection.fault(message.id, message.fault))
-        elif isinstance(message, ClosedByPeer):
+        if isinstance(message, ClosedByPeer):
             raise ConnectionLost(f"the peer closed the connection: {message.fault}")
+        if type(message) is CallReceived:
+            if self._connection.is_open(message.id):  # else its goodbye came with the same bytes
+                self._begin(message, calls)
+        elif isinstance(message, CallRefused):
+            if self._connection.is_open(message.id):
+                self._outbox.add(self._connection.fault(message.id, message.fault))
         elif isinstance(message, DataReceived | EndReceived | CreditReceived | CancelReceived):
             self._advance(message)
 
@@ -174,7 +176,9 @@ class Session:
 
     def _advance(self, message: DataReceived | EndReceived | CreditReceived | CancelReceived) -> None:
         """Tell an open call what came for it."""
-        entry, call = self._calls[message.id]
+        if (known := self._calls.get(message.id)) is None:
+            return  # it ended after these bytes were read: answered at once, or while others had their turn
+        entry, call = known
         if isinstance(message, CancelReceived):
             call.scope.cancel()
         elif isinstance(message, CreditReceived):
@@ -198,6 +202,8 @@ class Session:
             except Fault as error:
                 fault = error
         del self._calls[call.id]
+        if not self._connection.is_open(call.id):
+            return  # the connection is over, and this ran for the last time before it is cancelled with all others
         if encoded is None:
             self._answer_fault(call.id, fault or self._ending or Cancelled(f"{entry.method.name} was cancelled"))
         else:
