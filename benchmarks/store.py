@@ -137,8 +137,8 @@ async def _reads(path: Path) -> list[Result]:
         last = await _median_ms(lambda: store.events(after=0, limit=50, last=50))
     with closing(sqlite3.connect(path)) as connection:
         raw_get = _raw_median_ms(connection, sql.VM_CONFIGS, (vm_id,))
-        raw_page = _raw_median_ms(connection, sql.events_query(vm=False, kinds=0, newest_first=False), (EVENTS // 2, 100))
-        raw_last = _raw_median_ms(connection, sql.events_query(vm=False, kinds=0, newest_first=True), (50,))
+        raw_page = _raw_median_ms(connection, sql.events_query(vm=False, deployment=False, kinds=0, newest_first=False), (EVENTS // 2, 100))
+        raw_last = _raw_median_ms(connection, sql.events_query(vm=False, deployment=False, kinds=0, newest_first=True), (50,))
         began = time.perf_counter()
         connection.execute("PRAGMA quick_check").fetchall()
         checked = _ms_since(began)
