@@ -160,3 +160,19 @@ def test_what_busybox_packs_is_read(tmp_path: Path) -> None:
     (tmp_path / "l").symlink_to("f")
     packed = subprocess.run(["busybox", "cpio", "-o", "-H", "newc"], input=b"f\nl\n", cwd=tmp_path, check=True, capture_output=True).stdout
     assert [(entry.name, data) for entry, data in listing(packed)] == [("f", b"content"), ("l", b"f")]
+
+
+def test_zeros_without_end_between_archives_are_refused() -> None:
+    one = archive((Entry(name="a", mode=stat.S_IFREG), b""))
+    with pytest.raises(ImageFailed, match="zeros"):
+        listing(one + bytes(cpio.MAX_PADDING + 8) + one)
+
+
+def test_end_marks_are_counted_and_carry_no_data(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cpio, "MAX_MEMBERS", 10)
+    with pytest.raises(ImageFailed, match="more than 10 files"):
+        listing(archive() * 11)
+    end = bytearray(archive())
+    end[54:62] = b"40000000"
+    with pytest.raises(ImageFailed, match="end mark"):
+        listing(bytes(end))

@@ -22,6 +22,8 @@ MAX_MEMBERS = 1_000_000
 """Most members of one archive: far more than a guest's memory has room for, and it ends a loop over hostile input."""
 MAX_CONTENT = 8 << 30
 """Most bytes of data in one archive (8 GiB): an initramfs lives in the guest's memory; a small file can unpack to far more."""
+MAX_PADDING = 1 << 20
+"""Most zeros between archives that follow one another: they are padded to a few KiB, and zeros pack a thousandfold."""
 _CHUNK = 1 << 20
 _MAGIC = b"070701"
 _HEADER = re.compile(rb"070701[0-9A-Fa-f]{104}\Z")
@@ -166,11 +168,11 @@ def members(stream: BinaryIO, label: str) -> Iterator[tuple[Entry, Body]]:
     count = content = 0
     while header := source.next_header():
         entry = _parsed(header, source)
-        if entry is None:
-            continue
-        count, content = count + 1, content + entry.size
+        count, content = count + 1, content + (entry.size if entry else 0)
         if count > MAX_MEMBERS or content > MAX_CONTENT:
             raise ImageFailed(f"{label} unpacks to more than {MAX_MEMBERS} files or {MAX_CONTENT >> 30} GiB, too much for an initramfs")
+        if entry is None:
+            continue
         body = Body(source, entry.size)
         yield entry, body
         body.skip()
@@ -184,7 +186,7 @@ class _Source:
 
     def __init__(self, stream: BinaryIO, label: str) -> None:
         self._stream, self.label = stream, label
-        self._at = 0
+        self._at = self._padding = 0
         self._inside = False
         self.archives = 0
 
@@ -235,6 +237,9 @@ class _Source:
                 raise ImageFailed(f"{self.label} is no cpio archive: it ends with {len(word)} stray bytes")
             if len(word) < 4 or any(word):
                 return word if any(word) else b""
+            self._padding += len(word)
+            if self._padding > MAX_PADDING:
+                raise ImageFailed(f"{self.label} has more than {MAX_PADDING} zeros between its archives", hint="build it again")
 
 
 def _parsed(header: bytes, source: _Source) -> Entry | None:
@@ -248,7 +253,8 @@ def _parsed(header: bytes, source: _Source) -> Entry | None:
     if name[-1:] != b"\0" or b"\0" in name[:-1]:
         raise ImageFailed(f"{source.label} holds a name that is not one NUL-terminated string: {name[:60]!r}")
     if name[:-1] == _TRAILER:
-        source.exactly(size)
+        if size:
+            raise ImageFailed(f"{source.label} has an end mark that claims {size} bytes of data", hint="make it with `cpio -o -H newc`")
         source.end_archive()
         return None
     entry = Entry(

@@ -19,13 +19,14 @@ from typing import BinaryIO, cast
 from volant.proto.errors import HostShort, ImageFailed
 
 _GZIP = b"\x1f\x8b"
-_PROGRAMS: tuple[tuple[bytes, str, str], ...] = (
-    (b"\xfd7zXZ\x00", "xz", "xz-utils"),
-    (b"\x28\xb5\x2f\xfd", "zstd", "zstd"),
-    (b"\x04\x22\x4d\x18", "lz4", "lz4"),
-    (b"\x02\x21\x4c\x18", "lz4", "lz4"),
+_PROGRAMS: tuple[tuple[bytes, tuple[str, ...], str], ...] = (
+    # A file names the dictionary that its reader has to hold, up to 4 GiB; `xz -9` makes ones of 64 MiB.
+    (b"\xfd7zXZ\x00", ("xz", "-dc", "--memlimit-decompress=256MiB"), "xz-utils"),
+    (b"\x28\xb5\x2f\xfd", ("zstd", "-dc"), "zstd"),
+    (b"\x04\x22\x4d\x18", ("lz4", "-dc"), "lz4"),
+    (b"\x02\x21\x4c\x18", ("lz4", "-dc"), "lz4"),
 )
-"""First bytes, the program that unpacks it with `-dc`, and Debian's package of that program."""
+"""First bytes, the program that unpacks it, and Debian's package of that program. zstd itself refuses dictionaries above 128 MiB."""
 _MAGIC_BYTES = 6
 _CHUNK = 1 << 20
 
@@ -47,9 +48,9 @@ def open_plain(path: Path) -> Iterator[BinaryIO]:
         if head.startswith(_GZIP):
             yield from _gunzipped(file, path)
             return
-        for magic, program, package in _PROGRAMS:
+        for magic, command, package in _PROGRAMS:
             if head.startswith(magic):
-                yield from _unpacked_by(program, package, file, path)
+                yield from _unpacked_by(command, package, file, path)
                 return
         with io.BufferedReader(file) as plain:
             yield plain
@@ -63,10 +64,11 @@ def _gunzipped(file: io.FileIO, path: Path) -> Iterator[BinaryIO]:
             raise ImageFailed(f"{path} is damaged: {error}", hint="fetch or build it again") from error
 
 
-def _unpacked_by(program: str, package: str, file: io.FileIO, path: Path) -> Iterator[BinaryIO]:
+def _unpacked_by(command: tuple[str, ...], package: str, file: io.FileIO, path: Path) -> Iterator[BinaryIO]:
+    program = command[0]
     if shutil.which(program) is None:
         raise HostShort(f"{path} is packed with {program}, which is not installed", hint=f"apt-get install {package}")
-    with subprocess.Popen([program, "-dc"], stdin=file, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as child:
+    with subprocess.Popen(command, stdin=file, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as child:
         assert child.stdout is not None and child.stderr is not None
         try:
             try:

@@ -8,7 +8,8 @@ import random
 import pytest
 
 from tests.daemon.images import samples
-from volant.daemon.images.trees import find_program, list_members
+from volant.daemon.images import trees
+from volant.daemon.images.trees import MAX_PADDING, find_program, list_members
 from volant.proto.errors import ImageFailed
 
 TREE = {
@@ -54,6 +55,25 @@ def test_a_file_that_is_not_executable_is_no_program() -> None:
 def test_archives_in_a_row_make_one_tree() -> None:
     both = samples.cpio({"a": b"1"}) + bytes(512) + samples.cpio({"b": b"2"})
     assert set(members(both)) == {"a", "b"}
+
+
+def test_zeros_without_end_are_refused() -> None:
+    with pytest.raises(ImageFailed, match="zeros"):
+        members(samples.cpio({"a": b"1"}) + bytes(MAX_PADDING + 1))
+
+
+def test_names_that_fill_memory_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(trees, "MAX_TEXT", 10_000)
+    with pytest.raises(ImageFailed, match="names"):
+        members(samples.cpio({f"{number}{'/a' * 500}": b"" for number in range(12)}))
+    with pytest.raises(ImageFailed, match="names"):
+        members(samples.cpio({f"{number}": "/a" * 500 for number in range(12)}))
+
+
+def test_one_name_over_and_over_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(trees, "MAX_ENTRIES", 10)
+    with pytest.raises(ImageFailed, match="members"):
+        members(samples.cpio({"a": b""}) * 6)
 
 
 @pytest.mark.parametrize(

@@ -51,6 +51,13 @@ def test_a_packed_archive_that_is_cut_short_is_refused(tmp_path: Path, packer: s
         has_program(archive, "/bin/hello")
 
 
+def test_an_archive_that_wants_a_gigabyte_to_be_read_is_refused(tmp_path: Path) -> None:
+    archive = tmp_path / "tree"
+    archive.write_bytes(through("xz", "-qc", "--lzma2=dict=1GiB,mode=fast,mf=hc3,nice=4")(samples.cpio(TREE)))
+    with pytest.raises(ImageFailed, match="the initramfs"):
+        has_program(archive, "/bin/hello")
+
+
 def test_a_missing_unpacker_is_named_with_its_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     archive = tmp_path / "tree"
     archive.write_bytes(PACKERS["lz4"](samples.cpio(TREE)))

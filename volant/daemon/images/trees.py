@@ -17,6 +17,10 @@ Read = Callable[[int], bytes]
 
 MAX_ENTRIES = 500_000
 """Most members that are listed: several full distributions."""
+MAX_TEXT = 64 << 20
+"""Most bytes of names and links that are kept: 500,000 of usual length. A megabyte that is packed can hold a gigabyte of long ones."""
+MAX_PADDING = 1 << 20
+"""Most zeros between archives: they are padded to a few KiB. They are looked at one by one, and pack a thousandfold."""
 MAX_NAME = 4_096
 """PATH_MAX."""
 MAX_LINKS = 40
@@ -41,12 +45,15 @@ class Member:
 def list_members(read: Read, label: str) -> dict[str, Member]:
     """The members of an archive by their path from the root, without a leading slash. ImageFailed when it is broken."""
     found: dict[str, Member] = {}
-    at, is_whole = 0, False
+    at = count = text = padding = 0
+    is_whole = False
     while True:
         header = read(1)
         at += 1
         while header == b"\0":  # archives in a row are padded with zeros
-            header, at = read(1), at + 1
+            header, at, padding = read(1), at + 1, padding + 1
+            if padding > MAX_PADDING:
+                raise ImageFailed(f"{label} has more than {MAX_PADDING} zeros between its archives", hint="build it again")
         if not header:
             break
         is_whole = False
@@ -61,8 +68,12 @@ def list_members(read: Read, label: str) -> dict[str, Member]:
             is_whole = True
         else:
             found[posixpath.normpath("/" + name).lstrip("/")] = Member(mode, link.decode("utf-8", "surrogateescape"))
-        if len(found) > MAX_ENTRIES:
-            raise ImageFailed(f"{label} has more than {MAX_ENTRIES} members", hint="ship a root file system instead")
+        # Counted, not what is found: the same name can come for ever.
+        count, text = count + 1, text + len(name) + len(link)
+        if count > MAX_ENTRIES or text > MAX_TEXT:
+            raise ImageFailed(
+                f"{label} has more than {MAX_ENTRIES} members, or {MAX_TEXT >> 20} MiB of names", hint="ship a root file system instead"
+            )
     if not is_whole:
         raise ImageFailed(f"{label} is cut short", hint="fetch or build it again")
     return found

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import lzma
 import subprocess
 import zlib
 from collections.abc import Iterator
@@ -18,8 +17,16 @@ from volant.daemon.images.trees import Read, list_members
 from volant.daemon.images.trees import find_program as find_in_tree
 from volant.proto.errors import ImageFailed
 
-MAX_UNPACKED = 16 << 30
-"""Bytes of tree that are read through: more than a guest has memory for, and an end to a compression bomb."""
+MAX_UNPACKED = 8 << 30
+"""Bytes of tree that are read through: as many as the builder takes, and an end to a compression bomb."""
+
+_PROGRAMS = {
+    # An archive names the dictionary that its reader has to hold, up to 4 GiB; `xz -9` makes ones of 64 MiB.
+    "xz": (["xz", "-dc", "--memlimit-decompress=256MiB"], "xz-utils"),
+    "zstd": (["zstd", "-dc"], "zstd"),
+    "lz4": (["lz4", "-dc"], "lz4"),
+}
+"""How each is unpacked, and Debian's package of the program. zstd itself refuses more than 128 MiB."""
 
 
 def has_program(archive: Path, program: str, *, workdir: str = "", path: str = "") -> bool:
@@ -29,7 +36,7 @@ def has_program(archive: Path, program: str, *, workdir: str = "", path: str = "
     with _open(archive, check(head, size, "cpio", label).kind) as file:
         try:
             members = list_members(_bounded(file), label)
-        except (zlib.error, lzma.LZMAError, EOFError, OSError) as error:
+        except (zlib.error, EOFError, OSError) as error:
             raise ImageFailed(f"{label} can't be unpacked: {error}", hint="fetch or build it again") from error
     return find_in_tree(members, "/init") or find_in_tree(members, program, workdir=workdir, path=path)
 
@@ -54,10 +61,7 @@ def _open(archive: Path, kind: str) -> Iterator[BinaryIO]:
     if kind == "gzip":
         with gzip.open(archive) as unpacked:
             yield cast(BinaryIO, unpacked)
-    elif kind == "xz":
-        with lzma.open(archive) as unpacked_xz:
-            yield cast(BinaryIO, unpacked_xz)
-    elif kind in ("zstd", "lz4"):
+    elif kind in _PROGRAMS:
         with archive.open("rb") as packed, _unpacker(kind, packed) as file:
             yield file
     else:
@@ -66,10 +70,11 @@ def _open(archive: Path, kind: str) -> Iterator[BinaryIO]:
 
 
 @contextmanager
-def _unpacker(program: str, packed: BinaryIO) -> Iterator[BinaryIO]:
+def _unpacker(kind: str, packed: BinaryIO) -> Iterator[BinaryIO]:
     """What a program unpacks; it ends with the block."""
-    path = find_program(program, program)
-    with subprocess.Popen([path, "-dc"], stdin=packed, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
+    (program, *options), package = _PROGRAMS[kind]
+    path = find_program(program, package)
+    with subprocess.Popen([path, *options], stdin=packed, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
         assert process.stdout is not None
         try:
             yield cast(BinaryIO, process.stdout)
