@@ -183,7 +183,7 @@ def test_flags_become_parameters(volant: Run, server: RpcServer) -> None:
 
 def test_events(volant: Run, server: RpcServer) -> None:
     assert [line.split("\t")[0] for line in volant("events").stdout.splitlines()] == ["SEQ", "1", "2"]
-    assert server.params("event.list") == {"vm": "", "kinds": [], "last": 50}
+    assert server.params("event.list") == {"vm": "", "deployment": "", "kinds": [], "last": 50}
     done = volant("events", "--follow", "--since", "5", "--kind", "vm_ready", "-o", "jsonl")
     assert [json.loads(line)["seq"] for line in done.stdout.splitlines()] == [1, 2]
     assert server.params("event.follow") == {"vm": "", "kinds": ["VM_READY"], "after": 5}
