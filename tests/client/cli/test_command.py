@@ -186,7 +186,7 @@ def test_events(volant: Run, server: RpcServer) -> None:
     assert server.params("event.list") == {"vm": "", "deployment": "", "kinds": [], "last": 50}
     done = volant("events", "--follow", "--since", "5", "--kind", "vm_ready", "-o", "jsonl")
     assert [json.loads(line)["seq"] for line in done.stdout.splitlines()] == [1, 2]
-    assert server.params("event.follow") == {"vm": "", "kinds": ["VM_READY"], "after": 5}
+    assert server.params("event.follow") == {"vm": "", "deployment": "", "kinds": ["VM_READY"], "after": 5}
 
 
 def test_a_gap_in_the_events_says_what_to_do(volant: Run, server: RpcServer) -> None:
