@@ -8,7 +8,6 @@ that whatever was unpacked before cannot move what comes after; names that try t
 from __future__ import annotations
 
 import os
-import posixpath
 import stat
 import tarfile
 from collections.abc import Callable
@@ -17,6 +16,9 @@ from typing import IO, Protocol, cast
 from volant.proto.errors import Failed
 
 CHUNK = 64 * 1024
+MAX_HEADERS = 1 << 20
+"""Bytes that may come between the end of one member and the next: its name, its link and its extended attributes, which tarfile
+keeps in memory, and whose size the archive only claims."""
 _FOLDER_FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
@@ -53,11 +55,34 @@ def safe_parts(name: str) -> tuple[str, ...]:
 
 
 def link_stays_inside(parts: tuple[str, ...], target: str) -> bool:
-    """Whether a symbolic link at `parts` with this target leads to something inside the unpacked tree."""
+    """Whether a symbolic link at `parts` with this target leads to something inside the unpacked tree.
+
+    It may climb at its beginning only, out of folders that are real: `a/..` is elsewhere when `a` is itself a link.
+    """
     if target.startswith("/") or "\0" in target:
         return False
-    where = posixpath.normpath("/".join((*parts[:-1], target)))
-    return where != ".." and not where.startswith("../")
+    steps = [step for step in target.split("/") if step not in ("", ".")]
+    climbs = next((at for at, step in enumerate(steps) if step != ".."), len(steps))
+    return climbs < len(parts) and ".." not in steps[climbs:]
+
+
+class _Metered:
+    """A stream that ends an archive whose headers go on for longer than they may."""
+
+    def __init__(self, stream: Readable) -> None:
+        self._stream = stream
+        self._left = MAX_HEADERS
+
+    def grant(self, member: tarfile.TarInfo) -> None:
+        """A member was reached: its content may come, and then the next one's headers. A sparse one's size says nothing about that."""
+        self._left = MAX_HEADERS + (0 if member.issparse() else member.size)
+
+    def read(self, size: int = -1) -> bytes:
+        piece = self._stream.read(size)
+        self._left -= len(piece)
+        if self._left < 0:
+            raise tarfile.ReadError(f"a member's headers have more than {MAX_HEADERS} bytes")
+        return piece
 
 
 class Unpacker:
@@ -76,8 +101,10 @@ class Unpacker:
         parent = os.open(self._folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         folders: list[tuple[tuple[str, ...], tarfile.TarInfo]] = []
         try:
-            with tarfile.open(fileobj=_as_file(stream), mode="r|", bufsize=CHUNK, errorlevel=1) as archive:
+            metered = _Metered(stream)
+            with tarfile.open(fileobj=_as_file(metered), mode="r|", bufsize=CHUNK, errorlevel=1) as archive:
                 for member in archive:
+                    metered.grant(member)
                     parts = self._placed(member.name)
                     self._take(parent, parts, member, archive)
                     if member.isdir():
