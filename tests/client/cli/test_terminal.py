@@ -6,6 +6,7 @@ import json
 import os
 import re
 import signal
+import subprocess
 import threading
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -64,6 +65,16 @@ def test_hostile_text_never_reaches_the_terminal_as_control(at_terminal: AtTermi
     shown = plain(at_terminal("vm", "list", "-o", style).finish()[1])
     assert "owned" in shown
     assert not set(shown) & {"\x1b", "\x07", "\x9b", "\u202e"}
+
+
+def test_a_failure_as_json_is_harmless_on_a_terminal_that_is_not_where_the_data_goes(environment: dict[str, str]) -> None:
+    ours, theirs = os.openpty()
+    with os.fdopen(ours, "rb", buffering=0) as screen, os.fdopen(theirs, "wb") as terminal:
+        subprocess.run(
+            [*COMMAND, "vm", "get", "x\x9b2J", "-o", "json"], stdout=subprocess.PIPE, stderr=terminal, env=environment, check=False
+        )
+        shown = screen.read(10_000).decode()
+    assert "\\u009b2J" in shown and "\x9b" not in shown
 
 
 def test_the_first_hundred_and_how_to_see_the_rest(at_terminal: AtTerminal, server: RpcServer) -> None:

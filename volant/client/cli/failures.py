@@ -19,7 +19,7 @@ def report(fault: Fault, *, as_json: bool = False, subject: str = "") -> None:
     if as_json:
         from volant.client.cli.output import as_json as encode
 
-        terminal.say(encode(described(fault, subject)))
+        terminal.say(encode(described(fault, subject), descriptor=2))
         return
     colour = terminal.wants_colour(2)
     prefix = f"{harmless(subject)}: " if subject and subject not in fault.message else ""

@@ -93,12 +93,12 @@ def write_line(line: str) -> None:
     sys.stdout.write(line + "\n")
 
 
-def as_json(value: object, *, indent: int | None = None) -> str:
-    """JSON that keeps what people wrote, and on a terminal escapes what that would obey."""
+def as_json(value: object, *, indent: int | None = None, descriptor: int = 1) -> str:
+    """JSON that keeps what people wrote; where it goes to a terminal, what that would obey is escaped."""
     import json
 
     text = json.dumps(value, ensure_ascii=False, indent=indent, default=_json_default)
-    return re.sub(_UNSAFE_ON_TERMINAL, lambda match: f"\\u{ord(match[0]):04x}", text) if terminal.is_tty(1) else text
+    return re.sub(_UNSAFE_ON_TERMINAL, lambda match: f"\\u{ord(match[0]):04x}", text) if terminal.is_tty(descriptor) else text
 
 
 def _json_default(value: object) -> str:
