@@ -7,6 +7,7 @@ import socket
 import stat
 import subprocess
 import sys
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,7 @@ from volant.daemon.rpc.outbox import HIGH_WATER, STALL_SECONDS, Outbox
 from volant.daemon.rpc.peer import Group, Peer, owner_policy, peer_of
 from volant.proto.api import vm as vm_api
 from volant.proto.errors import ConnectionLost, NotAllowed, SocketPathTooLong, StateLocked
+from volant.proto.method import NOUNS, methods_of
 
 
 def test_only_the_owner_and_the_group_may_open_the_socket(socket_path: Path) -> None:
@@ -142,6 +144,19 @@ def test_a_reader_may_look_and_is_told_how_to_do_more() -> None:
     assert refused is not None
     assert refused.message == "you (uid:12345) may look, but not call vm.create"
     assert refused.hint.startswith("join the group 'volant'")
+
+
+def test_a_reader_sees_no_file_of_a_guest_and_no_environment() -> None:
+    refusal = owner_policy(Group("volant", 77), Group("auditors", 78))
+    reader = Peer(12_345, 1, 1, frozenset({78}))
+    methods = [method for noun in NOUNS for method in methods_of(noun).values()]
+    shown = {method.name for method in methods if refusal(reader, method) is None}
+    assert {"vm.list", "vm.get", "vm.logs", "vm.explain", "event.follow", "plugin.list", "system.info"} <= shown
+    assert not shown & {"vm.copy_out", "vm.config", "vm.config_history", "vm.config_diff", "deployment.get", "deployment.history"}
+    # Whoever adds a call whose result carries a config or a template decides here that readers may not have it.
+    for method in methods:
+        if method.name in shown:
+            assert not {"env", "template", "config"} & {field.name for field in fields(method.result)}, method.name
 
 
 def test_a_stranger_is_told_which_groups_there_are() -> None:

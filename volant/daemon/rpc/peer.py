@@ -106,7 +106,7 @@ def owner_policy(owners: Group, readers: Group = NOBODY) -> Policy:
             return None
         if peer not in readers:
             return NotAllowed(f"you ({peer}) may not use this daemon", hint=to_look)
-        if method.changes:
+        if method.changes or method.private:
             return NotAllowed(f"you ({peer}) may look, but not call {method.name}", hint=to_change)
         return None
 

@@ -239,11 +239,12 @@ CREATE = NOUN.add(
 )  # fmt: skip
 LIST = NOUN.add(
     Method("deployment.list", ListDeployments, DeploymentPage, "list deployments",
-           faults=(errors.InvalidParams,), http=Http("GET", "/deployments"))
+           faults=(errors.InvalidParams,), http=Http("GET", "/deployments"), private=True)
 )  # fmt: skip
 GET = NOUN.add(
-    Method("deployment.get", DeploymentName, DeploymentView, "show one deployment", faults=_LOOKUP, http=Http("GET", "/deployments/{name}"))
-)
+    Method("deployment.get", DeploymentName, DeploymentView, "show one deployment", faults=_LOOKUP,
+           http=Http("GET", "/deployments/{name}"), private=True)
+)  # fmt: skip
 SCALE = NOUN.add(
     Method("deployment.scale", ScaleDeployment, DeploymentView, "change the number of replicas", faults=_CHANGE,
            http=Http("POST", "/deployments/{name}/scale"), changes=True)
@@ -270,9 +271,9 @@ UNDO = NOUN.add(
 )  # fmt: skip
 STATUS = NOUN.add(
     Method("deployment.status", StatusDeployment, Done, "how far a deployment is", faults=(*_LOOKUP, errors.Timeout),
-           http=Http("GET", "/deployments/{name}/status"), shape=Shape.STREAM, item=DeploymentView)
+           http=Http("GET", "/deployments/{name}/status"), shape=Shape.STREAM, item=DeploymentView, private=True)
 )  # fmt: skip
 HISTORY = NOUN.add(
     Method("deployment.history", DeploymentName, Revisions, "the revisions of a deployment", faults=_LOOKUP,
-           http=Http("GET", "/deployments/{name}/history"))
+           http=Http("GET", "/deployments/{name}/history"), private=True)
 )  # fmt: skip

@@ -382,9 +382,10 @@ COPY_IN = NOUN.add(
 )  # fmt: skip
 COPY_OUT = NOUN.add(
     Method(
-        "vm.copy_out", CopyOut, Copied, "copy files out of a VM", faults=(*_AGENT, errors.NoSuchFile), shape=Shape.BYTES, channels=(_OUT,)
+        "vm.copy_out", CopyOut, Copied, "copy files out of a VM", faults=(*_AGENT, errors.NoSuchFile),
+        shape=Shape.BYTES, channels=(_OUT,), private=True,
     )
-)
+)  # fmt: skip
 LOGS = NOUN.add(
     Method("vm.logs", LogsVm, Done, "the workload's output", faults=_AGENT, http=Http("GET", "/vms/{name}/logs"),
            shape=Shape.STREAM, item=LogLine)

@@ -127,7 +127,7 @@ _LOOKUP = (errors.NoSuchVm, errors.InvalidParams, errors.NoSuchVersion)
 _CHANGE = (*_LOOKUP, errors.VersionStale, errors.Denied, errors.StoreFailed, errors.HostShort)
 
 CONFIG = NOUN.add(
-    Method("vm.config", GetConfig, VmConfigView, "show a VM's config", faults=_LOOKUP, http=Http("GET", "/vms/{name}/config"))
+    Method("vm.config", GetConfig, VmConfigView, "show a VM's config", faults=_LOOKUP, http=Http("GET", "/vms/{name}/config"), private=True)
 )
 PATCH = NOUN.add(
     Method(
@@ -137,13 +137,13 @@ PATCH = NOUN.add(
 CONFIG_HISTORY = NOUN.add(
     Method(
         "vm.config_history", VmName, ConfigHistory, "list the versions of a VM's config", faults=_LOOKUP,
-        http=Http("GET", "/vms/{name}/config/history"),
+        http=Http("GET", "/vms/{name}/config/history"), private=True,
     )
 )  # fmt: skip
 CONFIG_DIFF = NOUN.add(
     Method(
         "vm.config_diff", DiffConfig, ConfigDiff, "compare two versions of a VM's config", faults=_LOOKUP,
-        http=Http("GET", "/vms/{name}/config/diff"),
+        http=Http("GET", "/vms/{name}/config/diff"), private=True,
     )
 )  # fmt: skip
 CONFIG_ROLLBACK = NOUN.add(
