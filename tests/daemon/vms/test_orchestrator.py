@@ -47,6 +47,16 @@ async def test_a_vm_comes_up_and_its_life_is_told(orchestra: Orchestra) -> None:
         assert kinds == ["VM_CREATED", "VM_STARTING", "VM_RUNNING", "VM_READY", "VM_STOPPING", "VM_STOPPED", "VM_DELETED"]
 
 
+@pytest.mark.parametrize("by", ["manifest", "config"])
+async def test_an_environment_stays_off_the_command_line(orchestra: Orchestra, by: str) -> None:
+    workload = {"type": "http", "base_url": "http://127.0.0.1:8000", "entrypoint": ["/bin/serve"]}
+    async with orchestra.playing():
+        await orchestra.install(workload=workload | ({"env": {"TOKEN": "hunter2"}} if by == "manifest" else {}))
+        await orchestra.create(env={"TOKEN": "hunter2"} if by == "config" else {})
+        plan = orchestra.guest().plan
+    assert "manifest=" not in plan.cmdline and b"hunter2" in plan.config_blob
+
+
 async def test_a_deleted_vm_leaves_no_file_row_or_process(orchestra: Orchestra) -> None:
     async with orchestra.playing() as app:
         await orchestra.install()

@@ -31,7 +31,7 @@ class GuestConfig:
     encoded_manifest: str
     """The same as `volant.manifest` spells it."""
     private: bool = False
-    """It holds this VM's own environment, so maybe secrets: never on the command line that `ps` and the guest can read."""
+    """It holds an environment, so maybe secrets: never on the command line that everybody's `ps` and the guest can read."""
     address: Address | None = None
     extra: str = ""
 

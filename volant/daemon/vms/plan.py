@@ -79,7 +79,7 @@ def launch_plan(
             kernel_words=facts.kernel_words,
             manifest=merged,
             encoded_manifest=encode_manifest(parse_manifest(merged).manifest),
-            private=bool(config.env),
+            private=bool(merged["workload"].get("env")),
             address=address,
             extra=config.cmdline,
         )
