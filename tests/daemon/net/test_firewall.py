@@ -88,6 +88,23 @@ async def test_the_outside_can_only_answer(make_network: Callable[..., HostNetwo
             assert guest.receive_udp().data == b"asked"
 
 
+async def test_guests_ask_a_clouds_link_local_addresses_for_names_alone(
+    make_network: Callable[..., HostNetwork], netns: NetNs, outside: NetNs
+) -> None:
+    cloud = "169.254.169.254"
+    outside.run("ip", "address", "add", f"{cloud}/32", "dev", "far0")
+    netns.run("ip", "route", "add", cloud, "via", OUTSIDE)
+    with udp_socket(outside, cloud, 80) as credentials, udp_socket(outside, cloud, 53) as names:
+        async with two_guests(make_network()) as (guest, _):
+            gateway = guest.resolve(GATEWAY)
+            guest.send_ip(gateway, udp(guest.ip, 5000, cloud, 80, b"who am I?"))
+            guest.send_ip(gateway, udp(guest.ip, 5000, cloud, 53, b"query"))
+            assert names.recv(100) == b"query"
+            credentials.setblocking(False)
+            with pytest.raises(BlockingIOError):
+                credentials.recv(100)
+
+
 async def test_guests_reach_each_other(make_network: Callable[..., HostNetwork], netns: NetNs) -> None:
     async with two_guests(make_network()) as (one, other):
         one.send(ethernet(one.mac, BROADCAST, ARP, arp(REQUEST, one.mac, one.ip, "00:00:00:00:00:00", other.ip)))

@@ -20,6 +20,10 @@ TABLE = "volant"
 LIST_GUESTS = f"list table bridge {TABLE}"
 LIST_TABLES = "list tables"
 
+_LINK_LOCAL = "169.254.0.0/16"
+"""Meant for neighbours on one link (RFC 3927), and where clouds tell a host its credentials: behind NAT a guest would be taken for the
+host. The clouds' name servers are there too, on the usual port."""
+
 
 @dataclass(frozen=True, slots=True, order=True)
 class Guest:
@@ -87,10 +91,15 @@ def _routed(config: NetConfig) -> str:
   chain pass {{
     type filter hook forward priority filter; policy accept;
     iifname {bridge} oifname {bridge} accept
+    iifname {bridge} ip daddr {_LINK_LOCAL} jump nearby
     iifname {bridge} ip saddr {subnet} accept
     iifname {bridge} drop
     oifname {bridge} ct state established,related accept
     oifname {bridge} drop
+  }}
+  chain nearby {{
+    meta l4proto {{ tcp, udp }} th dport 53 return
+    drop
   }}
   chain host {{
     type filter hook input priority filter; policy accept;
