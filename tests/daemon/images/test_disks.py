@@ -58,4 +58,14 @@ async def test_a_missing_program_is_named_with_its_package(library: ImageLibrary
 
 def test_a_relative_path_never_reaches_the_program() -> None:
     with pytest.raises(ValueError, match="absolute"):
-        overlay_command("qemu-img", CachedImage(Path("json:{}"), "", 1, "raw"), Path("/disk"))
+        overlay_command("qemu-img", CachedImage(Path("json:{}"), "", 1, "raw"), Path("/disk"), 512)
+
+
+async def test_a_base_with_a_hostile_inside_is_not_opened_by_the_daemon(library: ImageLibrary, tmp_path: Path) -> None:
+    source = tmp_path / "hostile.qcow2"
+    # The header is fine, and there is nothing behind it that a reader could make sense of.
+    source.write_bytes(samples.qcow2(size=(3 << 20) - 100) + b"\xff" * 4096)
+    base = await library.fetch(str(source), checksum="", format="qcow2")
+    await library.root_overlay(base, tmp_path / "disk")
+    header = (tmp_path / "disk").read_bytes()[:32]
+    assert int.from_bytes(header[24:32], "big") == 3 << 20

@@ -237,3 +237,11 @@ async def test_a_full_disk_is_named_with_what_is_missing(tmp_path: Path, web: We
         assert kept(tmp_path) == []
     finally:
         subprocess.run(["umount", str(state)], check=True)
+
+
+async def test_a_file_that_claims_more_than_is_taken_is_refused_before_it_is_copied(library: ImageLibrary, tmp_path: Path) -> None:
+    huge = tmp_path / "huge.img"  # as /proc/kcore does, which is a regular file of 128 TiB without a block
+    huge.touch()
+    os.truncate(huge, 2 << 30)
+    assert f"has {2 << 30} bytes; at most" in await refused(library, str(huge))
+    assert not kept(tmp_path)

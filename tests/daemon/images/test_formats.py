@@ -50,6 +50,7 @@ def test_known_files_are_known_by_their_bytes(head: bytes, content: Content, wri
         (samples.qcow2(features=4), "qcow2", "refers to another file"),
         (samples.qcow2(features=1 << 9), "qcow2", "newer"),
         (samples.qcow2(crypt=2), "qcow2", "encrypted"),
+        (samples.qcow2(size=1 << 50), "qcow2", "disk of 1125899906842624 bytes"),
         (samples.qcow2(version=4), "qcow2", "broken header"),
         (samples.qcow2()[:40], "qcow2", "cut short"),
         (samples.ext4()[:-1024], "raw", "cut short"),

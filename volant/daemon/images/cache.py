@@ -36,13 +36,13 @@ class Draft:
         self._hash = hashlib.sha256()
         self._file = path.open("xb", buffering=0)
 
-    def reserve(self, announced: int) -> None:
-        """Refuse early what is too large or can't fit; `announced` bytes are to come."""
+    def reserve(self, announced: int, *, holes: int = 0) -> None:
+        """Refuse early what is too large or can't fit; `announced` bytes are to come, of which `holes` take no space."""
         if announced > self._max_bytes:
             raise ImageFailed(f"{self._label} has {announced} bytes; at most {self._max_bytes} are taken", hint="ship a smaller image")
         free = free_bytes(self.path.parent)
-        if announced > free:
-            raise disk_full(self.path.parent, announced - free)
+        if announced - holes > free:
+            raise disk_full(self.path.parent, announced - holes - free)
 
     def write(self, data: bytes) -> None:
         """Append `data`; HostShort when the disk is full."""

@@ -14,6 +14,8 @@ from pathlib import Path
 import trio
 
 from volant.daemon.host.files import sync_folder
+from volant.daemon.images.cache import read_head
+from volant.daemon.images.formats import virtual_size
 from volant.daemon.images.programs import find_program, run_program
 from volant.daemon.ports import CachedImage
 
@@ -27,7 +29,8 @@ async def make_overlay(base: CachedImage, path: Path) -> None:
         return
     program = find_program("qemu-img", "qemu-utils")
     async with _drafted(path) as draft:
-        argv = overlay_command(program, base, draft)
+        head, size = await trio.to_thread.run_sync(read_head, base.path)
+        argv = overlay_command(program, base, draft, virtual_size(head, size))
         await run_program(argv, failure=f"the disk {path} can't be made", folder=path.parent)
 
 
@@ -42,11 +45,13 @@ async def make_blank(path: Path) -> None:
         await run_program(blank_command(program, draft), failure=f"the disk {path} can't be made", folder=path.parent)
 
 
-def overlay_command(program: str, base: CachedImage, path: Path) -> list[str]:
-    """How qemu-img is called. Both paths are absolute: a leading slash keeps `json:`, `nbd:` and dashes from meaning anything."""
+def overlay_command(program: str, base: CachedImage, path: Path, size: int) -> list[str]:
+    """How qemu-img is called, for a disk of `size` bytes. Both paths are absolute: a leading slash keeps `json:`, `nbd:` and dashes from
+    meaning anything. With -u it does not open the base: what somebody else made is for the VMM alone to read, which has fewer rights.
+    """
     if not (base.path.is_absolute() and path.is_absolute()):
         raise ValueError(f"{base.path} and {path} must be absolute")
-    return [program, "create", "-q", "-f", "qcow2", "-F", base.format, "-b", str(base.path), "--", str(path)]
+    return [program, "create", "-q", "-u", "-f", "qcow2", "-F", base.format, "-b", str(base.path), "--", str(path), str(size)]
 
 
 def blank_command(program: str, path: Path) -> list[str]:

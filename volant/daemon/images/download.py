@@ -59,7 +59,7 @@ def copy_file(path: Path, draft: Draft, report: Report) -> None:
     fd = open_regular(path, str(path))
     with os.fdopen(fd, "rb", buffering=0) as file:
         facts = os.fstat(fd)
-        draft.reserve(min(facts.st_size, facts.st_blocks * 512))
+        draft.reserve(facts.st_size, holes=max(facts.st_size - facts.st_blocks * 512, 0))
         try:
             _pump(file, draft, facts.st_size, report)
         except OSError as error:

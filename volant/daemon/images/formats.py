@@ -15,11 +15,15 @@ HEAD_BYTES = 36 * 1024
 """How much of a file is looked at: iso9660's magic lies farthest, at 32 KiB + 1."""
 
 FORMATS = ("raw", "qcow2", "cpio")
+
+MAX_VIRTUAL_BYTES = 1 << 40
+"""Largest disk that a qcow2 image may claim to be (1 TiB): a few KiB can claim any size, and that much its guest may write to our disk."""
 _READ_ONLY = ("squashfs", "erofs", "iso9660")
 
 _QCOW2_MAGIC = b"QFI\xfb"
 _QCOW2_HEADER = struct.Struct(">4sIQIIQI")
 """magic, version, backing_file_offset, backing_file_size, cluster_bits, size, crypt_method (QEMU's docs/interop/qcow2.txt)."""
+_SECTOR = 512
 _QCOW2_FEATURES_AT = 72
 _QCOW2_EXTERNAL_DATA = 1 << 2
 _QCOW2_KNOWN_FEATURES = 0b11111
@@ -110,6 +114,11 @@ def _qcow2(head: bytes) -> Content:
     _, version, backing, _, cluster_bits, size, crypt = _QCOW2_HEADER.unpack_from(head)
     if version not in (2, 3) or not 9 <= cluster_bits <= 21 or not size:
         raise ImageFailed("is a qcow2 image with a broken header", hint="convert it anew with `qemu-img convert -O qcow2`")
+    if size > MAX_VIRTUAL_BYTES:
+        raise ImageFailed(
+            f"is a qcow2 image of a disk of {size} bytes; at most {MAX_VIRTUAL_BYTES} are taken",
+            hint="shrink it: `qemu-img resize --shrink`",
+        )
     (features,) = struct.unpack_from(">Q", head, _QCOW2_FEATURES_AT) if version == 3 else (0,)
     if backing or features & _QCOW2_EXTERNAL_DATA:
         raise ImageFailed(
@@ -121,6 +130,12 @@ def _qcow2(head: bytes) -> Content:
             "is a qcow2 image that is encrypted or newer than is known here", hint="convert it with `qemu-img convert -O qcow2`"
         )
     return Content("qcow2", str(version))
+
+
+def virtual_size(head: bytes, size: int) -> int:
+    """Bytes of the disk that a checked image of `size` bytes is for a guest: whole sectors."""
+    disk: int = _QCOW2_HEADER.unpack_from(head)[5] if head.startswith(_QCOW2_MAGIC) else size
+    return -(-disk // _SECTOR) * _SECTOR
 
 
 def _file_system(head: bytes, size: int) -> Content | None:
