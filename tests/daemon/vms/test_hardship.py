@@ -194,6 +194,8 @@ async def test_disks_that_the_store_does_not_know_survive_the_sweep_at_start(aut
         await sweep(ensemble.services, ensemble.vms.records())
         left = {path.name for parent in (where.state.parent, where.runtime.parent) for path in parent.iterdir()}
         assert left == {vm.id, "cd" * 6, "notes", "ef" * 6}
+        told = await ensemble.store.events(after=0, limit=100, kinds=("SYSTEM_SWEPT",))
+        assert [event.data["folders"] for event in told] == [[str(stray)]]
 
 
 # ------------------------------------------------------------------------------------------------ rows that are missing
