@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pwd
 import shutil
 import socket
 import stat
@@ -137,6 +138,49 @@ async def test_a_missing_qemu_is_said_with_what_installs_it(tmp_path: Path, nurs
     with pytest.raises(HostShort) as caught:
         await QemuHypervisor(nursery, settings, none).facts()
     assert "apt-get install" in caught.value.hint
+
+
+async def _no_files() -> BootFiles:
+    raise AssertionError("nothing is probed")
+
+
+@pytest.mark.root
+async def test_a_guest_boots_with_its_vmm_as_another_user_that_holds_no_more_than_it_needs(nursery: trio.Nursery) -> None:
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        folder.chmod(0o711)
+        rig = QemuRig(folder, nursery)
+        disk = folder / "disk.img"
+        disk.write_bytes(bytes(1 << 20))
+        disk.chmod(0o600)
+        disks = (DiskPlan(path=disk, format="raw", readonly=False, serial="rootfs"),)
+        plan = replace(rig.plan(ID), config_blob=b"{}", disks=disks)
+        settings = QemuSettings(probe_dir=folder / "probe", accel="tcg", user="nobody")
+        vmm = await QemuHypervisor(nursery, settings, _no_files).launch(plan)
+        await wait_log(rig, plan, GREETING)
+        process = Path("/proc") / str(vmm.identity.pid)
+        status = dict(line.split(":\t", 1) for line in (process / "status").read_text().splitlines())
+        nobody = pwd.getpwnam("nobody")
+        assert status["Uid"].split() == [str(nobody.pw_uid)] * 4 and status["Gid"].split() == [str(nobody.pw_gid)] * 4
+        assert "0" not in status["Groups"].split()
+        assert (status["CapEff"], status["NoNewPrivs"], status["Seccomp"]) == ("0000000000000000", "1", "2")
+        held = {os.readlink(fd) for fd in (process / "fd").iterdir()}
+        files = {path for path in held if path.startswith("/") and path not in ("/dev/null", "/dev/urandom")}
+        assert files == {str(plan.console_log), str(plan.runtime_dir / "qemu.stderr"), str(disk), "/memfd:volant-config (deleted)"}
+        variables = {word.partition("=")[0] for word in (process / "environ").read_text().split("\0") if word}
+        assert variables == {"VOLANT_VM", "VOLANT_VM_FOLDER", "PATH"}
+        for path in (plan.runtime_dir / "qmp.sock", plan.runtime_dir / "console.sock", plan.runtime_dir / "agent.sock", plan.console_log):
+            assert (path.stat().st_uid, stat.S_IMODE(path.stat().st_mode)) == (0, 0o600)
+        await power_off(rig, vmm)
+
+
+@pytest.mark.root
+@pytest.mark.parametrize(("user", "said"), [("no-such-user", True), ("", True), ("nobody", False)])
+async def test_vms_that_run_as_root_are_warned_of(
+    tmp_path: Path, nursery: trio.Nursery, caplog: pytest.LogCaptureFixture, user: str, said: bool
+) -> None:
+    await QemuHypervisor(nursery, QemuSettings(probe_dir=tmp_path, accel="tcg", user=user), _no_files).facts()
+    assert ("VMs run as root" in caplog.text) is said
 
 
 async def test_a_runtime_folder_whose_path_is_too_long_is_said(rig: QemuRig, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import pwd
 import re
@@ -28,6 +29,8 @@ from volant.daemon.hypervisors.qemu.qmp import QmpBroken
 from volant.daemon.hypervisors.qemu.vmm import QemuVmm, Sockets, stderr_path
 from volant.daemon.ports import Capabilities, HypervisorFacts, LaunchPlan, ProcessIdentity, Vmm
 from volant.proto.errors import HostShort, LaunchFailed
+
+_log = logging.getLogger("volant.hypervisors")
 
 MARKER = "VOLANT_VM"
 """Environment variable that holds the VM's id in each VMM."""
@@ -148,6 +151,13 @@ class QemuLauncher:
         except KeyError:
             return ""
 
+    def _warn_of_root(self) -> None:
+        if os.geteuid() == 0 and not self._effective_user():
+            why = f"the user {self._user!r} does not exist" if self._user else "no user is set for them"
+            _log.warning(
+                "VMs run as root, since %s: who breaks out of a guest owns this host; contrib/systemd/volant.sysusers makes the user", why
+            )
+
 
 class QemuHypervisor(QemuLauncher):
     """`ports.Hypervisor` with QEMU."""
@@ -164,6 +174,7 @@ class QemuHypervisor(QemuLauncher):
         async with self._finding:
             if self._facts is None:
                 binary = self.binary()
+                self._warn_of_root()
                 version = await _version(binary)
                 verdict = await self._probe.verdict(version)
                 facts = HypervisorFacts(
