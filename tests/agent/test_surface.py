@@ -62,6 +62,12 @@ def test_everything_else_below_v1_is_passed_on(port: int) -> None:
     assert _ask(port, "GET", "/v1/other/thing?q") == (200, b"/v1/other/thing?q ")
 
 
+@pytest.mark.parametrize("path", ["/v1/../admin", "/v1/a/%2E%2e/../admin", "/v1/..%2fadmin", "/v1/..\\admin", "/v1/a/.."])
+def test_no_path_leads_out_of_v1(port: int, path: str) -> None:
+    assert _ask(port, "GET", path)[0] == 404
+    assert _ask(port, "GET", "/v1/a..b/...")[0] == 200
+
+
 def test_errors_are_json_with_their_status(port: int) -> None:
     assert _ask(port, "GET", "/elsewhere")[0] == 404
     status, body = _ask(port, "GET", "/v1/late")

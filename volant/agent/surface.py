@@ -101,6 +101,9 @@ class Surface:
         if not path.startswith("/v1/"):
             await sink.refuse(404, f"there is nothing at {path[:80]}: /healthz, /v1/<action> and the workload's /v1/ are served")
             return
+        if _climbs(path):
+            await sink.refuse(404, f"{path[:80]!r} may lead out of /v1/, which is all that is served")
+            return
         action = self._actions.get(path.removeprefix("/v1/")) if method in ("GET", "POST") else None
         if action is not None:
             joined = action.path + (("&" if "?" in action.path else "?") + query if question else "")
@@ -108,6 +111,12 @@ class Surface:
             await self._do_request(relay.Request(action.method, joined, head.passed_on(), timeout_s, body.read), sink)
         else:
             await self._do_request(relay.Request(method, target, head.passed_on(), DEFAULT_TIMEOUT_S, body.read), sink)
+
+
+def _climbs(path: str) -> bool:
+    """Whether a server that resolves `..`, spelled out or percent-encoded, may take `path` for one that is not below /v1/."""
+    plain = path.lower().replace("%2e", ".").replace("%2f", "/").replace("%5c", "/").replace("\\", "/")
+    return ".." in plain.split("/")
 
 
 class _RequestBody:
