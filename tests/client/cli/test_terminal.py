@@ -67,6 +67,20 @@ def test_hostile_text_never_reaches_the_terminal_as_control(at_terminal: AtTermi
     assert not set(shown) & {"\x1b", "\x07", "\x9b", "\u202e"}
 
 
+@pytest.mark.parametrize("stream", ["stdout", "stderr", "agent", "\x1b[2J"])
+def test_nothing_in_a_log_line_is_obeyed(at_terminal: AtTerminal, server: RpcServer, stream: str) -> None:
+    hostile = "\x1b]0;owned\x07\x9b2J"
+
+    def logs(call: Served) -> object:
+        call.item({"seq": 1, "time": hostile, "stream": stream, "text": hostile})
+        return {"name": "web-1"}
+
+    server.handlers["vm.logs"] = logs
+    shown = plain(at_terminal("vm", "logs", "web-1", "--timestamps").finish()[1])
+    assert shown.count("owned") == 2
+    assert not set(shown) & {"\x1b", "\x07", "\x9b"}
+
+
 def test_a_failure_as_json_is_harmless_on_a_terminal_that_is_not_where_the_data_goes(environment: dict[str, str]) -> None:
     ours, theirs = os.openpty()
     with os.fdopen(ours, "rb", buffering=0) as screen, os.fdopen(theirs, "wb") as terminal:

@@ -11,7 +11,7 @@ from volant.client.cli import output, terminal
 from volant.client.cli.connect import open_client
 from volant.client.cli.parsing import Parser, checked
 from volant.client.cli.several import with_suggestion
-from volant.client.cli.text import harmless_log_line
+from volant.client.cli.text import harmless, harmless_log_line
 from volant.client.cli.values import count, instant
 from volant.proto.errors import ExitCode, Usage
 
@@ -65,7 +65,8 @@ def run_logs(args: argparse.Namespace) -> int:
 def _write(line: dict[str, Any], *, timestamps: bool, on_terminal: bool, colour: bool) -> None:
     """One line: what the workload wrote to stderr goes to ours, and the agent's own words are marked as such."""
     text = str(line["text"])
-    stamp = f"{line['time']} " if timestamps else ""
+    # The guest's agent says the time too.
+    stamp = f"{harmless(str(line['time']))} " if timestamps else ""
     mark = "agent: " if line["stream"] == "agent" else ""
     if line["stream"] == "stdout":
         output.write_line(stamp + (harmless_log_line(text, colour=colour) if on_terminal else text))
