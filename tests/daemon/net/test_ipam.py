@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from volant.daemon.net.ipam import Pool
 from volant.daemon.net.mac import is_local_mac
 from volant.daemon.ports import Lease
-from volant.proto.errors import AddressTaken, HostShort, InvalidParams
+from volant.proto.errors import AddressTaken, Fault, HostShort, InvalidParams
 
 SUBNET = IPv4Interface("192.168.127.1/24")
 
@@ -95,8 +95,10 @@ def test_a_restored_lease_of_another_subnet_is_held() -> None:
 def test_a_wanted_address_is_checked(wanted: str, fault: type[Exception], says: str) -> None:
     pool = Pool(SUBNET)
     pool.lease("holder", "192.168.127.7")
-    with pytest.raises(fault, match=says):
+    with pytest.raises(fault, match=says) as refused:
         pool.lease("asker", wanted)
+    assert isinstance(refused.value, Fault)
+    assert "belongs" in says or refused.value.hint == "use one of 192.168.127.2 to 192.168.127.254"
     assert len(pool) == 1
 
 

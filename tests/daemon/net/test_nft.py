@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from tests.netns import NetNs
-from volant.daemon.net.nft import LibraryNft, Nft, NftRefused, ProgramNft
+from volant.daemon.net import nft as nft_module
+from volant.daemon.net.nft import LibraryNft, Nft, NftRefused, ProgramNft, open_nft
 
 pytestmark = pytest.mark.root
 
@@ -34,3 +35,10 @@ def test_an_error_in_the_middle_changes_nothing(netns: NetNs, make_nft: type[Nft
     assert "table" not in {key for item in nft.list_json("list tables")["nftables"] for key in item}
     nft.run("add table inet one")
     nft.close()
+
+
+def test_without_the_right_to_it_nothing_is_tried(netns: NetNs, monkeypatch: pytest.MonkeyPatch) -> None:
+    open_nft().close()
+    monkeypatch.setattr(nft_module, "_capabilities", lambda: ~(1 << 12))
+    with pytest.raises(PermissionError):
+        open_nft()

@@ -81,7 +81,8 @@ class Pool:
 
     def _checked(self, text: str) -> int:
         network = self._subnet.network
-        usable = f"use one of {IPv4Address(self._first)} to {IPv4Address(self._last)}"
+        host = int(self._subnet.ip)
+        usable = f"use one of {IPv4Address(self._first + (self._first == host))} to {IPv4Address(self._last - (self._last == host))}"
         try:
             address = IPv4Address(text)
         except AddressValueError:

@@ -6,9 +6,12 @@ The library's context keeps a netlink socket: one context, one thread, made in t
 from __future__ import annotations
 
 import ctypes
+import errno
 import json
+import os
 import shutil
 import subprocess
+from pathlib import Path
 from typing import Any, Protocol
 
 from volant.proto.errors import HostShort
@@ -19,6 +22,8 @@ PROGRAM_SECONDS = 30.0
 """How long `nft` may take: a replace with 1,000 guests takes 0.04 s."""
 _OUTPUT_JSON = 1 << 4
 """NFT_CTX_OUTPUT_JSON of <nftables/libnftables.h>."""
+_CAP_NET_ADMIN = 1 << 12
+"""<linux/capability.h>"""
 _NO_SUCH = "No such file or directory"
 _NOT_PERMITTED = "Operation not permitted"
 
@@ -50,13 +55,24 @@ class Nft(Protocol):
 
 
 def open_nft() -> Nft:
-    """The library where it can be loaded, else the program. HostShort when neither is there."""
+    """The library where it can be loaded, else the program. HostShort when neither is there, PermissionError when neither may work.
+
+    The latter is not left to the library: it writes such refusals to our standard error, past its buffers.
+    """
+    if not _capabilities() & _CAP_NET_ADMIN:
+        raise PermissionError(errno.EPERM, os.strerror(errno.EPERM))
     try:
         return LibraryNft()
     except OSError:
         if shutil.which(PROGRAM) is None:
             raise HostShort("nftables is not installed", hint="install it (`apt install nftables`), or use `--network user`") from None
         return ProgramNft()
+
+
+def _capabilities(status: Path = Path("/proc/self/status")) -> int:
+    """The effective capabilities of this process."""
+    _, _, rest = status.read_text().partition("\nCapEff:")
+    return int(rest.split(maxsplit=1)[0], 16)
 
 
 class LibraryNft:

@@ -146,7 +146,7 @@ class AgentWatch:
                     self._words_left -= 1
                     word = self._word(status)
                     await self._book.tell(word.kind, word.message, **word.data)
-                self._listener.give_up(GuestFailed(text, hint="`volant vm logs` and the console show what it said"))
+                self._listener.give_up(GuestFailed(text, hint="correct the workload; `volant console VM --no-follow` shows how it booted"))
             case "exited" | "failed":
                 return await self._not_ready(said(status.message) or "the workload has ended", self._word(status))
         return False
