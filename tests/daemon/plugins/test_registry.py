@@ -174,6 +174,13 @@ async def test_a_dry_run_checks_and_changes_nothing(house: House) -> None:
         await house.install(dry_run=True, version="")
 
 
+async def test_parts_of_a_manifest_that_have_no_effect_are_named(house: House) -> None:
+    unserved = {"cloud_init": {"user_data": {"content": "#cloud-config"}}, "devices": {"pci_passthrough": ["0000:01:00.0"]}}
+    for _ in range(2):
+        assert [warning.partition(":")[0] for warning in (await house.install(**unserved)).warnings] == ["cloud_init", "devices"]
+    assert (await house.install(version="2.0", devices={})).warnings == ()
+
+
 async def test_failures_leave_nothing_behind(house: House) -> None:
     bad_disk = {"name": "data", "source": house.file("text", b"no file system")}
     with pytest.raises(ImageFailed, match="is no file system"):

@@ -27,6 +27,9 @@ Told = Callable[[InstallProgress], Awaitable[None]]
 Key = tuple[str, str]
 """(name, version)."""
 
+_UNSERVED = ("cloud_init", "devices")
+"""Parts of a manifest that no code acts on yet: whoever relies on them has to know."""
+
 
 class PluginRegistry:
     """What may be made into VMs. Changes of one plugin happen one after the other; different plugins don't wait for each other."""
@@ -80,6 +83,7 @@ class PluginRegistry:
         """`plugin.install`. The same manifest again changes nothing. On any failure, and when cancelled, nothing is left behind."""
         parsed = parse_manifest(asked.manifest, strict=asked.strict)
         manifest = parsed.manifest
+        warnings = (*parsed.warnings, *_without_effect(manifest))
         wanted = PluginRecord(
             name=manifest.name,
             version=manifest.version,
@@ -87,12 +91,12 @@ class PluginRegistry:
             enabled=manifest.enabled,
             artifacts={},
             installed_at=utc_now(),
-            warnings=parsed.warnings,
+            warnings=warnings,
         )
         async with self._lock(manifest.name):
             present = self._records.get((manifest.name, manifest.version))
             if present is not None and present.manifest == wanted.manifest and await self._is_complete(present):
-                return view_of(replace(present, warnings=parsed.warnings))
+                return view_of(replace(present, warnings=warnings))
             self._check_replaceable(present, wanted, replace_allowed=asked.replace)
             if asked.dry_run:
                 return view_of(wanted)
@@ -249,6 +253,10 @@ def wanted_artifacts(manifest: Manifest) -> tuple[tuple[str, str, str, str], ...
     if manifest.initramfs:
         found.append(("initramfs", manifest.initramfs.url, manifest.initramfs.checksum, "cpio"))
     return (*found, *((f"disk:{disk.name}", disk.source, disk.checksum, disk.format) for disk in manifest.disks))
+
+
+def _without_effect(manifest: Manifest) -> list[str]:
+    return [f"{part}: is kept, and has no effect in this version" for part in _UNSERVED if getattr(manifest, part) is not None]
 
 
 def view_of(record: PluginRecord) -> PluginView:
