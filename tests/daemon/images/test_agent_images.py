@@ -53,6 +53,17 @@ async def test_one_build_serves_all_who_ask(kernel: Kernel, tmp_path: Path) -> N
     assert list((tmp_path / "state/images/drafts").iterdir()) == []
 
 
+async def test_what_was_made_of_a_workload_goes_with_it(kernel: Kernel, tmp_path: Path) -> None:
+    images = await library(tmp_path, 'printf 070701 > "$1"')
+    (tmp_path / "one").write_bytes(samples.cpio({"init": b"1"}))
+    (tmp_path / "other").write_bytes(samples.cpio({"init": b"2"}))
+    one = await images.fetch(str(tmp_path / "one"), checksum="", format="cpio")
+    other = await images.fetch(str(tmp_path / "other"), checksum="", format="cpio")
+    made = [await images.initramfs(workload=workload) for workload in (None, one, other)]
+    await images.forget(one.sha256)
+    assert [path.exists() for path in made] == [True, False, True]
+
+
 @pytest.mark.parametrize(
     ("script", "sentence"),
     [

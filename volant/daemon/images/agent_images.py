@@ -48,10 +48,15 @@ class AgentImages:
                 hint=f"put them beside it as {kernel.source.parent / 'modules'}, or install the package that the kernel came with",
             )
         key = await trio.to_thread.run_sync(image_key, kernel, workload)
-        target = self._folder / f"{key}.cpio"
+        target = self._folder / (f"{key}.{workload.sha256}.cpio" if workload else f"{key}.cpio")
         if target.exists():
             return target
         return await self._building.get((key,), lambda: self._build(kernel.modules, workload, target))
+
+    def forget(self, workload_sha256: str) -> None:
+        """Remove the images that hold a workload which nobody uses any more: they hold it unpacked. Blocks."""
+        for image in self._folder.glob(f"*.{workload_sha256}.cpio"):
+            image.unlink(missing_ok=True)
 
     async def _build(self, modules: Path | None, workload: CachedImage | None, target: Path) -> Path:
         if target.exists():

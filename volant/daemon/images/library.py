@@ -69,8 +69,9 @@ class ImageLibrary:
         return await trio.to_thread.run_sync(self._cache.find, sha256)
 
     async def forget(self, sha256: str) -> None:
-        """Remove one artifact that nobody uses any more."""
+        """Remove one artifact that nobody uses any more, and the initramfs images that were made of it."""
         await trio.to_thread.run_sync(self._cache.remove, sha256)
+        await trio.to_thread.run_sync(self._agents.forget, sha256)
 
     async def check_workload(self, image: CachedImage, *, entrypoint: str, workdir: str = "", path: str = "") -> None:
         """Refuse an initramfs that has neither an /init nor the program that the manifest starts. ImageFailed, HostShort."""
