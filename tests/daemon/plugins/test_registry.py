@@ -175,7 +175,7 @@ async def test_a_dry_run_checks_and_changes_nothing(house: House) -> None:
 
 
 async def test_parts_of_a_manifest_that_have_no_effect_are_named(house: House) -> None:
-    unserved = {"cloud_init": {"user_data": {"content": "#cloud-config"}}, "devices": {"pci_passthrough": ["0000:01:00.0"]}}
+    unserved: dict[str, Any] = {"cloud_init": {"user_data": {"content": "#cloud-config"}}, "devices": {"pci_passthrough": ["0000:01:00.0"]}}
     for _ in range(2):
         assert [warning.partition(":")[0] for warning in (await house.install(**unserved)).warnings] == ["cloud_init", "devices"]
     assert (await house.install(version="2.0", devices={})).warnings == ()
