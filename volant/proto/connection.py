@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from enum import Enum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from volant.proto.errors import CreditOverrun, Fault, MalformedFrame, OutOfOrder, ProtocolFault, TooManyCalls
 from volant.proto.frames import MAX_FRAME_TO_CLIENT, MAX_FRAME_TO_DAEMON, FrameDecoder, limited_frame
@@ -147,17 +147,6 @@ class Connection:
         self._over = False
         self._last_id = 0
         self._calls: dict[int, _Call] = {}
-        self._take_by_kind: dict[int, Callable[..., Message | None]] = {
-            _HELLO: self._take_hello,
-            _CALL: self._take_call,
-            _REPLY: self._take_reply,
-            _FAULT: self._take_fault,
-            _ITEM: ItemReceived,
-            _END: self._take_end,
-            _DATA: self._take_data,
-            _CREDIT: self._take_credit,
-            _CANCEL: CancelReceived,
-        }
 
     # ---------------------------------------------------------------------------------------------------------- incoming
 
@@ -212,7 +201,7 @@ class Connection:
             if rule.late and self.side is Side.SERVER and 0 < message[1] <= self._last_id:
                 return None
             raise OutOfOrder(f"a {_name(kind)} message is about call {message[1]}, which is not open")
-        return self._take_by_kind[kind](*message[1:])
+        return self._takers[kind](self, *message[1:])
 
     def _take_hello(self, wire: dict[str, Any]) -> HelloReceived:
         if self.peer is not None:
@@ -277,6 +266,19 @@ class Connection:
         outgoing[channel] = left + n
         return CreditReceived(id, channel, n)
 
+    # Plain functions, not methods bound to a connection: that would hold itself, and its unfinished frame, until a collection.
+    _takers: ClassVar[dict[int, Callable[..., Message | None]]] = {
+        _HELLO: _take_hello,
+        _CALL: _take_call,
+        _REPLY: _take_reply,
+        _FAULT: _take_fault,
+        _ITEM: lambda _, id, item: ItemReceived(id, item),
+        _END: _take_end,
+        _DATA: _take_data,
+        _CREDIT: _take_credit,
+        _CANCEL: lambda _, id: CancelReceived(id),
+    }
+
     # ---------------------------------------------------------------------------------------------------------- outgoing
 
     def hello(self) -> bytes:
@@ -310,8 +312,8 @@ class Connection:
         return self._end_call(id, self._frame([_FAULT, id, fault.to_wire()]))
 
     def farewell(self, fault: Fault) -> bytes:
-        """Tell the peer why the connection is about to be closed. The last bytes to write."""
-        self._over = True
+        """Tell the peer why the connection is about to be closed. The last bytes to write; an unfinished frame is let go."""
+        self._over, self._decoder = True, FrameDecoder(0)
         return self._frame([_FAULT, 0, fault.to_wire()])
 
     def item(self, id: int, item: Any) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import socket
 import time
@@ -19,7 +20,7 @@ from volant.daemon.rpc.outbox import HIGH_WATER, Outbox
 from volant.proto import cbor
 from volant.proto.connection import INITIAL_CREDIT, MAX_DATA, MAX_OPEN_CALLS, Connection, Side
 from volant.proto.errors import ConnectionLost, NotAllowed
-from volant.proto.frames import encode_frame
+from volant.proto.frames import MAX_FRAME_TO_DAEMON, encode_frame
 from volant.proto.messages import Hello
 
 
@@ -172,6 +173,29 @@ def test_a_call_that_runs_while_its_connection_ends_is_no_defect(
             while (answer := peer.hear()) is not None:
                 assert answer[0] != 3 or answer[2]["code"] != "failed.internal"
     assert not [record for record in caplog.records if "defect" in record.message]
+
+
+def held_bytes() -> int:
+    """What all connections of this process hold for their peers, those included that are over and not collected yet."""
+    everything = gc.get_objects()
+    held = sum(item.unsent for item in everything if isinstance(item, Outbox))
+    held += sum(item._decoder.pending for item in everything if isinstance(item, Connection))
+    return held + sum(len(waiting) for item in everything if isinstance(item, Call) for waiting in item._arrived.values())
+
+
+def test_a_connection_that_ended_holds_nothing_large_even_before_a_collection(journal: echo.Journal, socket_path: Path) -> None:
+    gc.collect()
+    gc.disable()
+    try:
+        for _ in range(20):
+            with RawPeer(socket_path) as peer:
+                peer.say([1, 1, "echo.sink", {"text": "a"}], *([6, 1, 0, bytes(MAX_DATA)] for _ in range(3)))
+                peer.say([1, 2, "echo.source", {"text": "a", "times": 4 * HIGH_WATER}], [7, 2, 1, 4 * HIGH_WATER])
+                peer.hear()
+                peer.socket.sendall(MAX_FRAME_TO_DAEMON.to_bytes(4, "big") + bytes(200_000))
+        eventually(lambda: held_bytes() < 1_000)
+    finally:
+        gc.enable()
 
 
 def test_who_pushes_to_a_call_that_ended_is_told_so() -> None:

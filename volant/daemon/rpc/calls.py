@@ -93,6 +93,10 @@ class Call:
         news, self._news = self._news, trio.Event()
         news.set()
 
+    def clear(self) -> None:
+        """Let go of what came and nobody took: the connection has ended."""
+        self._arrived.clear()
+
     async def _wait_news(self) -> None:
         await self._news.wait()
 

@@ -83,6 +83,11 @@ class Outbox:
             if self._taken == before:
                 raise ConnectionLost(f"the peer read nothing for {STALL_SECONDS:.0f} s while {self._unsent} bytes waited for it")
 
+    def clear(self) -> None:
+        """Let go of what is still unsent: the connection has ended."""
+        self._pieces.clear()
+        self._unsent = 0
+
     async def wait_empty(self) -> None:
         """Wait until all is with the kernel."""
         self.flush()

@@ -86,6 +86,14 @@ class Session:
             # Closing behind trio's back would leave its waiters behind for ever.
             trio.lowlevel.notify_closing(self._socket)
             self._socket.close()
+            self._let_go()
+
+    def _let_go(self) -> None:
+        """Of what may be large: trio's groups of exceptions can hold a session that ended until the next collection, which is rare."""
+        self._outbox.clear()
+        for _, call in self._calls.values():
+            call.clear()
+        self._calls.clear()
 
     def drain(self, seconds: float) -> None:
         """Read no more; end once the open calls have ended, or `seconds` later cancel them, and say why."""
