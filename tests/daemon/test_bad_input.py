@@ -21,6 +21,7 @@ import pytest
 from tests.complaints import complaint, holdings, manifest, nothing_left, undisturbed
 from tests.fakes.http_server import web_server
 from tests.rig import VOLANT, Rig, rig
+from tests.strangers import as_stranger
 from volant.fledge.cpio import Writer
 from volant.proto.errors import ExitCode, Fault, FrameTooLarge, InvalidParams
 
@@ -377,13 +378,10 @@ def test_no_permission_on_the_socket(host: Rig) -> None:
         pytest.skip("only root can become somebody else")
     host.root.chmod(0o755)
     done = subprocess.run(
-        [*VOLANT, "vm", "list"],
+        as_stranger([*VOLANT, "vm", "list"]),
         capture_output=True,
         text=True,
         timeout=30,
-        user=65_534,
-        group=65_534,
-        extra_groups=[],
         env={**os.environ, "VOLANT_SOCKET": str(host.socket), "HOME": "/"},
     )
     complaint(done, ExitCode.PERMISSION, f"you may not open {host.socket}", "run as root")

@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
+from tests import strangers
 from tests.rig import START_S, VOLANT, Rig, rig
 from volant.daemon.rpc.listener import bind_socket
 from volant.proto.errors import ExitCode
@@ -169,13 +170,10 @@ def as_stranger(house: Rig, *words: str, groups: tuple[str, ...] = ()) -> subpro
     """The `volant` command as a user that is in these groups alone."""
     house.root.chmod(0o755)
     return subprocess.run(
-        [*VOLANT, *words],
+        strangers.as_stranger([*VOLANT, *words], uid=STRANGER, groups=[grp.getgrnam(name).gr_gid for name in groups]),
         capture_output=True,
         text=True,
         timeout=START_S,
-        user=STRANGER,
-        group=STRANGER,
-        extra_groups=[grp.getgrnam(name).gr_gid for name in groups],
         env={**os.environ, "VOLANT_SOCKET": str(house.socket), "HOME": "/"},
     )
 

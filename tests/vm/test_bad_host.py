@@ -19,6 +19,7 @@ import pytest
 from tests.complaints import complaint, holdings, manifest, nothing_left, undisturbed, without_programs
 from tests.netns import new_netns
 from tests.rig import HOST_KERNELS, VOLANT, Rig, rig
+from tests.strangers import as_stranger
 from volant.proto.errors import ExitCode
 
 pytestmark = pytest.mark.root
@@ -253,8 +254,7 @@ def test_a_daemon_that_may_not_make_bridges_hints_at_user_mode(media: Path) -> N
         shutil.copy(media / "hello.cpio", house.root)
         plugin = manifest(house.root / "plugin.json", media / "plugin.json", initramfs={"url": str(house.root / "hello.cpio")})
         environ = {**os.environ, "VOLANT_SOCKET": str(house.socket), "HOME": "/"}
-        nobody = {"user": 65_534, "group": 65_534, "extra_groups": [], "env": environ}
-        with house.log.open("wb") as log, subprocess.Popen(house.argv(), stderr=log, **nobody) as daemon:  # type: ignore[call-overload]
+        with house.log.open("wb") as log, subprocess.Popen(as_stranger(house.argv()), stderr=log, env=environ) as daemon:
             try:
                 deadline = time.monotonic() + 20
                 while not house.answers() and time.monotonic() < deadline:
@@ -278,13 +278,10 @@ def test_no_permission_on_a_socket_with_a_group(media: Path) -> None:
         house.start()
         house.root.chmod(0o755)
         done = subprocess.run(
-            [*VOLANT, "vm", "list"],
+            as_stranger([*VOLANT, "vm", "list"], uid=1),
             capture_output=True,
             text=True,
             timeout=30,
-            user=1,
-            group=1,
-            extra_groups=[],
             env={**os.environ, "VOLANT_SOCKET": str(house.socket), "HOME": "/"},
         )
         complaint(done, ExitCode.PERMISSION, f"you may not open {house.socket}", "usermod -aG nogroup")

@@ -16,6 +16,7 @@ import yaml
 from tests.client.cli.conftest import COMMAND, DEADLINE, Run
 from tests.client.cli.records import event, vm
 from tests.fakes.rpc_server import RpcServer, Served
+from tests.strangers import as_stranger
 from volant.proto.errors import ConnectionLost, Denied, Fault, Lagged, LaunchFailed, NameTaken, Timeout
 
 
@@ -236,13 +237,10 @@ def test_a_forbidden_socket_says_which_group_to_join(server: RpcServer, environm
         if folder.stat().st_uid == os.getuid() and str(folder).startswith("/tmp/"):
             folder.chmod(folder.stat().st_mode | 0o055)
     done = subprocess.run(
-        [*COMMAND, "vm", "list"],
+        as_stranger([*COMMAND, "vm", "list"]),
         env=environment,
         capture_output=True,
         text=True,
-        user=65534,
-        group=65534,
-        extra_groups=[],
         timeout=DEADLINE,
         check=False,
     )

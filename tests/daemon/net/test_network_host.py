@@ -16,6 +16,7 @@ import trio
 
 from tests.daemon.net.conftest import VM_IDS, port_for
 from tests.netns import NetNs, fresh_netns
+from tests.strangers import as_stranger
 from volant.daemon.net.config import parse_subnet
 from volant.daemon.net.network import HostNetwork
 from volant.daemon.net.taps import open_tap
@@ -351,8 +352,7 @@ async def test_a_lease_of_the_old_subnet_is_refused(make_network: MakeNetwork, n
 
 
 UNPRIVILEGED = """
-import os, pathlib, sys
-os.setgroups([]); os.setgid(65534); os.setuid(65534)
+import pathlib
 import trio
 from volant.daemon.net.config import NetConfig
 from volant.daemon.net.network import HostNetwork
@@ -373,6 +373,6 @@ trio.run(main)
 
 def test_without_root_the_hint_names_user_mode() -> None:
     with fresh_netns():
-        done = subprocess.run([sys.executable, "-c", UNPRIVILEGED], check=True, capture_output=True, text=True)
+        done = subprocess.run(as_stranger([sys.executable, "-c", UNPRIVILEGED]), check=True, capture_output=True, text=True)
     assert "needs root" in done.stdout
     assert "--network user" in done.stdout
