@@ -14,7 +14,7 @@ from volant.daemon.guests.link import GARBAGE_PAUSE_S, READ_BYTES, AgentLink
 from volant.proto import cbor
 from volant.proto.api import guest
 from volant.proto.connection import MAX_OPEN_CALLS, Connection, Side
-from volant.proto.errors import ConnectionLost, GuestFailed, Lagged
+from volant.proto.errors import ConnectionLost, GuestFailed, Lagged, MalformedFrame
 from volant.proto.frames import MAX_FRAME_TO_DAEMON
 from volant.proto.messages import CallReceived, CancelReceived, DataReceived, Hello, Message
 from volant.proto.preamble import Acceptor, preamble
@@ -189,3 +189,21 @@ async def test_calls_on_a_closed_link_say_so(autojump_clock: MockClock) -> None:
         await trio.sleep(1)
         with pytest.raises(ConnectionLost):
             await link.call(guest.INFO, guest.Watch())
+
+
+async def test_an_agent_that_breaks_the_rules_ends_every_call_in_the_same_moment(autojump_clock: MockClock) -> None:
+    def rubbish(agent: Guest, message: Message) -> bytes:
+        return b"\x00\x00\x00\x01\xff" if isinstance(message, CallReceived) else b""
+
+    ended: list[str] = []
+    with pytest.RaisesGroup(MalformedFrame):
+        async with linked(rubbish) as (link, _):
+            async with link.open(guest.EXEC, guest.Exec(argv=("cat",))) as call:
+                with pytest.raises(GuestFailed, match="broke the protocol"):
+                    await call.result()
+                await call.send(0, b"more")
+                await call.end(0)
+            with pytest.raises(ConnectionLost):
+                await link.call(guest.INFO, guest.Watch())
+            ended.append("all")
+    assert ended == ["all"]

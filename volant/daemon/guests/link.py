@@ -65,6 +65,7 @@ class AgentLink:
         self._calls: dict[int, AgentCall] = {}
         self._connection = _fresh_connection()
         self._stirred = trio.Event()
+        self._ended = False
         self.version = ""
 
     async def attach(self) -> None:
@@ -93,14 +94,9 @@ class AgentLink:
                     self._take(await self._read())
         except ConnectionLost:
             return
-        except ProtocolFault as error:
-            fault = GuestFailed(f"the guest's agent broke the protocol: {error.message}", hint="restart the VM")
-            raise
         finally:
             self._unsent.close()
-            for call in self._calls.values():
-                call.finish(fault=fault)
-            self._calls.clear()
+            self._end(fault)
 
     async def call(self, method: Method[P, R], params: P) -> R:
         """Call and wait for the typed answer."""
@@ -110,6 +106,8 @@ class AgentLink:
     @asynccontextmanager
     async def open(self, method: Method[P, Any], params: P) -> AsyncIterator[AgentCall]:
         """A call under way; cancelled when the block is left before its answer."""
+        if self._ended:
+            raise _closed()
         call_id, frame = self._connection.call(method.name, to_plain(params))
         call = AgentCall(method, call_id, self._connection, self._write)
         self._calls[call_id] = call
@@ -118,7 +116,7 @@ class AgentLink:
             yield call
         finally:
             self._calls.pop(call_id, None)
-            if not call.answered:
+            if not call.answered and not self._ended:
                 with trio.move_on_after(HELLO_EVERY_S) as scope:
                     scope.shield = True
                     try:
@@ -166,9 +164,21 @@ class AgentLink:
 
     def _take(self, data: bytes) -> None:
         self._read_bytes += len(data)
-        for message in self._connection.receive(data):
-            self._route(message, self._read_bytes)
-            self._read_bytes = 0
+        try:
+            for message in self._connection.receive(data):
+                self._route(message, self._read_bytes)
+                self._read_bytes = 0
+        except ProtocolFault as error:
+            # At once: whoever goes on with a call in this very moment must find it ended.
+            self._end(GuestFailed(f"the guest's agent broke the protocol: {error.message}", hint="restart the VM"))
+            raise
+
+    def _end(self, fault: Fault) -> None:
+        """No call goes on, and none can be made any more."""
+        self._ended = True
+        for call in self._calls.values():
+            call.finish(fault=fault)
+        self._calls.clear()
 
     def _route(self, message: Message, size: int) -> None:
         match message:
