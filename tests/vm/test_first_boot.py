@@ -72,8 +72,8 @@ def test_a_ready_vm_answers_actions(host: Rig, web: str) -> None:
 
 def test_the_originals_http_surface_answers_on_the_bridge(host: Rig, web: str, namespace: NetNs) -> None:
     ip = host.json("vm", "get", web)["ip"]
-    assert namespace.run("wget", "-qO-", f"http://{ip}:8080/healthz")
-    assert "Welcome, bridge" in namespace.run("wget", "-qO-", f"http://{ip}:8080/v1/hello?name=bridge")
+    assert namespace.run("busybox", "wget", "-qO-", f"http://{ip}:8080/healthz")
+    assert "Welcome, bridge" in namespace.run("busybox", "wget", "-qO-", f"http://{ip}:8080/v1/hello?name=bridge")
 
 
 def test_exec_passes_output_and_exit_code_on(host: Rig, web: str) -> None:
@@ -138,7 +138,7 @@ def test_the_root_disk_survives_stop_and_start_and_the_base_stays_as_it_was(host
 def test_a_rootless_forward_answers_on_loopback(host: Rig, namespace: NetNs) -> None:
     host.volant("vm", "create", "fwd", "--plugin", "hello", "--network", "user", "-p", "0:8080", "--wait", "ready")
     port = host.json("vm", "get", "fwd")["forwards"][0]["host_port"]
-    assert "Hello" in namespace.run("wget", "-qO-", f"http://127.0.0.1:{port}/v1/hello")
+    assert "Hello" in namespace.run("busybox", "wget", "-qO-", f"http://127.0.0.1:{port}/v1/hello")
     host.volant("vm", "delete", "fwd", "--force")
 
 
