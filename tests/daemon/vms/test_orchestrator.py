@@ -24,6 +24,7 @@ from volant.proto.errors import (
     NoSuchVm,
     Timeout,
 )
+from volant.proto.specs.manifest_codec import decode_manifest
 from volant.proto.specs.states import NetworkMode, VmState, WaitFor, Wanted
 
 
@@ -54,7 +55,9 @@ async def test_an_environment_stays_off_the_command_line(orchestra: Orchestra, b
         await orchestra.install(workload=workload | ({"env": {"TOKEN": "hunter2"}} if by == "manifest" else {}))
         await orchestra.create(env={"TOKEN": "hunter2"} if by == "config" else {})
         plan = orchestra.guest().plan
-    assert "manifest=" not in plan.cmdline and b"hunter2" in plan.config_blob
+    manifest = decode_manifest(plan.cmdline.rpartition("volant.manifest=")[2])
+    assert manifest.name == "hello" and manifest.workload.env == {}
+    assert "volant.config=fw_cfg" in plan.cmdline and b"hunter2" in plan.config_blob
 
 
 async def test_a_deleted_vm_leaves_no_file_row_or_process(orchestra: Orchestra) -> None:

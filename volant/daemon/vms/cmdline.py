@@ -29,9 +29,9 @@ class GuestConfig:
     manifest: dict[str, Any]
     """Plain form, the VM's overrides merged in."""
     encoded_manifest: str
-    """The same as `volant.manifest` spells it."""
+    """The same as `volant.manifest` spells it, without the workload's environment."""
     private: bool = False
-    """It holds an environment, so maybe secrets: never on the command line that everybody's `ps` and the guest can read."""
+    """There is an environment, so maybe secrets: never on the command line that everybody's `ps` and the guest can read."""
     address: Address | None = None
     extra: str = ""
 
@@ -45,16 +45,21 @@ class GuestWords:
 
 
 def guest_words(config: GuestConfig) -> GuestWords:
-    """Lay `config` out over the two ways; InvalidParams when the user's own words alone are too long."""
+    """Lay `config` out over the two ways; InvalidParams when the user's own words alone are too long.
+
+    The manifest rides on the command line whenever it fits; the blob, where there is one, has it whole and counts for the agent.
+    """
     words = [config.kernel_words, f"volant.id={config.vm_id}", f"volant.boot={config.boot}", f"volant.name={config.hostname}"]
     words += _address_words(config.address)
     if config.extra:
         words.append(config.extra)
     base = " ".join(word for word in words if word)
-    whole = f"{base} volant.manifest={config.encoded_manifest}"
-    if not config.private and len(whole.encode()) <= MAX_CMDLINE:
-        return GuestWords(whole, b"")
+    manifest = f" volant.manifest={config.encoded_manifest}"
+    if not config.private and len((base + manifest).encode()) <= MAX_CMDLINE:
+        return GuestWords(base + manifest, b"")
     line = f"{base} volant.config=fw_cfg"
+    if len((line + manifest).encode()) <= MAX_CMDLINE:
+        line += manifest
     over = len(line.encode()) - MAX_CMDLINE
     if over > 0:
         raise InvalidParams(

@@ -71,6 +71,7 @@ def launch_plan(
 ) -> LaunchPlan:
     """Everything a launcher needs. InvalidParams when the user's own kernel words are too long."""
     merged = merge_manifest(manifest, config)
+    public = {**merged, "workload": {**merged["workload"], "env": {}}}
     words = guest_words(
         GuestConfig(
             vm_id=record.id,
@@ -78,7 +79,7 @@ def launch_plan(
             boot=config.boot,
             kernel_words=facts.kernel_words,
             manifest=merged,
-            encoded_manifest=encode_manifest(parse_manifest(merged).manifest),
+            encoded_manifest=encode_manifest(parse_manifest(public).manifest),
             private=bool(merged["workload"].get("env")),
             address=address,
             extra=config.cmdline,
