@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -48,22 +48,16 @@ class Orchestra:
         assert self.running is not None
         return self.running
 
-    @asynccontextmanager
-    async def playing(self) -> AsyncIterator[App]:
+    def playing(self) -> AbstractAsyncContextManager[App]:
         """A daemon, stopped at the end as SIGTERM does; the guests stay."""
-        daemon = Daemon(self.config, fake_host=self.host)
-        async with trio.open_nursery() as nursery:
-            await nursery.start(daemon.run)
-            self.running = daemon.app
-            try:
-                yield self.app
-            finally:
-                self.running = None
-                daemon.stop()
+        return self._daemon(killed=False)
+
+    def killed(self) -> AbstractAsyncContextManager[App]:
+        """A daemon that ends as by SIGKILL: nothing that it would do on its way out is done."""
+        return self._daemon(killed=True)
 
     @asynccontextmanager
-    async def killed(self) -> AsyncIterator[App]:
-        """A daemon that ends as by SIGKILL: nothing that it would do on its way out is done."""
+    async def _daemon(self, *, killed: bool) -> AsyncIterator[App]:
         daemon = Daemon(self.config, fake_host=self.host)
         async with trio.open_nursery() as nursery:
             await nursery.start(daemon.run)
@@ -72,7 +66,10 @@ class Orchestra:
                 yield self.app
             finally:
                 self.running = None
-                nursery.cancel_scope.cancel()
+                if killed:
+                    nursery.cancel_scope.cancel()
+                else:
+                    daemon.stop()
 
     async def install(self, **changes: Any) -> None:
         """The plugin `hello`, of an initramfs that holds its program."""
