@@ -58,10 +58,8 @@ class LaunchPlan:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Capabilities:
-    pause: bool = True
-    snapshot: bool = False
-    vfio: bool = False
-    adopt: bool = True
+    """In what launchers differ."""
+
     boots_kernel: bool = True
     """Whether a kernel and an initramfs have to be there; the fake needs none."""
 
