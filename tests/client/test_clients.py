@@ -284,3 +284,30 @@ def test_asyncio_tells_sockets_apart_too(socket_path: Path, there: bool) -> None
 
     with pytest.raises(SocketRefused if there else SocketMissing):
         asyncio.run(main())
+
+
+UNHEEDED = """
+import os, signal, sys, threading, time
+from volant.client import Client
+
+def interrupt():
+    time.sleep(0.3)
+    os.kill(os.getpid(), signal.SIGINT)
+    time.sleep(60)
+
+threading.Thread(target=interrupt, daemon=True).start()
+# The other thread takes the signal, which leaves the main thread's wait alone: as when it comes right before that wait.
+signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+try:
+    Client(sys.argv[1]).call_plain("system.ping", {})
+except KeyboardInterrupt:
+    print("interrupted")
+"""
+
+
+def test_an_interrupt_right_before_a_wait_is_heeded(socket_path: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as silent:
+        silent.bind(str(socket_path))
+        silent.listen()
+        done = subprocess.run([sys.executable, "-c", UNHEEDED, str(socket_path)], capture_output=True, timeout=40, check=False)
+        assert done.stdout == b"interrupted\n", done.stderr

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import select
 import socket
+import struct
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
@@ -29,6 +30,9 @@ R = TypeVar("R")
 
 _READ_BYTES = 256 * 1024
 """One read: a page of VMs comes in few of them."""
+_LONGEST_SLEEP = 1
+"""Seconds. A signal that comes between Python's last look for signals and the wait itself does not end that wait, so that an
+interrupt would go unheeded until the daemon says something: no wait is longer than this."""
 
 
 class Client:
@@ -48,6 +52,7 @@ class Client:
         self._inboxes: dict[int, Inbox] = {}
         self._broken: Fault | None = None
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.pack("ll", _LONGEST_SLEEP, 0))
         try:
             self._socket.connect(self.path)
         except OSError as error:
@@ -173,10 +178,10 @@ class Client:
         while self._unsent:
             poller = select.poll()
             poller.register(self._socket, select.POLLIN | select.POLLOUT)
-            ((_, event),) = poller.poll()
-            if event & ~select.POLLOUT:
-                return self.pump(wait=False)
-            self._flush()
+            for _, event in poller.poll(_LONGEST_SLEEP * 1000):
+                if event & ~select.POLLOUT:
+                    return self.pump(wait=False)
+                self._flush()
         return False
 
     def _flush(self) -> None:
