@@ -8,6 +8,7 @@ import pytest
 
 from volant.client.cli import human, values
 from volant.proto.errors import Usage
+from volant.proto.specs import quantities
 
 
 @pytest.mark.parametrize(
@@ -15,24 +16,24 @@ from volant.proto.errors import Usage
     [("500ms", 500), ("30s", 30_000), ("2m", 120_000), ("1h30m", 5_400_000), ("1.5s", 1_500), ("7", 7_000), ("0", 0), ("1d", 86_400_000)],
 )
 def test_durations(text: str, ms: int) -> None:
-    assert values.milliseconds(text) == ms
+    assert quantities.milliseconds(text) == ms
 
 
 @pytest.mark.parametrize("text", ["", "s", "-1s", "1x", "1 s", "1h30", "1e3", "٣s", "400d", "9" * 400])
 def test_what_is_no_duration(text: str) -> None:
     with pytest.raises(Usage):
-        values.milliseconds(text)
+        quantities.milliseconds(text)
 
 
 @pytest.mark.parametrize(("text", "mib"), [("256", 256), ("256M", 256), ("256MiB", 256), ("1G", 1024), ("1.5g", 1536), ("2048K", 2)])
 def test_memory(text: str, mib: int) -> None:
-    assert values.memory_mib(text) == mib
+    assert quantities.memory_mib(text) == mib
 
 
 @pytest.mark.parametrize("text", ["", "0", "-1", "1.5", "1K", "G", "256 apples", "nan"])
 def test_what_is_no_memory(text: str) -> None:
     with pytest.raises(Usage):
-        values.memory_mib(text)
+        quantities.memory_mib(text)
 
 
 def test_forwards() -> None:

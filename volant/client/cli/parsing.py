@@ -104,7 +104,7 @@ def add_names(parser: Parser, *, many: bool, noun: str = "VM") -> None:
 
 def add_duration(parser: Parser, *flags: str, help: str, default: int | None = None) -> None:
     """A flag whose value is a duration, kept in milliseconds."""
-    from volant.client.cli.values import milliseconds
+    from volant.proto.specs.quantities import milliseconds
 
     parser.add_argument(*flags, metavar="DURATION", type=checked(milliseconds), default=default, help=help)
 

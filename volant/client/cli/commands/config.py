@@ -11,8 +11,9 @@ from volant.client.cli.connect import open_client
 from volant.client.cli.parsing import Parser, add_names, add_output, checked, style_of
 from volant.client.cli.several import for_each, with_suggestion
 from volant.client.cli.text import harmless
-from volant.client.cli.values import count, forward, memory_mib, pair
+from volant.client.cli.values import count, forward, pair
 from volant.proto.errors import ExitCode, Usage
+from volant.proto.specs.quantities import memory_mib
 
 FLAG_FIELDS = {"cpus": "cpu_cores", "memory": "memory_mb", "label": "labels", "publish": "forwards"}
 """Flags of `create` and `set` whose names differ from the field's; `--unset` takes either."""

@@ -11,8 +11,9 @@ from volant.client.cli.connect import open_client
 from volant.client.cli.narrate import narrated
 from volant.client.cli.parsing import Parser, add_output, add_wait, checked, style_of
 from volant.client.cli.several import with_suggestion
-from volant.client.cli.values import count, forward, memory_mib, pair
+from volant.client.cli.values import count, forward, pair
 from volant.proto.errors import ExitCode, Usage
+from volant.proto.specs.quantities import memory_mib
 
 NETWORK_MODES = ("bridged", "user", "none", "vsock", "dhcp")
 BOOT_MODES = ("auto", "initramfs", "rootfs")

@@ -12,8 +12,9 @@ from volant.client.cli.connect import open_client
 from volant.client.cli.narrate import narrated
 from volant.client.cli.parsing import Parser, add_duration, add_names, add_output, checked, style_of
 from volant.client.cli.several import for_each, with_suggestion
-from volant.client.cli.values import count, guest_port, memory_mib, milliseconds, pair
+from volant.client.cli.values import count, guest_port, pair
 from volant.proto.errors import ExitCode, Usage
+from volant.proto.specs.quantities import memory_mib, milliseconds
 
 
 def configure_create(parser: Parser) -> None:
