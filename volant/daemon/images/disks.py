@@ -13,6 +13,7 @@ from pathlib import Path
 
 import trio
 
+from volant.daemon.host.faultpoints import FaultPoint, passed
 from volant.daemon.host.files import sync_folder
 from volant.daemon.images.cache import read_head
 from volant.daemon.images.formats import virtual_size
@@ -65,6 +66,7 @@ async def _drafted(path: Path) -> AsyncIterator[Path]:
     draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
     try:
         yield draft
+        await passed(FaultPoint.DISK_DRAFTED)
         draft.chmod(0o600)
         draft.rename(path)
         await trio.to_thread.run_sync(sync_folder, path.parent)

@@ -9,6 +9,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from volant.daemon.host.faultpoints import FaultPoint, passed_in_thread
 from volant.daemon.net import names, rules, sysctl
 from volant.daemon.net.config import NetConfig
 from volant.daemon.net.netlink import Netlink
@@ -68,11 +69,14 @@ class Kernel:
         with _explained(f"make the tap {guest.tap}"), ExitStack() as undo:
             descriptor = open_tap(guest.tap)
             undo.callback(os.close, descriptor)
+            passed_in_thread(FaultPoint.TAP_MADE, vm_id)
             index = socket.if_nametoindex(guest.tap)
             sysctl.disable_ipv6(guest.tap)
             self._let_in(guest)
             undo.callback(self._shut_out, [guest])
+            passed_in_thread(FaultPoint.GUEST_LET_IN, vm_id)
             self._links.join_bridge(index, bridge=self._bridge, alias=names.tap_alias(vm_id), mac=guest.mac, mtu=self._config.mtu)
+            passed_in_thread(FaultPoint.TAP_BRIDGED, vm_id)
             undo.pop_all()
         self._guests[guest.tap] = guest
         return Tap(guest, index, descriptor)
@@ -97,6 +101,7 @@ class Kernel:
                     last.callback(os.close, tap.descriptor)
             last.callback(self._remove_links, taps)
             self._shut_out([tap.guest for tap in taps])
+            passed_in_thread(FaultPoint.GUEST_SHUT_OUT)
 
     def sweep(self, keep: frozenset[str]) -> tuple[str, ...]:
         """Remove what is ours and belongs to nobody: taps by name and alias, and rules of taps that are gone.

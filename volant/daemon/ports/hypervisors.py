@@ -61,7 +61,9 @@ class Capabilities:
     """In what launchers differ."""
 
     boots_kernel: bool = True
-    """Whether a kernel and an initramfs have to be there; the fake needs none."""
+    """Whether a kernel and an initramfs have to be there; the fakes need none."""
+    has_disks: bool = True
+    """Whether the VM's disks have to be there."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,6 +10,7 @@ from typing import Any
 
 import trio
 
+from volant.daemon.host.faultpoints import FaultPoint, passed
 from volant.daemon.ports import Address, CachedImage, DiskPlan, Hypervisor, HypervisorFacts, LaunchPlan, Lease, NetPort, Vmm
 from volant.daemon.vms.book import Book
 from volant.daemon.vms.ledger import Claim
@@ -33,13 +34,17 @@ async def launch(services: Services, book: Book, config: VmConfig, claim: Claim,
     async with told(book, LaunchStep.HYPERVISOR):
         facts = await hypervisor.facts()
         check_memory(config.memory_mb, services.available_mib())
+        await passed(FaultPoint.HOST_CHECKED)
     where = services.places(book.record.id)
     async with told(book, LaunchStep.FILES):
         _make_folders(where, stack)
+        await passed(FaultPoint.FOLDERS_MADE)
         files = await _boot_files(services, book, config, facts, where)
+        await passed(FaultPoint.DISKS_MADE)
     async with told(book, LaunchStep.NETWORK):
         address = await _settle_network(services, book, config)
         tap = await _plug_in(services, book, config, claim, stack)
+        await passed(FaultPoint.NETWORK_ATTACHED)
     manifest = parse_manifest(book.plugin.manifest).manifest
     plan = launch_plan(book.record, config, where=where, facts=facts, files=files, manifest=manifest, address=address)
     async with told(book, LaunchStep.VMM):
@@ -87,18 +92,22 @@ def _make_folders(where: Places, stack: AsyncExitStack) -> None:
 async def drop_runtime_folder(where: Places) -> None:
     with trio.CancelScope(shield=True):
         await trio.to_thread.run_sync(lambda: shutil.rmtree(where.runtime, ignore_errors=True))
+        await passed(FaultPoint.SOCKETS_GONE)
 
 
 async def _boot_files(services: Services, book: Book, config: VmConfig, facts: HypervisorFacts, where: Places) -> BootFiles:
-    if not facts.capabilities.boots_kernel:
-        return BootFiles(kernel=Path(), initramfs=Path())
     artifacts = book.plugin.artifacts
+    disks: tuple[DiskPlan, ...] = ()
+    if facts.capabilities.has_disks:
+        disks = await _disks(services, book.plugin.manifest, artifacts, config, where)
+    if not facts.capabilities.boots_kernel:
+        return BootFiles(kernel=Path(), initramfs=Path(), disks=disks)
     workload = None
     if "initramfs" in artifacts and config.boot is not BootMode.ROOTFS:
         workload = await _cached(services, artifacts["initramfs"], "initramfs")
     kernel = await services.images.kernel(config.kernel)
     initramfs = await services.images.initramfs(config.kernel, workload)
-    return BootFiles(kernel=kernel, initramfs=initramfs, disks=await _disks(services, book.plugin.manifest, artifacts, config, where))
+    return BootFiles(kernel=kernel, initramfs=initramfs, disks=disks)
 
 
 async def _disks(
@@ -126,6 +135,7 @@ async def _cached(services: Services, sha256: str, what: str) -> CachedImage:
     image = await services.images.cached(sha256)
     if image is None:
         raise ImageFailed(f"the plugin's {what} is no longer in the image cache", hint="install the plugin again")
+    await passed(FaultPoint.IMAGE_FOUND)
     return image
 
 
@@ -149,6 +159,7 @@ async def _plug_in(services: Services, book: Book, config: VmConfig, claim: Clai
     if config.network is not NetworkMode.BRIDGED:
         return None
     await services.network.prepare()
+    await passed(FaultPoint.BRIDGE_PREPARED)
     return await plug_in(services, book, claim, stack)
 
 
@@ -162,6 +173,7 @@ async def plug_in(services: Services, book: Book, claim: Claim, stack: AsyncExit
         with trio.CancelScope(shield=True):
             try:
                 await attachment.__aexit__(None, None, None)
+                await passed(FaultPoint.TAP_GONE)
             except NetworkFailed as failed:
                 # The VM has ended all the same; what is left has its row, and is looked for again when the VM is deleted.
                 claim.stays(failed.message)

@@ -6,6 +6,7 @@ from typing import Protocol
 
 import trio
 
+from volant.daemon.host.faultpoints import FaultPoint, passed
 from volant.daemon.ports import GuestLink, Vmm
 from volant.proto.api import guest
 from volant.proto.errors import Fault
@@ -51,5 +52,6 @@ async def stop_guest(vmm: Vmm, agent: Agent, order: StopOrder, *, was_ready: boo
             except Fault:
                 # The channel often ends before the answer: the guest is going down.
                 pass
+            await passed(FaultPoint.GUEST_ASKED)
             await vmm.wait_exited()
     await vmm.kill()

@@ -122,7 +122,7 @@ class FakeHypervisor:
             binary="",
             accel="none",
             accel_reason="guests exist in the daemon's memory only",
-            capabilities=Capabilities(boots_kernel=False),
+            capabilities=Capabilities(boots_kernel=False, has_disks=False),
             kernel_words="console=ttyS0",
         )
 

@@ -8,7 +8,6 @@ import os
 import pwd
 import re
 import shutil
-import socket
 import subprocess
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -18,25 +17,22 @@ from typing import ClassVar
 
 import trio
 
-from volant.daemon.host.processes import Process, Spawn, all_marked, command_line_of, find_marked, spawn
+from volant.daemon.host.faultpoints import FaultPoint, passed
+from volant.daemon.host.processes import Process, Spawn, command_line_of, spawn
 from volant.daemon.host.tsc import tsc_khz
+from volant.daemon.hypervisors import marks
 from volant.daemon.hypervisors.cmdline import kernel_words
+from volant.daemon.hypervisors.endpoints import Sockets, listener, opened
 from volant.daemon.hypervisors.qemu.argv import Descriptors, command_line
 from volant.daemon.hypervisors.qemu.failures import INSTALL_HINT, launch_fault
 from volant.daemon.hypervisors.qemu.monitor import MonitorGone
 from volant.daemon.hypervisors.qemu.probe import AccelProbe, BootFilesOf
 from volant.daemon.hypervisors.qemu.qmp import QmpBroken
-from volant.daemon.hypervisors.qemu.vmm import QemuVmm, Sockets, stderr_path
+from volant.daemon.hypervisors.qemu.vmm import QemuVmm, stderr_path
 from volant.daemon.ports import Capabilities, HypervisorFacts, LaunchPlan, ProcessIdentity, Vmm
 from volant.proto.errors import HostShort, LaunchFailed
 
 _log = logging.getLogger("volant.hypervisors")
-
-MARKER = "VOLANT_VM"
-"""Environment variable that holds the VM's id in each VMM."""
-
-FOLDER_MARKER = "VOLANT_VM_FOLDER"
-"""The same for its runtime folder: it tells one daemon's VMMs from another's on the same host."""
 
 CONTROL_S = 20.0
 """How long QEMU may take to greet: 0.05 s when idle, some seconds when many start at once on few CPUs."""
@@ -77,11 +73,13 @@ class QemuLauncher:
         return found
 
     async def launch(self, plan: LaunchPlan, *, tap_fd: int | None = None) -> Vmm:
-        process, argv = self._spawn(plan, tap_fd)
+        process, argv = await self._spawn(plan, tap_fd)
         vmm = QemuVmm(process, plan, tuple(argv))
         try:
+            await passed(FaultPoint.VMM_SPAWNED, plan.vm_id)
             with trio.fail_after(CONTROL_S):
                 await self._nursery.start(vmm.watch)
+            await passed(FaultPoint.CONTROL_ANSWERS, plan.vm_id)
         except BaseException as error:
             with trio.CancelScope(shield=True):
                 if isinstance(error, (OSError, MonitorGone)):
@@ -106,25 +104,15 @@ class QemuLauncher:
         return vmm
 
     async def find(self, plan: LaunchPlan) -> ProcessIdentity | None:
-        for identity in find_marked(MARKER, plan.vm_id):
-            if _is_vmm(identity, plan.vm_id):
-                return identity
-        return None
+        return marks.find(plan.vm_id, _is_vmm)
 
     async def running(self, within: Path) -> Mapping[str, ProcessIdentity]:
-        # In a thread: a host may have thousands of processes to look into.
-        marked = await trio.to_thread.run_sync(all_marked, MARKER)
-        ours = {
-            environ[MARKER]: identity
-            for identity, environ in marked
-            if FOLDER_MARKER in environ and Path(environ[FOLDER_MARKER]).parent == within
-        }
-        return {vm_id: identity for vm_id, identity in ours.items() if _is_vmm(identity, vm_id)}
+        return await marks.running(within, _is_vmm)
 
     def sockets(self, plan: LaunchPlan) -> tuple[Path, ...]:
         return Sockets.of(plan).all()
 
-    def _spawn(self, plan: LaunchPlan, tap_fd: int | None) -> tuple[Process, list[str]]:
+    async def _spawn(self, plan: LaunchPlan, tap_fd: int | None) -> tuple[Process, list[str]]:
         binary = self.binary()
         plan.runtime_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         user = self._effective_user()
@@ -132,14 +120,14 @@ class QemuLauncher:
             _hand_over_disks(plan, user)
         with contextlib.ExitStack() as stack:
             fds = stack.enter_context(_descriptors(plan, tap_fd))
-            stderr = _opened(stderr_path(plan), os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_TRUNC)
+            stderr = opened(stderr_path(plan), os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_TRUNC)
             stack.callback(os.close, stderr)
             argv = command_line(binary, plan, fds)
-            environ = {MARKER: plan.vm_id, FOLDER_MARKER: str(plan.runtime_dir), "PATH": os.defpath}
             # If it can't even be started, nobody will listen on the sockets.
             with contextlib.ExitStack() as on_failure:
                 on_failure.callback(Sockets.of(plan).remove)
-                process = spawn(Spawn(argv=argv, env=environ, stderr=stderr, pass_fds=fds.all(), user=user))
+                await passed(FaultPoint.SOCKETS_BOUND, plan.vm_id)
+                process = spawn(Spawn(argv=argv, env=marks.environment(plan), stderr=stderr, pass_fds=fds.all(), user=user))
                 on_failure.pop_all()
         return process, argv
 
@@ -193,7 +181,6 @@ class QemuHypervisor(QemuLauncher):
 
 
 def _is_vmm(identity: ProcessIdentity, vm_id: str) -> bool:
-    """Whoever sets our variable in a shell has not become a VMM by that."""
     return any(word.endswith(f",process=volant-{vm_id}") for word in command_line_of(identity.pid))
 
 
@@ -213,9 +200,9 @@ def _descriptors(plan: LaunchPlan, tap_fd: int | None) -> Iterator[Descriptors]:
     sockets = Sockets.of(plan)
     with contextlib.ExitStack() as stack:
         control, console, agent = (
-            stack.enter_context(_listener(path)).fileno() for path in (sockets.control, sockets.console, sockets.agent)
+            stack.enter_context(listener(path)).fileno() for path in (sockets.control, sockets.console, sockets.agent)
         )
-        log = _opened(plan.console_log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+        log = opened(plan.console_log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
         stack.callback(os.close, log)
         config = None
         if plan.config_blob:
@@ -225,29 +212,6 @@ def _descriptors(plan: LaunchPlan, tap_fd: int | None) -> Iterator[Descriptors]:
             with open(config, "wb", closefd=False) as file:
                 file.write(plan.config_blob)
         yield Descriptors(control=control, console=console, agent=agent, console_log=log, config=config, tap=tap_fd)
-
-
-def _listener(path: Path) -> socket.socket:
-    """A Unix socket that listens at `path`, whatever a dead VMM left there."""
-    path.unlink(missing_ok=True)
-    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    try:
-        listener.bind(str(path))
-        path.chmod(0o600)
-        listener.listen(1)
-    except OSError as error:
-        listener.close()
-        raise LaunchFailed(
-            f"can't listen at {path}: {error}", hint="choose a runtime folder with a short path that the daemon may write"
-        ) from None
-    return listener
-
-
-def _opened(path: Path, flags: int) -> int:
-    try:
-        return os.open(path, flags | os.O_CLOEXEC, 0o600)
-    except OSError as error:
-        raise LaunchFailed(f"can't write {path}: {error.strerror}", hint="let the daemon write its state and runtime folders") from None
 
 
 def _hand_over_disks(plan: LaunchPlan, user: str) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +10,12 @@ import trio
 
 from volant.daemon.host.nurseries import helpers
 from volant.daemon.host.processes import Process
+from volant.daemon.hypervisors.endpoints import Sockets, connect
 from volant.daemon.hypervisors.qemu.failures import exit_cause
 from volant.daemon.hypervisors.qemu.monitor import Monitor, MonitorGone, open_monitor
 from volant.daemon.hypervisors.qemu.qmp import Happened, QmpBroken
 from volant.daemon.ports import ExitReport, LaunchPlan
-from volant.proto.errors import MAX_EXCERPT_CHARS, ConnectionLost, GuestFailed
+from volant.proto.errors import MAX_EXCERPT_CHARS, GuestFailed
 
 RECONNECT_S = 5.0
 """Between attempts to get a lost monitor back; it is only needed for pause, resume and the cause of an exit."""
@@ -41,28 +41,6 @@ REPEAT_WRITES_S = 2.0
 
 WRITES_SETTLE_S = 0.5
 """How long a repeated write may take to fail again."""
-
-
-@dataclass(frozen=True, slots=True)
-class Sockets:
-    """Where the daemon reaches one QEMU."""
-
-    control: Path
-    console: Path
-    agent: Path
-
-    @classmethod
-    def of(cls, plan: LaunchPlan) -> Sockets:
-        folder = plan.runtime_dir
-        return cls(folder / "qmp.sock", folder / "console.sock", folder / "agent.sock")
-
-    def all(self) -> tuple[Path, ...]:
-        return (self.control, self.console, self.agent)
-
-    def remove(self) -> None:
-        """Take the names away; nobody listens on them any more."""
-        for path in self.all():
-            path.unlink(missing_ok=True)
 
 
 class QemuVmm:
@@ -126,10 +104,10 @@ class QemuVmm:
             await self._starved_changed.wait()
 
     async def open_agent(self) -> trio.abc.Stream:
-        return await _connect(self._sockets.agent, "agent channel")
+        return await connect(self._sockets.agent, "agent channel")
 
     async def open_console(self) -> trio.abc.Stream:
-        return await _connect(self._sockets.console, "console")
+        return await connect(self._sockets.console, "console")
 
     async def release(self) -> None:
         self._watching.cancel()
@@ -248,10 +226,3 @@ def read_end(path: Path, length: int) -> bytes:
             return file.read(length)
     except FileNotFoundError:
         return b""
-
-
-async def _connect(path: Path, what: str) -> trio.SocketStream:
-    try:
-        return await trio.open_unix_socket(path)
-    except OSError as error:
-        raise ConnectionLost(f"the VM's {what} can't be reached: {error.strerror}", hint="see whether the VM still runs") from None

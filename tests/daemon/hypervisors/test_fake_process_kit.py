@@ -1,0 +1,54 @@
+"""The fake whose VMMs are processes passes the launchers' kit."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+import trio
+
+from tests.kits.hypervisor import HypervisorKit, alive_on_this_host
+from volant.daemon.hypervisors.fake.processes import FakeProcessHypervisor
+from volant.daemon.ports import Hypervisor, LaunchPlan, ProcessIdentity
+
+
+class ProcessRig:
+    """This host, with processes that hold no guest."""
+
+    patience = 60.0
+
+    def __init__(self, folder: Path, nursery: trio.Nursery) -> None:
+        self._folder = folder
+        self._nursery = nursery
+
+    def launcher(self) -> Hypervisor:
+        return FakeProcessHypervisor(self._nursery)
+
+    def plan(self, vm_id: str) -> LaunchPlan:
+        folder = self._folder / vm_id
+        folder.mkdir(exist_ok=True)
+        return LaunchPlan(
+            vm_id=vm_id,
+            name="kit",
+            runtime_dir=folder,
+            console_log=folder / "console.log",
+            kernel=Path("/none"),
+            initramfs=Path("/none"),
+            cmdline="",
+            vcpus=1,
+            memory_mib=128,
+            accel="none",
+        )
+
+    def alive(self, identity: ProcessIdentity) -> bool:
+        return alive_on_this_host(identity)
+
+
+@pytest.fixture
+async def rig(tmp_path: Path, nursery: trio.Nursery) -> AsyncIterator[ProcessRig]:
+    yield ProcessRig(tmp_path, nursery)
+
+
+class TestFakeProcess(HypervisorKit):
+    pass

@@ -1,0 +1,46 @@
+"""How VMMs are found on a host: by two variables in their environment, and by a command line that says the same.
+
+Whoever sets our variables in a shell has not become a VMM by that, so each launcher compares the command line too.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import trio
+
+from volant.daemon.host.processes import all_marked, find_marked
+from volant.daemon.ports import LaunchPlan, ProcessIdentity
+
+MARKER = "VOLANT_VM"
+"""Environment variable that holds the VM's id in each VMM."""
+
+FOLDER_MARKER = "VOLANT_VM_FOLDER"
+"""The same for its runtime folder: it tells one daemon's VMMs from another's on the same host."""
+
+IsVmm = Callable[[ProcessIdentity, str], bool]
+"""Whether this process is the VMM of the VM with that id, judged by its command line."""
+
+
+def environment(plan: LaunchPlan) -> dict[str, str]:
+    """All that a VMM's environment holds."""
+    return {MARKER: plan.vm_id, FOLDER_MARKER: str(plan.runtime_dir), "PATH": os.defpath}
+
+
+def find(vm_id: str, is_vmm: IsVmm) -> ProcessIdentity | None:
+    """The VMM of that VM, if one runs."""
+    return next((identity for identity in find_marked(MARKER, vm_id) if is_vmm(identity, vm_id)), None)
+
+
+async def running(within: Path, is_vmm: IsVmm) -> Mapping[str, ProcessIdentity]:
+    """All VMMs whose VMs' runtime folders lie in `within`, by VM id."""
+    # In a thread: a host may have thousands of processes to look into.
+    marked = await trio.to_thread.run_sync(all_marked, MARKER)
+    ours = {
+        environ[MARKER]: identity
+        for identity, environ in marked
+        if FOLDER_MARKER in environ and Path(environ[FOLDER_MARKER]).parent == within
+    }
+    return {vm_id: identity for vm_id, identity in ours.items() if is_vmm(identity, vm_id)}
