@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -27,6 +28,7 @@ from volant.proto.api.system import AskLedger, LedgerView, SystemInfo
 from volant.proto.api.vm import Action, CallVm, CreateVm, DeleteVm, ListVms, RestartVm, StartVm, StopVm, VmName, VmView, WaitVm
 from volant.proto.api.vm_config import ConfigDiff, ConfigHistory, DiffConfig, GetConfig, PatchVm, RollbackConfig, VmConfigView
 from volant.proto.api.vm_explain import ExplainVm, Timeline
+from volant.proto.api.vm_watch import WatchVms
 
 
 class Page(Protocol):
@@ -36,6 +38,25 @@ class Page(Protocol):
     def encoded(self) -> tuple[bytes, ...]: ...
     @property
     def total(self) -> int: ...
+
+
+class Changes(Protocol):
+    """Part of what a watcher has to be told."""
+
+    @property
+    def encoded(self) -> tuple[bytes, ...]: ...
+    @property
+    def gone(self) -> tuple[str, ...]: ...
+    @property
+    def complete(self) -> bool: ...
+
+
+class Watch(Protocol):
+    """One who watches the list of VMs."""
+
+    async def wait_news(self) -> None: ...
+    def take(self, limit: int) -> Changes:
+        """What of at most `limit` VMs it has not been told yet."""
 
 
 class Vms(Protocol):
@@ -52,6 +73,9 @@ class Vms(Protocol):
 
     def get(self, name: str) -> VmView: ...
     def find(self, asked: ListVms) -> Page: ...
+    def watch(self, asked: WatchVms) -> AbstractContextManager[Watch]:
+        """What is there now and all that changes while the block runs. InvalidParams for a filter that can't be read."""
+
     def actions(self, name: str) -> tuple[Action, ...]: ...
     def workload_request(self, asked: CallVm) -> guest.Request: ...
     def link(self, name: str) -> GuestLink:

@@ -12,6 +12,7 @@ import trio
 from volant.daemon.ports import Change, ConfigRecord, EventDraft, EventHub, PluginRecord, PutConfig, PutVm, Store, VmRecord
 from volant.daemon.vms.lifecycle import EVENT_OF, check
 from volant.daemon.vms.views import view
+from volant.daemon.vms.watching import Watchers
 from volant.proto import cbor
 from volant.proto.api.event import Event
 from volant.proto.api.vm import VmView
@@ -35,6 +36,8 @@ class Journal:
     def __init__(self, store: Store, hub: EventHub) -> None:
         self.store = store
         self._hub = hub
+        self.watchers = Watchers()
+        """Who is to be told of a VM's changes."""
 
     async def commit(self, *changes: Change) -> tuple[Event, ...]:
         """Apply all or nothing. Shielded: an accepted change is also told, whoever stops waiting for it."""
@@ -195,6 +198,7 @@ class Book:
         """Show `text` as the reason until it is taken back (empty). In memory only: for what holds just now, when no store may take it."""
         self._remark = text
         self._view = self._encoded = None
+        self._journal.watchers.touch(self)
 
     async def wait_until(self, reached: Callable[[], bool]) -> None:
         """Return once `reached()` holds; asked anew after each change."""
@@ -202,7 +206,8 @@ class Book:
             await self._changed.wait()
 
     def wake(self) -> None:
-        """Let everybody who waits look again."""
+        """Let everybody who waits or watches look again."""
+        self._journal.watchers.touch(self)
         self._changed.set()
         self._changed = trio.Event()
 

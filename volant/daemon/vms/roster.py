@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import secrets
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
 import trio
@@ -31,10 +32,13 @@ from volant.daemon.vms.requests import Ask
 from volant.daemon.vms.restoring import restored
 from volant.daemon.vms.services import Services
 from volant.daemon.vms.views import actions, matching
+from volant.daemon.vms.watching import Watch
 from volant.proto.api import guest
 from volant.proto.api.vm import Action, CallVm, CreateVm, DeleteVm, ListVms, RestartVm, StartVm, StopVm, VmView, WaitVm
+from volant.proto.api.vm_watch import WatchVms
 from volant.proto.errors import HostShort, InvalidParams, NameTaken, NoSuchVm, Timeout
 from volant.proto.plain import to_plain
+from volant.proto.specs.filter import VM_FIELDS, parse
 from volant.proto.specs.manifest_parse import parse_manifest
 from volant.proto.specs.names import check_name
 from volant.proto.specs.states import NetworkMode, VmState, WaitFor, Wanted
@@ -116,8 +120,18 @@ class Roster:
 
     def find(self, asked: ListVms) -> Found:
         """A page of the VMs that match."""
-        found = matching((owner.book for owner in self._owners.values()), asked)
+        found = matching((owner.book for owner in self._owners.values()), asked, now=self._now())
         return Found(tuple(book.encoded for book in found[asked.offset : asked.offset + asked.limit]), len(found))
+
+    def watch(self, asked: WatchVms) -> AbstractContextManager[Watch]:
+        """What is there now and all that changes while the block runs. InvalidParams for a filter that can't be read."""
+        takes = parse(asked.filter, VM_FIELDS, getattr)
+        books = [owner.book for owner in self._owners.values()]
+        return self._services.journal.watchers.watching(books, lambda view: takes(view, self._now()))
+
+    def _now(self) -> float:
+        """Seconds since 1970."""
+        return self._services.wall_ns() / 1e9
 
     def get(self, name: str) -> VmView:
         return self.owner(name).book.view

@@ -8,6 +8,7 @@ from typing import Any, Protocol, TypeVar
 from volant.daemon.ports import PluginRecord, VmRecord
 from volant.proto.api.vm import MAX_PAGE, Action, ListVms, VmView
 from volant.proto.errors import InvalidParams
+from volant.proto.specs.filter import VM_FIELDS, parse
 from volant.proto.specs.states import NetworkMode
 
 
@@ -85,8 +86,9 @@ class Viewed(Protocol):
 V = TypeVar("V", bound=Viewed)
 
 
-def matching(found_in: Iterable[V], asked: ListVms) -> list[V]:
-    """Those that match, in the order asked for. InvalidParams for an unknown order or a page that makes no sense."""
+def matching(found_in: Iterable[V], asked: ListVms, *, now: float) -> list[V]:
+    """Those that match, in the order asked for. `now`: seconds since 1970. InvalidParams for an unknown order, an unreadable
+    filter, or a page that makes no sense."""
     key = _KEYS.get(asked.sort.removeprefix("-"))
     if key is None:
         hint = f"choose one of {', '.join(_KEYS)}, with - before it to turn round"
@@ -94,6 +96,7 @@ def matching(found_in: Iterable[V], asked: ListVms) -> list[V]:
     if not 1 <= asked.limit <= MAX_PAGE or asked.offset < 0:
         raise InvalidParams(f"limit must be 1 to {MAX_PAGE} and offset not negative", hint="ask for the list in pages")
     text = asked.text.casefold()
+    takes = parse(asked.filter, VM_FIELDS, getattr)
     found = [
         item
         for item in found_in
@@ -101,6 +104,7 @@ def matching(found_in: Iterable[V], asked: ListVms) -> list[V]:
         and (not asked.plugin or item.view.plugin == asked.plugin)
         and (not asked.deployment or item.view.deployment == asked.deployment)
         and (not text or _mentions(item.view, text))
+        and takes(item.view, now)
     ]
     found.sort(key=lambda item: key(item.view), reverse=asked.sort.startswith("-"))
     return found

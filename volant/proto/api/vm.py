@@ -124,6 +124,8 @@ class ListVms:
     deployment: str = ""
     text: str = ""
     """Substring of name, plugin, address or a label, in any case."""
+    filter: str = ""
+    """An expression of the filter language (`specs.filter`), with the fields of `VM_FIELDS`."""
     sort: str = "name"
     """name, status, plugin, created, ip, cpu or memory; a leading `-` turns the order round."""
     limit: int = 100

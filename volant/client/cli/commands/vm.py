@@ -21,30 +21,25 @@ SORTS = ("name", "status", "plugin", "created", "ip", "cpu", "memory")
 
 def configure_list(parser: Parser) -> None:
     add_output(parser)
-    parser.add_argument(
-        "--filter",
-        "-f",
-        metavar="FIELD=VALUE",
-        action="append",
-        default=[],
-        help="status=, plugin=, deployment= or text=; a word alone is text",
-    )
+    add_filter(parser)
     parser.add_argument("--sort", metavar="FIELD", default="name", help=f"{', '.join(SORTS)}; -FIELD turns the order round")
     parser.add_argument("--limit", metavar="N", type=checked(count), help=f"at most so many (on a terminal {ON_TERMINAL}, else all)")
     parser.add_argument("--all", "-a", action="store_true", help="all of them, on a terminal too")
     parser.give_examples(
         "volant vm list",
         "volant ps --all",
-        "volant vm list --filter status=ready,running --filter plugin=web",
+        "volant vm list --filter 'state:ready,running plugin:web'",
+        "volant vm list --filter 'mem>=1G age<5m !label.env:prod'",
         "volant vm list --sort=-created --limit 5 -o wide",
-        "volant vm list -o name --filter status=crashed | xargs -r volant vm restart",
+        "volant vm list -o name --filter state:crashed | xargs -r volant vm restart",
     )
 
 
 def run_list(args: argparse.Namespace) -> int:
     style = style_of(args)
-    wanted = filters(args.filter)
-    wanted["sort"] = sort_order(args.sort)
+    wanted: dict[str, Any] = {"sort": sort_order(args.sort)}
+    if args.filter:  # an older daemon is not asked about what it does not know
+        wanted["filter"] = filter_of(args)
     limit = None if args.all else args.limit if args.limit is not None else ON_TERMINAL if terminal.is_tty(1) else None
     with open_client(args) as client:
         reply = _pages(client, wanted, limit)
@@ -69,20 +64,22 @@ def _pages(client: Client, wanted: dict[str, Any], limit: int | None) -> dict[st
     return reply
 
 
-def filters(words: list[str]) -> dict[str, Any]:
-    """`--filter` words as parameters of `vm.list`."""
-    found: dict[str, Any] = {}
-    for word in words:
-        field, equals, value = word.partition("=")
-        if not equals:
-            field, value = "text", word
-        if field == "status":
-            found["status"] = [*found.get("status", []), *value.split(",")]
-        elif field in ("plugin", "deployment", "text"):
-            found[field] = value
-        else:
-            raise Usage(f"VMs can't be filtered by {field!r}", hint="filters are status=, plugin=, deployment= and text=")
-    return found
+def add_filter(parser: Parser) -> None:
+    """`--filter`, which the daemon reads."""
+    parser.add_argument(
+        "--filter",
+        "-f",
+        metavar="EXPR",
+        action="append",
+        default=[],
+        help="only VMs that this takes: a word, ~regex, FIELD:VALUE, mem>=512M, age<5m; blank is and, | or, ! not",
+    )
+
+
+def filter_of(args: argparse.Namespace) -> str:
+    """The one expression that all `--filter`s are together."""
+    words: list[str] = args.filter
+    return words[0] if len(words) == 1 else " ".join(f"({word})" for word in words)
 
 
 def sort_order(word: str) -> str:

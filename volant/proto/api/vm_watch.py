@@ -1,0 +1,41 @@
+"""The call that shows the list of VMs and keeps it up to date. It belongs to the noun `vm`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from volant.proto import errors
+from volant.proto.api.vm import NOUN, Done, VmView
+from volant.proto.method import Http, Method, Shape
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WatchVms:
+    """The VMs that match, and from then on every change of one."""
+
+    filter: str = ""
+    """Only those that this takes, in the filter language; a VM that no longer matches counts as gone. Looked at anew whenever the VM
+    changes, so that an age alone moves nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class VmChanges:
+    """What is new since the item before. The first items, up to the first that is `complete`, are the whole list.
+
+    Nothing is queued for a slow reader: what changed twice meanwhile comes once, as it is then.
+    """
+
+    items: tuple[VmView, ...]
+    """VMs that are new or have changed, in no order; of an error without its excerpts, as in lists."""
+    gone: tuple[str, ...]
+    """Ids of those that are no more, or no longer match."""
+    seq: int
+    """Number of an event up to which everything is in what was sent, once `complete`."""
+    complete: bool
+    """Nothing more waits to be sent just now."""
+
+
+WATCH = NOUN.add(
+    Method("vm.watch", WatchVms, Done, "the list of VMs, kept up to date", faults=(errors.InvalidParams,),
+           http=Http("GET", "/vms/watch"), shape=Shape.STREAM, item=VmChanges)
+)  # fmt: skip
