@@ -19,6 +19,8 @@ from volant.daemon.guests.link import AgentLink
 from volant.daemon.hypervisors.fake.launcher import FakeHost, FakeHypervisor
 from volant.daemon.ports import Address, Change, Images, Lease, LinkOver, NetPort, NetPresence, Network, PluginRecord
 from volant.daemon.vms.book import Journal
+from volant.daemon.vms.places import BootPlaces
+from volant.daemon.vms.restarts import clock
 from volant.daemon.vms.roster import Roster
 from volant.daemon.vms.services import Services
 from volant.proto.api.event import Event
@@ -29,6 +31,9 @@ from volant.proto.specs.vmconfig import Defaults
 
 BOOTS = 2
 """How many guests boot at once."""
+
+EPOCH_S = 1_769_860_800.0
+"""2026-01-31T12:00:00Z, when the host's clock starts; it goes as trio's does."""
 
 MANIFEST = {
     "schema_version": "1",
@@ -167,13 +172,15 @@ class Ensemble:
             consoles=ConsoleRoom(),
             catalog=self.shelf,
             link_over=self.link_over,
-            now=lambda: "2026-01-31T12:00:00.000Z",
-            wall_ns=lambda: 0,
+            now=lambda: clock(EPOCH_S + trio.current_time()),
+            wall_ns=lambda: int((EPOCH_S + trio.current_time()) * 1e9),
             available_mib=lambda: 100_000,
             state_dir=self.root / "s",
             runtime_dir=self.root / "r",
             boot_timeout_s=30.0,
-            boots=trio.Semaphore(BOOTS),
+            boots=BootPlaces(BOOTS),
+            host_boot=self.host.boot_id,
+            chance=lambda: 0.0,
         )
         self.vms = Roster(self.services, Defaults(network=self.network, hypervisor=self.hypervisor))
         await self.vms.restore()

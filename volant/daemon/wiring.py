@@ -25,6 +25,7 @@ from volant.daemon.guests.link import AgentLink
 from volant.daemon.host.clock import rfc3339, utc_now
 from volant.daemon.host.memory import host_memory
 from volant.daemon.host.nurseries import helpers
+from volant.daemon.host.processes import boot_id
 from volant.daemon.hypervisors.fake.launcher import FakeHost, FakeHypervisor
 from volant.daemon.hypervisors.qemu.driver import QemuHypervisor, QemuSettings
 from volant.daemon.hypervisors.qemu.probe import BootFiles
@@ -47,6 +48,7 @@ from volant.daemon.vms.book import Journal
 from volant.daemon.vms.configs import Configs
 from volant.daemon.vms.explaining import Explainer
 from volant.daemon.vms.inspection import Inspector
+from volant.daemon.vms.places import BootPlaces
 from volant.daemon.vms.roster import Roster
 from volant.daemon.vms.services import Services
 from volant.daemon.vms.sweep import sweep
@@ -118,7 +120,8 @@ class Daemon:
         images = ImageLibrary(config.state_dir, kernel=config.kernel)
         hypervisor = _hypervisor(config, images, vmms, self._fake_host)
         plugins = PluginRegistry(store, images, hub, users=lambda name, version: roster.users_of(name, version))
-        services = _services(config, journal, network, images, hypervisor, plugins)
+        host_boot = self._fake_host.boot_id if config.hypervisor == "fake" else boot_id()
+        services = _services(config, journal, network, images, hypervisor, plugins, host_boot)
         defaults = Defaults(network=config.network, hypervisor=config.hypervisor)
         roster = Roster(services, defaults)
         kernel = "" if config.hypervisor == "fake" else str(images.default_kernel)
@@ -188,7 +191,13 @@ def _hypervisor(config: Config, images: ImageLibrary, vmms: trio.Nursery, fake_h
 
 
 def _services(
-    config: Config, journal: Journal, network: HostNetwork, images: ImageLibrary, hypervisor: Hypervisor, plugins: PluginRegistry
+    config: Config,
+    journal: Journal,
+    network: HostNetwork,
+    images: ImageLibrary,
+    hypervisor: Hypervisor,
+    plugins: PluginRegistry,
+    host_boot: str,
 ) -> Services:
     return Services(
         journal=journal,
@@ -204,7 +213,8 @@ def _services(
         state_dir=config.state_dir,
         runtime_dir=config.runtime_dir,
         boot_timeout_s=config.boot_timeout_s,
-        boots=trio.Semaphore(config.boots or os.cpu_count() or 1),
+        boots=BootPlaces(config.boots or os.cpu_count() or 1),
+        host_boot=host_boot,
     )
 
 

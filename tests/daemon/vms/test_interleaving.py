@@ -132,7 +132,7 @@ class Story:
         assert {item.vm_id for item in objects} <= set(records)
         for parent in (ensemble.services.state_dir / "vms", ensemble.services.runtime_dir / "vms"):
             assert {path.name for path in parent.glob("*")} <= set(records)
-        assert ensemble.services.boots.value == BOOTS
+        assert ensemble.services.boots.free == BOOTS
 
 
 class Defects(logging.Handler):

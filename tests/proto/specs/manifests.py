@@ -45,6 +45,7 @@ def full() -> dict[str, Any]:
         },
         "network": {"mode": "bridged", "subnet": "10.1.2.0/24", "gateway": "10.1.2.1", "auto_assign": True},
         "devices": {"pci_passthrough": ["01:00.0"], "allowlist": ["10de:*"]},
+        "restart": "on-failure:3",
         "enabled": False,
         "openapi": "https://example.org/openapi.json",
         "labels": {"team": "web"},

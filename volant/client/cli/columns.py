@@ -60,6 +60,9 @@ VM = [
     Column("ID", "id", wide=True),
     Column("DEPLOYMENT", "deployment", wide=True),
     Column("LABELS", "labels", show=_labels, raw=_labels, wide=True),
+    Column("RESTART", "restart", wide=True),
+    Column("RESTARTS", "restarts", right=True, wide=True),
+    Column("NEXT-TRY", "next_try_at", wide=True),
 ]
 
 

@@ -10,6 +10,7 @@ from volant.proto.api.deployment import MAX_NAME, MAX_REPLICAS, CreateDeployment
 from volant.proto.api.vm import CreateVm
 from volant.proto.errors import InvalidParams, NoSuchRevision
 from volant.proto.specs.names import problem_with_name
+from volant.proto.specs.restarts import When
 
 MAX_MIN_READY_MS = 3_600_000
 """An hour: longer than anybody watches a rollout."""
@@ -48,11 +49,11 @@ def _merged(had: dict[str, str], given: dict[str, str], unset: tuple[str, ...]) 
 
 
 def replica_request(template: Template, deployment: str, index: int) -> CreateVm:
-    """The request that makes one replica."""
+    """The request that makes one replica. The deployment heals it, and after a restart of the host it is to come back with its disks."""
     return CreateVm(
         name=vm_name(deployment, index), plugin=template.plugin, version=template.plugin_version, cpu_cores=template.cpu_cores,
         memory_mb=template.memory_mb, network=template.network, env=template.env, labels=template.labels, kernel=template.kernel,
-        cmdline=template.cmdline, boot=template.boot, forwards=template.forwards,
+        cmdline=template.cmdline, boot=template.boot, forwards=template.forwards, restart=When.NO, autostart=True,
     )  # fmt: skip
 
 

@@ -19,6 +19,7 @@ from volant.daemon.ports.records import (
     Lease,
     PluginRecord,
     ProcessIdentity,
+    Retries,
     VmRecord,
 )
 from volant.daemon.ports.store import (
@@ -93,6 +94,7 @@ __all__ = [
     "PutRevision",
     "PutVm",
     "ReplicaOf",
+    "Retries",
     "Store",
     "VmRecord",
     "Vmm",

@@ -82,12 +82,14 @@ class HypervisorFacts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExitReport:
-    """How a VMM ended. `cause`: guest-shutdown, guest-reset, guest-panic, host-signal, killed, error or unknown."""
+    """How a VMM ended. `cause`: guest-shutdown, guest-reset, guest-panic, host-oom, host-signal, killed, error or unknown."""
 
     cause: str
     exit_code: int | None = None
     """None when the process was not our child."""
     stderr: str = ""
+    detail: str = ""
+    """What is known of the cause besides, as a clause; empty for nothing."""
 
 
 class Vmm(Protocol):

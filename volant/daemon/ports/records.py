@@ -21,6 +21,19 @@ class ProcessIdentity:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Retries:
+    """The starts that a VM's policy made since somebody last started it. Times are seconds since 1970, 0 for none."""
+
+    count: int = 0
+    """Those since it last ran well; the one that is waited for counts."""
+    window_began: float = 0.0
+    window_count: int = 0
+    """Those since `window_began`, which `on-failure` limits."""
+    next_at: float = 0.0
+    """When the next one is due."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class VmRecord:
     """One VM as the store keeps it. Wanted and actual are apart, each with a generation."""
 
@@ -57,6 +70,11 @@ class VmRecord:
     """The deployment's revision that it was made of."""
     booted_config: int = 0
     """The version of its config that its latest boot was started with; 0 before the first."""
+    retries: Retries = Retries()
+    host_boot: str = ""
+    """The host's boot id when the VM was last started."""
+    unreadable: tuple[str, ...] = ()
+    """What of its row made no sense, a clause each; never stored."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -84,6 +84,9 @@ class Vm(Table):
     """Null: of none. RESTRICT: a deployment can't be forgotten while it has VMs."""
     revision = IntegerField(constraints=[SQL("DEFAULT 0")])
     booted_config = IntegerField(constraints=[SQL("DEFAULT 0")])
+    retries = TextField(constraints=[SQL("DEFAULT '{}'")])
+    """JSON, the fields of `Retries` that are not their defaults."""
+    host_boot = TextField(constraints=[SQL("DEFAULT ''")])
 
     class Meta:
         table_name = "vms"

@@ -6,19 +6,37 @@ A row is a tuple in the order of its model's fields.
 from __future__ import annotations
 
 import json
-from typing import Any
+from collections.abc import Callable
+from dataclasses import asdict, replace
+from typing import Any, TypeVar
 
-from volant.daemon.ports import ConfigRecord, DeploymentRecord, EventDraft, HostObject, Lease, PluginRecord, ProcessIdentity, VmRecord
+from volant.daemon.ports import (
+    ConfigRecord,
+    DeploymentRecord,
+    EventDraft,
+    HostObject,
+    Lease,
+    PluginRecord,
+    ProcessIdentity,
+    Retries,
+    VmRecord,
+)
 from volant.proto.api.deployment import Revision, Template
 from volant.proto.api.event import Event
 from volant.proto.api.vm import Forward
+from volant.proto.errors import InvalidParams
 from volant.proto.plain import from_plain, to_plain
 from volant.proto.specs.states import VmState, Wanted
+
+T = TypeVar("T")
 
 Row = tuple[Any, ...]
 
 _encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode
 _decode = json.loads
+
+MAX_QUOTED = 60
+"""Characters of an unreadable value that are shown."""
 
 
 def vm_row(vm: VmRecord) -> Row:
@@ -29,25 +47,60 @@ def vm_row(vm: VmRecord) -> Row:
         vm.state.value, vm.generation, vm.boot, process, vm.ip, vm.mac, vm.tap, forwards, vm.hypervisor, vm.accel,
         vm.health, vm.reason, None if vm.error is None else _encode(vm.error),
         vm.created_at, vm.started_at, vm.ready_at, vm.stopped_at, vm.ready_ms, vm.deployment or None, vm.revision,
-        vm.booted_config,
+        vm.booted_config, _retries_text(vm.retries), vm.host_boot,
     )  # fmt: skip
 
 
 def vm_record(row: Row) -> VmRecord:
+    """Never raises: what somebody's hand has made unreadable is replaced by what makes the owner look at the host anew, and told of."""
     (
         id_, name, plugin, plugin_version, config_version, wanted, wanted_generation, state, generation, boot, process, ip, mac, tap,
         forwards, hypervisor, accel, health, reason, error, created_at, started_at, ready_at, stopped_at, ready_ms, deployment, revision,
-        booted_config,
+        booted_config, retries, host_boot,
     ) = row  # fmt: skip
-    return VmRecord(
+    unreadable: list[str] = []
+
+    def read(column: str, convert: Callable[[Any], T], value: Any, otherwise: T) -> T:
+        try:
+            return convert(value)
+        except (ValueError, TypeError, InvalidParams):  # not JSON, of another shape, or a word that nobody knows
+            unreadable.append(f"its {column} is {str(value)[:MAX_QUOTED]!r}")
+            return otherwise
+
+    record = VmRecord(
         id=id_, name=name, plugin=plugin, plugin_version=plugin_version, config_version=config_version,
-        wanted=Wanted(wanted), wanted_generation=wanted_generation, state=VmState(state), generation=generation, boot=boot,
-        process=None if process is None else ProcessIdentity(*_decode(process)), ip=ip, mac=mac, tap=tap,
-        forwards=tuple(Forward(*forward) for forward in _decode(forwards)), hypervisor=hypervisor, accel=accel, health=health,
-        reason=reason, error=None if error is None else _decode(error), created_at=created_at, started_at=started_at,
+        wanted=read("wanted state", Wanted, wanted, Wanted.RUNNING), wanted_generation=wanted_generation,
+        state=read("state", VmState, state, VmState.RUNNING), generation=generation, boot=boot,
+        process=read("process", _process, process, None), ip=ip, mac=mac, tap=tap,
+        forwards=read("forwards", _forwards, forwards, ()), hypervisor=hypervisor, accel=accel, health=health,
+        reason=reason, error=read("error", _error, error, None), created_at=created_at, started_at=started_at,
         ready_at=ready_at, stopped_at=stopped_at, ready_ms=ready_ms, deployment=deployment or "", revision=revision,
-        booted_config=booted_config,
+        booted_config=booted_config, retries=read("retries", _retries, retries, Retries()), host_boot=host_boot,
     )  # fmt: skip
+    return replace(record, unreadable=tuple(unreadable)) if unreadable else record
+
+
+def _process(text: str | None) -> ProcessIdentity | None:
+    if text is None:
+        return None
+    pid, start_time, boot_id = _decode(text)
+    return ProcessIdentity(int(pid), int(start_time), str(boot_id))
+
+
+def _forwards(text: str) -> tuple[Forward, ...]:
+    return tuple(Forward(int(guest), int(host), str(protocol), str(ip)) for guest, host, protocol, ip in _decode(text))
+
+
+def _error(text: str | None) -> dict[str, Any] | None:
+    return None if text is None else dict(_decode(text))
+
+
+def _retries_text(retries: Retries) -> str:
+    return _encode({name: value for name, value in asdict(retries).items() if value})
+
+
+def _retries(text: str) -> Retries:
+    return from_plain(Retries, _decode(text))
 
 
 def config_row(record: ConfigRecord) -> Row:

@@ -11,7 +11,7 @@ import trio
 from volant.daemon.host.nurseries import helpers
 from volant.daemon.ports import EventDraft, GuestLink, Vmm, VmRecord
 from volant.daemon.vms.book import Book, Update
-from volant.daemon.vms.diagnosis import said
+from volant.daemon.vms.diagnosis import MAX_SAID, out_of_memory, said
 from volant.daemon.vms.services import Services
 from volant.proto.api import guest
 from volant.proto.errors import AgentMissing, ConnectionLost, Fault, GuestFailed
@@ -37,6 +37,9 @@ MAX_WORDS = 4
 MAX_TIMINGS = 10
 """Steps of a boot whose times are kept; the agent knows seven."""
 
+KILLED = 128 + 9
+"""Exit code of a workload that SIGKILL ended."""
+
 ENTROPY_BYTES = 64
 """Seed for the guest's generator: twice the pool's 256 bits."""
 
@@ -48,6 +51,8 @@ class Listener(Protocol):
     def was_ready(self) -> bool: ...
     async def become_ready(self, word: EventDraft) -> bool: ...
     def give_up(self, fault: Fault) -> None: ...
+    def workload_ended(self, why: str, exit_code: int | None, cause: str) -> None: ...
+    def console_tail(self) -> str: ...
 
 
 class AgentWatch:
@@ -141,15 +146,25 @@ class AgentWatch:
             case "unhealthy":
                 return await self._not_ready(said(status.message) or "the health check fails", self._word(status))
             case "exited" | "failed" if not self._listener.was_ready:
-                text = said(status.message) or "the workload ended before it was ready"
+                text, cause = self._how_it_ended(status, "the workload ended before it was ready")
                 if self._words_left > 0:
                     self._words_left -= 1
                     word = self._word(status)
                     await self._book.tell(word.kind, word.message, **word.data)
-                self._listener.give_up(GuestFailed(text, hint="correct the workload; `volant console VM --no-follow` shows how it booted"))
+                hint = "correct the workload; `volant console VM --no-follow` shows how it booted"
+                self._listener.give_up(GuestFailed(text, hint=hint, **({"cause": cause} if cause else {})))
             case "exited" | "failed":
-                return await self._not_ready(said(status.message) or "the workload has ended", self._word(status))
+                text, cause = self._how_it_ended(status, "the workload has ended")
+                changed = await self._not_ready(text, self._word(status))
+                self._listener.workload_ended(text, status.exit_code, cause)
+                return changed
         return False
+
+    def _how_it_ended(self, status: guest.GuestStatus, otherwise: str) -> tuple[str, str]:
+        """The workload's end in a sentence, and its cause for programs where that is known."""
+        text = said(status.message) or otherwise
+        shortage = out_of_memory(self._listener.console_tail()) if status.exit_code == KILLED else ""
+        return (f"{shortage}: {text}"[:MAX_SAID], "guest-oom") if shortage else (text, "")
 
     def _word(self, status: guest.GuestStatus) -> EventDraft:
         """What the agent said, for the record."""

@@ -19,7 +19,7 @@ from volant.proto.api.vm import VmView
 from volant.proto.errors import Fault, HostShort, NoSuchVm, StoreFailed
 from volant.proto.plain import to_plain
 from volant.proto.specs.states import VmState
-from volant.proto.specs.vmpatch import differences
+from volant.proto.specs.vmpatch import HOST_SIDE, differences
 
 log = logging.getLogger("volant")
 
@@ -71,7 +71,12 @@ Decide = Callable[[VmRecord], Update | None]
 def _why(error: dict[str, Any]) -> dict[str, Any]:
     """What an event keeps of a fault: enough to explain it when the VM and its console are gone."""
     console = str((error.get("data") or {}).get("console", "")).strip().splitlines()[-CONSOLE_LINES:]
-    found = {"code": error.get("code", ""), "hint": error.get("hint", ""), "console": [line[:CONSOLE_CHARS] for line in console]}
+    found = {
+        "code": error.get("code", ""),
+        "hint": error.get("hint", ""),
+        "cause": (error.get("data") or {}).get("cause", ""),
+        "console": [line[:CONSOLE_CHARS] for line in console],
+    }
     return {key: value for key, value in found.items() if value}
 
 
@@ -123,7 +128,8 @@ class Book:
         """What of the newest config waits for a restart of the running VM."""
         if self.running_version in (0, self.config.version):
             return ()
-        return tuple(item.field for item in differences(self.booted.config, self.config.config))
+        changed = (item.field for item in differences(self.booted.config, self.config.config))
+        return tuple(field for field in changed if field not in HOST_SIDE)
 
     @property
     def encoded(self) -> bytes:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Protocol
 
-from volant.daemon.ports import Asker, Change, ConfigRecord, DropConfig, EventDraft, Store, VmRecord
+from volant.daemon.ports import Asker, Change, ConfigRecord, DropConfig, EventDraft, Retries, Store, VmRecord
 from volant.daemon.vms.book import Book, Update
 from volant.daemon.vms.services import Services
 from volant.proto.api.vm import VmName
@@ -20,9 +20,10 @@ from volant.proto.api.vm_config import (
     RollbackConfig,
     VmConfigView,
 )
-from volant.proto.errors import Denied, NoSuchVersion, VersionStale
+from volant.proto.errors import Denied, InvalidParams, NoSuchVersion, VersionStale
 from volant.proto.plain import from_plain, to_plain
 from volant.proto.specs.manifest_parse import parse_manifest
+from volant.proto.specs.restarts import When, parse_restart
 from volant.proto.specs.states import VmState, Wanted
 from volant.proto.specs.vmconfig import Defaults, VmConfig
 from volant.proto.specs.vmpatch import differences, patched
@@ -68,7 +69,9 @@ class Configs:
 
         def wanted() -> VmConfig:
             manifest = parse_manifest(book.plugin.manifest).manifest
-            return patched(asked.name, from_plain(VmConfig, book.config.config), asked, manifest, self._defaults)
+            config = patched(asked.name, from_plain(VmConfig, book.config.config), asked, manifest, self._defaults)
+            _leave_to_deployment(book.record, config)
+            return config
 
         if asked.dry_run:
             _check(book, asked.expected_version)
@@ -81,6 +84,7 @@ class Configs:
         book = self._owner(asked.name).book
         earlier = _found(await self._versions(book), asked.name, asked.version)
         config = from_plain(VmConfig, earlier.config)
+        _leave_to_deployment(book.record, config)
         return await self._change(book, asked.expected_version, lambda: config, by, f"rolled back to {asked.version}")
 
     async def _change(self, book: Book, expected: int | None, wanted: Callable[[], VmConfig], by: Asker, note: str) -> VmConfigView:
@@ -90,7 +94,9 @@ class Configs:
             _check(book, expected)
             config = self._next(book, wanted(), by, note)
             fields = tuple(item.field for item in differences(book.config.config, config.config))
-            return Update(changes=(*surplus, _event(record, config, fields, by)), config=config) if fields else None
+            ends_waiting = parse_restart(config.config["restart"]).when is When.NO
+            retries = {"retries": Retries()} if ends_waiting and record.retries.next_at else {}
+            return Update(retries, changes=(*surplus, _event(record, config, fields, by)), config=config) if fields else None
 
         await book.decide(update)
         items = await self._versions(book)
@@ -134,6 +140,15 @@ def _check(book: Book, expected: int | None) -> None:
         raise book.damage
     if expected is not None and expected != book.config.version:
         raise VersionStale(record.name, expected, book.config.version)
+
+
+def _leave_to_deployment(record: VmRecord, config: VmConfig) -> None:
+    """InvalidParams when two would look after one VM."""
+    if record.deployment and parse_restart(config.restart).when is not When.NO:
+        raise InvalidParams(
+            f"VM {record.name!r} is a replica of deployment {record.deployment!r}, which replaces what ends; its restart policy stays no",
+            hint="leave out --restart; or make a VM that belongs to no deployment",
+        )
 
 
 def _view(book: Book, shown: ConfigVersion) -> VmConfigView:

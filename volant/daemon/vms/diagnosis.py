@@ -11,47 +11,68 @@ MAX_SAID = 300
 """Characters kept of a sentence that a guest says: it ends in the store, in events and on terminals."""
 
 
+FROM_OUTSIDE = frozenset({"host-oom", "host-signal", "killed"})
+"""Causes of a VMM's end (`ExitReport.cause`) that are not the guest's."""
+
+
 @dataclass(frozen=True, slots=True)
 class Cause:
     """What a console tells."""
 
     sentence: str
     hint: str
+    code: str = ""
+    """For programs: `guest-oom` or `guest-panic`; empty for anything else."""
 
 
-_SIGNS: tuple[tuple[re.Pattern[str], str, str], ...] = (
+_OOM_KILL = re.compile(r"[Oo]ut of memory: Killed process (?P<pid>\d{1,9}) \((?P<name>[^)\n]{0,40})\)")
+"""mm/oom_kill.c: `__oom_kill_process`; "Memory cgroup out of memory" where a limit inside the guest was met."""
+
+_SIGNS: tuple[tuple[re.Pattern[str], str, str, str], ...] = (
     (
         re.compile(r"No working init found|Failed to execute /init"),
         "the initramfs has no /init that the kernel can run",
         "use an initramfs with an executable /init for this architecture",
+        "",
     ),
     (
         re.compile(r"Initramfs unpacking failed|junk (?:at the end|within) compressed"),
         "the kernel could not unpack the initramfs",
         "build the initramfs anew, or give the VM more memory",
+        "",
     ),
     (
-        re.compile(r"Out of memory|System is deadlocked on memory|invoked oom-killer"),
+        re.compile(r"[Oo]ut of memory|System is deadlocked on memory|invoked oom-killer|oom-kill:"),
         "the guest ran out of memory",
         "give it more with --memory",
+        "guest-oom",
     ),
-    (re.compile(r"kestrel: failed:? *(?P<text>.+)"), "{text}", "the console and `volant vm logs` show more"),
+    (re.compile(r"kestrel: failed:? *(?P<text>.+)"), "{text}", "the console and `volant vm logs` show more", ""),
     (
         re.compile(r"Kernel panic - not syncing: (?P<text>.+)"),
         "the guest's kernel panicked: {text}",
         "the console excerpt shows what led to it",
+        "guest-panic",
     ),
 )
 
 
 def diagnose(console: str) -> Cause | None:
     """The first sign that the console shows, in the order of how much it explains; None when it shows none."""
-    for pattern, sentence, hint in _SIGNS:
+    for pattern, sentence, hint, code in _SIGNS:
         found = pattern.search(console)
         if found:
             text = found.groupdict().get("text") or ""
-            return Cause(sentence.format(text=said(text)), hint)
+            return Cause(sentence.format(text=said(text)), hint, code)
     return None
+
+
+def out_of_memory(console: str) -> str:
+    """What the console says of a process that the guest's kernel killed for want of memory, the latest; empty when it shows none."""
+    found = list(_OOM_KILL.finditer(console))
+    if not found:
+        return ""
+    return f"the guest ran out of memory, and its kernel killed process {found[-1]['pid']} ({said(found[-1]['name'])})"
 
 
 def said(text: str) -> str:
@@ -71,14 +92,17 @@ def launch_fault(
     *,
     hint: str = "",
     ready: bool = False,
+    cause: str = "",
     console: str = "",
     stderr: str = "",
     command_line: tuple[str, ...] = (),
 ) -> LaunchFailed:
     """The fault of a VM that did not come up, or (`ready`) fell over later, with everything that explains it."""
-    cause = diagnose(console)
-    if cause is not None and cause.sentence not in reason:
-        reason, hint = f"{reason}: {cause.sentence}", cause.hint
+    # Of a VMM that was killed from outside, the console does not know why.
+    sign = None if cause in FROM_OUTSIDE else diagnose(console)
+    if sign is not None and sign.sentence not in reason:
+        reason = sign.sentence if sign.sentence.startswith(reason) else f"{reason}: {sign.sentence}"
+        hint, cause = sign.hint, sign.code or cause
     if not console.strip() and not stderr.strip():
         hint = hint or "the guest printed nothing at all: see whether the kernel suits this machine"
     return LaunchFailed(
@@ -87,4 +111,5 @@ def launch_fault(
         console=console[-MAX_EXCERPT_CHARS:],
         stderr=stderr[-MAX_EXCERPT_CHARS:],
         command_line=list(command_line),
+        **({"cause": cause} if cause else {}),
     )

@@ -60,17 +60,22 @@ class Step(StrEnum):
     SETTLE = "settle"
     """Nothing runs and nothing shall: say stopped."""
     DESTROY = "destroy"
+    RETRY = "retry"
+    """Wait until its restart policy's next try is due, or something changes."""
 
 
-def next_step(state: VmState, wanted: Wanted) -> Step:
-    """Level-triggered: only what is and what is wanted count, never how it came about."""
+def next_step(state: VmState, wanted: Wanted, *, waits: bool = False) -> Step:
+    """Level-triggered: only what is and what is wanted count, never how it came about. `waits`: a next try is planned."""
     if state.is_live:
         return Step.ADOPT
     if wanted is Wanted.DESTROYED:
         return Step.DESTROY
     if state is _S.PENDING:
         return Step.START if wanted is Wanted.RUNNING else Step.SETTLE
-    return Step.IDLE
+    return Step.RETRY if waits else Step.IDLE
+
+
+HOST_RESTARTED = "the host was restarted"
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,19 +86,23 @@ class Ending:
     wanted: Wanted
     reason: str
     is_failure: bool
+    is_unasked: bool = True
+    """Nobody wanted it, so that the VM's restart policy has a say."""
+    cause: str = ""
+    """For programs, where it is known: of `ExitReport`'s words, or `guest-oom`."""
 
 
-def ending(*, wanted: Wanted, asked_to_stop: bool, was_ready: bool, cause: str, panicked: bool) -> Ending:
+def ending(*, wanted: Wanted, asked_to_stop: bool, was_ready: bool, cause: str, panicked: bool, detail: str = "") -> Ending:
     """What a VM is after its VMM has gone.
 
-    `cause` is `ExitReport.cause`; `panicked` whether the console shows a kernel panic. A guest's own power-off is a
-    normal stop and a guest's reboot a restart; before the first ready both mean that the start gave up.
+    `cause` is `ExitReport.cause` and `detail` its evidence; `panicked` whether the console shows a kernel panic. A guest's
+    own power-off is a normal stop and a guest's reboot a restart; before the first ready both mean that the start gave up.
     """
     if asked_to_stop:
         after = _S.PENDING if wanted is Wanted.RUNNING else _S.STOPPED
-        return Ending(after, wanted, "", is_failure=False)
+        return Ending(after, wanted, "", is_failure=False, is_unasked=False)
     if panicked or cause == "guest-panic":
-        return _gone(was_ready, wanted, "the guest's kernel panicked")
+        return _gone(was_ready, wanted, "the guest's kernel panicked", "guest-panic")
     if cause == "guest-shutdown":
         if was_ready:
             return Ending(_S.STOPPED, Wanted.STOPPED, "the guest powered off", is_failure=False)
@@ -102,11 +111,25 @@ def ending(*, wanted: Wanted, asked_to_stop: bool, was_ready: bool, cause: str, 
         if was_ready:
             return Ending(_S.PENDING, wanted, "the guest rebooted", is_failure=False)
         return Ending(_S.FAILED, wanted, "the guest reset itself before it was ready", is_failure=True)
-    return _gone(was_ready, wanted, f"the VMM ended unasked ({cause})")
+    because = f": {detail}" if detail else ""
+    if cause == "host-oom":
+        return _gone(was_ready, wanted, f"the host ran out of memory and killed the VMM{because}", cause)
+    return _gone(was_ready, wanted, f"the VMM ended unasked ({cause}){because}", cause)
 
 
-def _gone(was_ready: bool, wanted: Wanted, reason: str) -> Ending:
-    return Ending(_S.CRASHED if was_ready else _S.FAILED, wanted, reason, is_failure=True)
+def lost(state: VmState, wanted: Wanted, *, host_restarted: bool, starts_with_host: bool) -> Ending:
+    """What a VM is whose VMM an earlier daemon left running, and that is not there any more."""
+    if host_restarted and starts_with_host:
+        return Ending(_S.PENDING, wanted, HOST_RESTARTED, is_failure=False)
+    if host_restarted:
+        return Ending(_S.STOPPED, Wanted.STOPPED, HOST_RESTARTED, is_failure=False, is_unasked=False)
+    if state is _S.STARTING:
+        return Ending(_S.PENDING, wanted, "its start was cut short and begins anew", is_failure=False)
+    return Ending(_S.CRASHED, wanted, "its VMM ended while the daemon was away", is_failure=True)
+
+
+def _gone(was_ready: bool, wanted: Wanted, reason: str, cause: str) -> Ending:
+    return Ending(_S.CRASHED if was_ready else _S.FAILED, wanted, reason, is_failure=True, cause=cause)
 
 
 def mermaid() -> str:

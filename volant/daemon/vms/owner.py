@@ -8,18 +8,21 @@ from typing import Any
 
 import trio
 
-from volant.daemon.ports import Asker, DropLease, DropObject, DropVm, HostObject, NetPort, VmRecord
+from volant.daemon.ports import Asker, DropLease, DropObject, DropVm, HostObject, NetPort, Retries, VmRecord
 from volant.daemon.vms.book import Book, Update
 from volant.daemon.vms.launch import remove_folder
 from volant.daemon.vms.ledger import FILES, is_absent
-from volant.daemon.vms.lifecycle import Step, next_step
+from volant.daemon.vms.lifecycle import Ending, Step, next_step
+from volant.daemon.vms.places import Urgency
 from volant.daemon.vms.plan import adoption_plan
 from volant.daemon.vms.requests import Ask, Verdict, decide
+from volant.daemon.vms.restarts import after_reboot, remaining_s, starts_with_host, tried_again, waits
 from volant.daemon.vms.services import Services
-from volant.daemon.vms.session import Session
+from volant.daemon.vms.session import Session, concluded
 from volant.daemon.vms.stopping import StopOrder
 from volant.proto.errors import Denied, Failed, Fault, Internal, LaunchFailed, NoSuchVm
 from volant.proto.plain import from_plain
+from volant.proto.specs.restarts import parse_restart
 from volant.proto.specs.states import VmState, WaitFor, Wanted
 from volant.proto.specs.vmconfig import VmConfig
 
@@ -49,8 +52,10 @@ class Request:
 class Owner:
     """The VM named in `book`. `run` lives as long as the VM or the daemon does, whichever ends first."""
 
-    def __init__(self, services: Services, book: Book) -> None:
+    def __init__(self, services: Services, book: Book, *, urgency: Urgency = Urgency.BY_ITSELF) -> None:
         self._services, self.book = services, book
+        self._urgency = urgency
+        """Of the next start."""
         self.session: Session | None = None
         self._order: StopOrder | None = None
         """What somebody asked while something ran that no session drives yet."""
@@ -65,6 +70,7 @@ class Owner:
     async def run(self) -> None:
         """Take the next step until the VM is gone. A defect in one VM's step fails that VM, not the daemon."""
         failure: Fault | None = None
+        await self._heed_reboot()
         while not self.book.gone:
             try:
                 await (self._step() if failure is None else self._fail(failure))
@@ -96,7 +102,8 @@ class Owner:
                 return Update(changes=told)
             if not verdict.taken or (verdict.wanted is record.wanted and verdict.state is None):
                 return None
-            fields = {"wanted": verdict.wanted, "wanted_generation": record.wanted_generation + 1, "reason": "", "error": None}
+            generation = record.wanted_generation + 1
+            fields = {"wanted": verdict.wanted, "wanted_generation": generation, "reason": "", "error": None, "retries": Retries()}
             return Update(fields, verdict.state, changes=told)
 
         try:
@@ -105,6 +112,8 @@ class Owner:
             await self.tell_denied(request, denied)
             raise
         assert verdict is not None
+        if verdict.wanted is Wanted.RUNNING:
+            self._urgency = Urgency.ASKED
         if verdict.stops:
             self._end(session, StopOrder(grace_s=request.grace_s, force=request.force))
         self.book.wake()
@@ -144,11 +153,11 @@ class Owner:
             return None
         if until is WaitFor.STOPPED:
             ended = boot is not None and record.boot > boot
-            return True if ended or (not state.is_live and state is not VmState.PENDING) else None
+            return True if ended or not (state.is_live or state is VmState.PENDING or waits(record)) else None
         if boot is None or record.boot >= boot:
             if state is VmState.READY or (until is WaitFor.RUNNING and state is VmState.RUNNING):
                 return True
-            if state in (VmState.FAILED, VmState.CRASHED):
+            if state in (VmState.FAILED, VmState.CRASHED) and not waits(record):
                 return Fault.from_wire(record.error) if record.error else LaunchFailed(f"VM {record.name!r} is {state}: {record.reason}")
         if state in (VmState.STOPPED, VmState.DESTROYING) and record.wanted is not Wanted.RUNNING:
             return Failed(f"VM {record.name!r} is {state}", hint=f"start it: `volant vm start {record.name}`")
@@ -156,7 +165,7 @@ class Owner:
 
     async def _step(self) -> None:
         book = self.book
-        step = next_step(book.record.state, book.record.wanted)
+        step = _next(book.record)
         match step:
             case Step.START:
                 await self._live(adopt=False)
@@ -166,13 +175,37 @@ class Owner:
                 await book.insist(lambda record: Update(state=VmState.STOPPED) if _is_next(step, record) else None)
             case Step.DESTROY:
                 await self._destroy()
+            case Step.RETRY:
+                await self._retry()
             case Step.IDLE:
                 await book.wait_until(lambda: not _is_next(step, book.record))
+
+    async def _heed_reboot(self) -> None:
+        """The first thing with a VM that was down when an earlier daemon, and maybe the host, went away."""
+        config, host_boot = self._config, self._services.host_boot
+        starts = starts_with_host(config.restart, autostart=config.autostart)
+
+        def update(record: VmRecord) -> Update | None:
+            after = after_reboot(record, host_boot=host_boot, starts=starts)
+            return Update(after[1], after[0]) if after else None
+
+        if update(self.book.record) is not None:
+            await self.book.insist(update)
+
+    async def _retry(self) -> None:
+        """Wait until the next try is due, and make it; whatever somebody asks meanwhile comes first."""
+        book = self.book
+        with trio.move_on_after(remaining_s(book.record.retries, self._services.clock())) as waiting:
+            await book.wait_until(lambda: not _is_next(Step.RETRY, book.record))
+        if waiting.cancelled_caught:
+            self._urgency = Urgency.BY_ITSELF
+            policy = parse_restart(self._config.restart)
+            await book.insist(lambda record: Update(tried_again(record, policy), VmState.PENDING) if _is_next(Step.RETRY, record) else None)
 
     async def _live(self, *, adopt: bool) -> None:
         self._services.hypervisor(self._config.hypervisor)
         config = from_plain(VmConfig, self.book.booted.config) if adopt else self._config
-        session = self.session = Session(self._services, self.book, config)
+        session = self.session = Session(self._services, self.book, config, self._urgency)
         try:
             if adopt:
                 self._order_anew(session)
@@ -186,8 +219,10 @@ class Owner:
         # Another change of the config may have been stored while this one waited for its turn.
         session.take_config(self._config)
         cleared = {"reason": "", "error": None, "ready_ms": 0, "ready_at": "", "started_at": "", "stopped_at": ""}
-        fields = {"boot": record.boot + 1, "booted_config": self.book.config.version, **cleared}
-        return Update(fields, VmState.STARTING, record.reason, changes=session.rows(), told={"console": session.console.end()})
+        booted = {"boot": record.boot + 1, "booted_config": self.book.config.version, "host_boot": self._services.host_boot}
+        return Update(
+            {**booted, **cleared}, VmState.STARTING, record.reason, changes=session.rows(), told={"console": session.console.end()}
+        )
 
     def _order_anew(self, session: Session) -> None:
         """Give an adopted VM the order that nobody carried out, or that an earlier daemon was carrying out."""
@@ -249,7 +284,16 @@ class Owner:
         elif record.state is not VmState.PENDING:
             await self._hold_on(fault)
             return
-        await self.book.insist(lambda now: _failed(now, fault, drops))
+        await self.book.insist(lambda now: self._failed(now, fault, drops))
+
+    def _failed(self, record: VmRecord, fault: Fault, drops: tuple[DropObject, ...]) -> Update | None:
+        """A start that failed before its first step counts as a boot too, for somebody may wait for it."""
+        if not (record.state.is_live or record.state is VmState.PENDING):
+            return None
+        was_up = record.state in (VmState.READY, VmState.PAUSED, VmState.STOPPING)
+        end = Ending(VmState.CRASHED if was_up else VmState.FAILED, record.wanted, fault.message, is_failure=True)
+        ended = {"error": fault.to_wire(), "process": None, "boot": record.boot + (record.state is VmState.PENDING)}
+        return concluded(self._services, self.book, record, end, fault.message, ended, drops)
 
     async def _hold_on(self, obstacle: Fault) -> None:
         """Tell what is in the way, once, and wait a moment."""
@@ -263,22 +307,12 @@ def _asked(request: Request, verdict: str) -> dict[str, Any]:
     return data | ({"force": True} if request.force else {})
 
 
+def _next(record: VmRecord) -> Step:
+    return next_step(record.state, record.wanted, waits=waits(record))
+
+
 def _is_next(step: Step, record: VmRecord) -> bool:
-    return next_step(record.state, record.wanted) is step
-
-
-def _failed(record: VmRecord, fault: Fault, drops: tuple[DropObject, ...]) -> Update | None:
-    """A start that failed before its first step counts as a boot too, for somebody may wait for it."""
-    if not (record.state.is_live or record.state is VmState.PENDING):
-        return None
-    was_up = record.state in (VmState.READY, VmState.PAUSED, VmState.STOPPING)
-    fields = {
-        "reason": fault.message,
-        "error": fault.to_wire(),
-        "process": None,
-        "boot": record.boot + (record.state is VmState.PENDING),
-    }
-    return Update(fields, VmState.CRASHED if was_up else VmState.FAILED, fault.message, drops)
+    return _next(record) is step
 
 
 def _drops(rows: list[HostObject]) -> tuple[DropObject, ...]:

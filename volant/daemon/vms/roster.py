@@ -28,6 +28,7 @@ from volant.daemon.vms.agent import no_agent
 from volant.daemon.vms.book import Book
 from volant.daemon.vms.launch import check_memory
 from volant.daemon.vms.owner import Owner, Request
+from volant.daemon.vms.places import Urgency
 from volant.daemon.vms.requests import Ask
 from volant.daemon.vms.restoring import restored
 from volant.daemon.vms.services import Services
@@ -76,6 +77,9 @@ class Roster:
             if 0 < record.booted_config != record.config_version:
                 known = await store.configs(record.id)
             found = restored(record, known, self._services.catalog, may_run=record.id in processes)
+            if record.unreadable:
+                what = "; ".join(record.unreadable)
+                log.error("VM %s: the store's row makes no sense (%s), so the host is looked at anew", record.name, what)
             if found.damage is not None:
                 log.warning("VM %s: %s; %s", record.name, found.damage.message, found.damage.hint, extra={"vm": record.name})
             book = Book(
@@ -196,7 +200,7 @@ class Roster:
             if asked.dry_run:
                 services.network.give_back(vm_id)
                 return book.view
-            owner = Owner(services, book)
+            owner = Owner(services, book, urgency=Urgency.BY_ITSELF if replica_of else Urgency.ASKED)
             self._owners[asked.name] = owner
             await book.create(*self._first_rows(book, lease))
         except BaseException:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import trio
-
 from volant.daemon.ports import Catalog, Consoles, Hypervisor, Images, LinkOver, Network
 from volant.daemon.vms.book import Journal
+from volant.daemon.vms.places import BootPlaces
 from volant.daemon.vms.plan import Places, places
 from volant.proto.api.vm import Forward
 from volant.proto.errors import HostShort
@@ -35,11 +35,19 @@ class Services:
     state_dir: Path
     runtime_dir: Path
     boot_timeout_s: float
-    boots: trio.Semaphore
-    """A place for each guest that may boot at once: booting is bound by the CPU."""
+    boots: BootPlaces
+    """A place for each guest that may boot at once."""
+    host_boot: str
+    """The id of this boot of the host."""
+    chance: Callable[[], float] = random.random
+    """A number at random, from 0 to 1: by it, VMs that fell over together are started one after the other."""
 
     held_forwards: dict[str, tuple[Forward, ...]] = field(default_factory=dict)
     """Host ports that VMs in user mode have, by VM name."""
+
+    def clock(self) -> float:
+        """Seconds since 1970."""
+        return self.wall_ns() / 1e9
 
     def hypervisor(self, name: str) -> Hypervisor:
         """The launcher called `name`; HostShort when this daemon has none."""

@@ -15,25 +15,35 @@ from typing import Any
 import trio
 
 from volant.daemon.host.nurseries import helpers
-from volant.daemon.ports import ConsoleHolder, EventDraft, ExitReport, GuestLink, HostObject, PutObject, Vmm, VmRecord
+from volant.daemon.ports import ConsoleHolder, DropObject, EventDraft, ExitReport, GuestLink, HostObject, PutObject, Vmm, VmRecord
 from volant.daemon.vms.agent import AgentWatch
 from volant.daemon.vms.book import Book, Update
 from volant.daemon.vms.diagnosis import launch_fault, panicked
 from volant.daemon.vms.launch import drop_runtime_folder, keep_until_dead, launch, plug_in
 from volant.daemon.vms.ledger import Claim, launch_objects
-from volant.daemon.vms.lifecycle import Ending, ending
+from volant.daemon.vms.lifecycle import Ending, ending, lost
+from volant.daemon.vms.places import Urgency
 from volant.daemon.vms.plan import adoption_plan
+from volant.daemon.vms.restarts import announced, outcome, starts_with_host
 from volant.daemon.vms.services import Services
 from volant.daemon.vms.steps import LaunchStep, told
 from volant.daemon.vms.stopping import StopOrder, stop_guest
-from volant.proto.errors import ConnectionLost, Fault, HostShort, NetworkFailed, StoreFailed, SubnetTaken, Timeout
-from volant.proto.specs.states import NetworkMode, VmState
+from volant.proto.errors import ConnectionLost, Fault, GuestFailed, HostShort, NetworkFailed, StoreFailed, SubnetTaken, Timeout
+from volant.proto.plain import from_plain
+from volant.proto.specs.restarts import parse_restart
+from volant.proto.specs.states import NetworkMode, VmState, Wanted
 from volant.proto.specs.vmconfig import VmConfig
 
 log = logging.getLogger("volant")
 
 CONSOLE_AGAIN_S = 1.0
 """Between two tries to hold the serial line, when the host lacks descriptors for instance."""
+
+CONSOLE_TAIL = 20
+"""Lines of the console that a failure shows."""
+
+WORKLOAD_ENDED_GRACE_S = 10.0
+"""For a guest whose workload has ended and that is started anew: what else runs in it may write down what it has."""
 
 NO_SPACE = "the host's disk is full: the guest stands still until there is space again, then goes on"
 _NO_EVIDENCE: dict[str, Any] = {"console": "", "stderr": "", "command_line": ()}
@@ -42,8 +52,9 @@ _NO_EVIDENCE: dict[str, Any] = {"console": "", "stderr": "", "command_line": ()}
 class Session:
     """Drives one VMM. `run` returns when nothing of it is left, with the ending in the book."""
 
-    def __init__(self, services: Services, book: Book, config: VmConfig) -> None:
+    def __init__(self, services: Services, book: Book, config: VmConfig, urgency: Urgency) -> None:
         self._services, self._book, self._config = services, book, config
+        self._urgency = urgency
         self._bringing_up = trio.CancelScope()
         self._order: StopOrder | None = None
         self._asked = False
@@ -51,6 +62,8 @@ class Session:
         self._vmm: Vmm | None = None
         self._ordered = trio.Event()
         self._failure: Fault | None = None
+        self._done = ""
+        """How the workload ended all right; empty: it did not, or the VM does not end for it."""
         self._was_ready = False
         self._holds_place = False
         self._started = trio.current_time()
@@ -90,6 +103,21 @@ class Session:
         if self._order is None and not self._was_ready:
             self._failure = fault
             self._end(StopOrder(grace_s=0, force=True))
+
+    def workload_ended(self, why: str, exit_code: int | None, cause: str) -> None:
+        """A VM whose restart policy starts it again after this ends with its workload; any other stays up, to be looked into."""
+        is_failure = exit_code != 0
+        if self._order is not None or not parse_restart(self._policy.restart).restarts(is_failure=is_failure):
+            return
+        if is_failure:
+            self._failure = GuestFailed(why, **({"cause": cause} if cause else {}))
+        else:
+            self._done = why
+        self._end(StopOrder(grace_s=WORKLOAD_ENDED_GRACE_S, force=False))
+
+    def console_tail(self) -> str:
+        """The last lines on the serial console."""
+        return self.console.tail(CONSOLE_TAIL)
 
     def _end(self, order: StopOrder) -> None:
         if self._order is not None:
@@ -267,7 +295,7 @@ class Session:
         await stop_guest(vmm, self.agent, self._order, was_ready=self._was_ready)
 
     async def _take_place(self) -> None:
-        await self._services.boots.acquire()
+        await self._services.boots.acquire(self._urgency)
         self._holds_place = True
 
     def _let_next_boot(self) -> None:
@@ -279,35 +307,40 @@ class Session:
         """Console, stderr and command line, read before they are cleaned away."""
         if vmm is None:
             return _NO_EVIDENCE
-        return {"console": self.console.tail(20), "stderr": vmm.stderr_tail(), "command_line": vmm.command_line}
+        return {"console": self.console_tail(), "stderr": vmm.stderr_tail(), "command_line": vmm.command_line}
 
     def _concluded(self, record: VmRecord, report: ExitReport | None, claim: Claim) -> Update:
         """How it ended, with the rows of what is gone, for one transaction."""
         end = self._ending(record, report)
         fault = self._explained(end) if end.is_failure else None
-        reason = fault.message if fault else end.reason
-        fields = {
-            "wanted": end.wanted,
-            "wanted_generation": record.wanted_generation + (end.wanted is not record.wanted),
+        ended = {
             "process": None,
-            "reason": reason,
             "error": fault.to_wire() if fault else None,
             "health": "unknown",
             "stopped_at": self._services.now(),
         }
-        return Update(fields, end.state, reason, claim.free())
+        return concluded(self._services, self._book, record, end, fault.message if fault else end.reason, ended, claim.free())
 
     def _ending(self, record: VmRecord, report: ExitReport | None) -> Ending:
         if self._failure is not None and not self._asked:
             state = VmState.CRASHED if self._was_ready else VmState.FAILED
-            return Ending(state, record.wanted, self._failure.message, is_failure=True)
+            return Ending(state, record.wanted, self._failure.message, is_failure=True, cause=self._failure.data.get("cause", ""))
+        if self._done and not self._asked:
+            return Ending(VmState.STOPPED, Wanted.STOPPED, self._done, is_failure=False)
         if report is None and not self._asked:
-            return _lost(record)
-        cause = report.cause if report else "killed"
+            return lost(
+                record.state, record.wanted, host_restarted=record.host_boot not in ("", self._services.host_boot),
+                starts_with_host=starts_with_host(self._policy.restart, autostart=self._policy.autostart),
+            )  # fmt: skip
         return ending(
-            wanted=record.wanted, asked_to_stop=self._asked, was_ready=self._was_ready, cause=cause,
-            panicked=panicked(self._excerpt["console"]),
+            wanted=record.wanted, asked_to_stop=self._asked, was_ready=self._was_ready, cause=report.cause if report else "killed",
+            detail=report.detail if report else "", panicked=panicked(self._excerpt["console"]),
         )  # fmt: skip
+
+    @property
+    def _policy(self) -> VmConfig:
+        """The newest config: what concerns the host alone is in force at once."""
+        return from_plain(VmConfig, self._book.config.config)
 
     def _explained(self, end: Ending) -> Fault:
         """The failure with everything that explains it."""
@@ -315,11 +348,14 @@ class Session:
         if failure is not None and not isinstance(failure, Timeout) and "console" not in failure.data and not self._excerpt["command_line"]:
             return failure
         hint = failure.hint if failure else ""
-        return launch_fault(self._book.record.name, end.reason, hint=hint, ready=self._was_ready, **self._excerpt)
+        return launch_fault(self._book.record.name, end.reason, hint=hint, ready=self._was_ready, cause=end.cause, **self._excerpt)
 
 
-def _lost(record: VmRecord) -> Ending:
-    """Nothing was found to adopt, and nobody asked for an end."""
-    if record.state is VmState.STARTING:
-        return Ending(VmState.PENDING, record.wanted, "its start was cut short and begins anew", is_failure=False)
-    return Ending(VmState.CRASHED, record.wanted, "its VMM ended while the daemon was away", is_failure=True)
+def concluded(
+    services: Services, book: Book, record: VmRecord, end: Ending, reason: str, ended: dict[str, Any], drops: tuple[DropObject, ...]
+) -> Update:
+    """How it ended (`ended`: fields of the record), with what the VM's restart policy makes of that, for one transaction."""
+    restart = from_plain(VmConfig, book.config.config).restart
+    fields, told = outcome(end, record, restart, reason=reason, now=services.clock(), chance=services.chance())
+    message = announced(fields["reason"], fields["retries"], parse_restart(restart))
+    return Update({**ended, **fields}, end.state, message, drops, told=told)

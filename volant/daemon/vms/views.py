@@ -6,9 +6,11 @@ from collections.abc import Callable, Iterable
 from typing import Any, Protocol, TypeVar
 
 from volant.daemon.ports import PluginRecord, VmRecord
+from volant.daemon.vms.restarts import announced, clock
 from volant.proto.api.vm import MAX_PAGE, Action, ListVms, VmView
 from volant.proto.errors import InvalidParams
 from volant.proto.specs.filter import VM_FIELDS, parse
+from volant.proto.specs.restarts import When, parse_restart
 from volant.proto.specs.states import NetworkMode
 
 
@@ -35,7 +37,7 @@ def view(record: VmRecord, config: dict[str, Any], plugin: PluginRecord, *, pend
         accel=record.accel,
         pid=record.process.pid if record.process else 0,
         health=record.health,
-        reason=record.reason,
+        reason=announced(record.reason, record.retries, parse_restart(config.get("restart", When.NO))),
         error=record.error,
         labels=config["labels"],
         created_at=record.created_at,
@@ -47,6 +49,10 @@ def view(record: VmRecord, config: dict[str, Any], plugin: PluginRecord, *, pend
         pending_changes=pending,
         deployment=record.deployment,
         revision=record.revision,
+        restart=config.get("restart", When.NO),
+        autostart=config.get("autostart", False),
+        restarts=record.retries.count,
+        next_try_at=clock(record.retries.next_at),
     )
 
 

@@ -78,6 +78,14 @@ class VmView:
     """The deployment that it is a replica of; empty for none."""
     revision: int = 0
     """The deployment's revision that it was made of."""
+    restart: str = "no"
+    """Whether it is started again by itself when it has ended: `no`, `always` or `on-failure:N`."""
+    autostart: bool = False
+    """Whether it is started again after the host was, if it was wanted running; `always` implies it."""
+    restarts: int = 0
+    """Starts by its policy since somebody last started it, or since it last ran well; the one that is waited for counts."""
+    next_try_at: str = ""
+    """When its policy starts it again; empty when no start is waited for."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,6 +109,10 @@ class CreateVm:
     """Extra words for the kernel command line."""
     boot: BootMode = BootMode.AUTO
     forwards: tuple[Forward, ...] = ()
+    restart: str = ""
+    """`no`, `always`, `on-failure` or `on-failure:N`; empty: the manifest's policy, else `no`."""
+    autostart: bool = False
+    """Start it again after the host was restarted, if it was wanted running; `always` implies it."""
     start: bool = True
     wait: WaitFor | None = None
     timeout_ms: int = 120_000

@@ -70,6 +70,9 @@ class PatchVm:
     boot: BootMode | None = None
     forwards: tuple[Forward, ...] | None = None
     """All forwards, in place of those that are there."""
+    restart: str | None = None
+    """In force at once, as `autostart` is."""
+    autostart: bool | None = None
     unset: tuple[str, ...] = ()
     """Fields to give back to the manifest or the daemon's default, as `memory_mb`, `env.COLOUR` or `labels.tier`."""
     expected_version: int | None = None

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from volant.proto.specs.addresses import CIDR4, IPV4, is_within
 from volant.proto.specs.fields import MAX_CONTENT_CHARS, Complaint, Declared, Flag, ListOf, MapOf, Number, Object, Text, declared
 from volant.proto.specs.names import MAX_LABEL
+from volant.proto.specs.restarts import EXPECTS, PATTERN
 from volant.proto.specs.states import NetworkMode
 
 SCHEMA_VERSION = "1.0"
@@ -318,6 +319,9 @@ class Manifest(Declared):
     cloud_init: CloudInit | None = declared(Object("What cloud-init is told.", CloudInit))
     network: Network | None = declared(Object("How the VM is attached.", Network))
     devices: Devices | None = declared(Object("Devices of the host for the VM.", Devices))
+    restart: str = declared(
+        Text("Whether a VM that has ended is started again by itself; empty: no. Its creator may say otherwise.", PATTERN, EXPECTS), ""
+    )
     enabled: bool = declared(Flag("Whether VMs may be made of it from the start."), True)
     openapi: str = declared(_location("Where the workload's OpenAPI document is."), "")
     labels: dict[str, str] = declared(

@@ -15,6 +15,7 @@ from volant.proto.specs.manifest import MAX_MEMORY_MB, MAX_VCPUS, Manifest, Netw
 from volant.proto.specs.manifest_codec import to_plain
 from volant.proto.specs.manifest_parse import problem_with_text
 from volant.proto.specs.names import problem_with_name
+from volant.proto.specs.restarts import When, problem_with_restart
 from volant.proto.specs.states import BootMode, NetworkMode
 
 MIN_MEMORY_MB = 112
@@ -51,6 +52,10 @@ class VmConfig:
     boot: BootMode
     forwards: tuple[Forward, ...]
     hypervisor: str
+    restart: str = "no"
+    """As `specs.restarts` reads it."""
+    autostart: bool = False
+    """Whether it is started again after the host was, if it was wanted running."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,6 +94,8 @@ def chosen(create: CreateVm, manifest: Manifest, defaults: Defaults) -> VmConfig
         boot=create.boot,
         forwards=create.forwards,
         hypervisor=defaults.hypervisor,
+        restart=create.restart.strip() or manifest.restart or When.NO,
+        autostart=create.autostart,
     )
 
 
@@ -119,6 +126,7 @@ def merge_manifest(manifest: Manifest, config: VmConfig) -> dict[str, Any]:
         workload=replace(manifest.workload, env=dict(sorted({**manifest.workload.env, **config.env}.items()))),
         network=network,
         labels=dict(sorted(config.labels.items())),
+        restart="",  # the host's business
     )
     return to_plain(merged)
 
@@ -133,6 +141,8 @@ def _problems(config: VmConfig, manifest: Manifest) -> Iterator[Problem]:
         yield "cpu_cores", f"is {config.cpu_cores}; a VM has 1 to {MAX_VCPUS} vCPUs"
     if not MIN_MEMORY_MB <= config.memory_mb <= MAX_MEMORY_MB:
         yield "memory_mb", f"is {config.memory_mb}; a guest needs at least {MIN_MEMORY_MB} MiB, and {MAX_MEMORY_MB} is the most"
+    if problem := problem_with_restart(config.restart):
+        yield "restart", problem
     yield from _network_problems(config)
     yield from _boot_problems(config, manifest)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import fields, replace
+from dataclasses import MISSING, fields, replace
 from typing import Any
 
 from volant.proto.api.vm import CreateVm
@@ -15,13 +15,21 @@ from volant.proto.specs.vmconfig import Defaults, Problem, VmConfig, chosen, pro
 MAPS = ("env", "labels")
 """Fields that are set and unset name by name."""
 
-SETTABLE = ("cpu_cores", "memory_mb", "kernel", "cmdline", "boot", "forwards")
+SETTABLE = ("cpu_cores", "memory_mb", "kernel", "cmdline", "boot", "forwards", "restart", "autostart")
 """Fields that are set as a whole. Plugin, network and address are what the VM is: another one is another VM."""
 
-_UNSET: dict[str, Any] = {"cpu_cores": None, "memory_mb": None, "kernel": "", "cmdline": "", "boot": BootMode.AUTO, "forwards": ()}
+HOST_SIDE = frozenset({"restart", "autostart"})
+"""Fields that concern the host alone: they wait for no restart of the VM."""
+
+_UNSET: dict[str, Any] = {
+    "cpu_cores": None, "memory_mb": None, "kernel": "", "cmdline": "", "boot": BootMode.AUTO, "forwards": (), "restart": "",
+    "autostart": False,
+}  # fmt: skip
 """What `CreateVm` says when nothing is chosen."""
 
 _NAMES = [field.name for field in fields(VmConfig)]
+_LATER = {field.name: field.default for field in fields(VmConfig) if field.default is not MISSING}
+"""Fields that configs of earlier versions don't have."""
 
 
 def patched(name: str, config: VmConfig, patch: PatchVm, manifest: Manifest, defaults: Defaults) -> VmConfig:
@@ -43,7 +51,7 @@ def differences(old: dict[str, Any], new: dict[str, Any]) -> tuple[Difference, .
 
 def _differences(old: dict[str, Any], new: dict[str, Any]) -> Iterator[Difference]:
     for field in sorted(old.keys() | new.keys(), key=_place):
-        before, after = old.get(field), new.get(field)
+        before, after = old.get(field, _LATER.get(field)), new.get(field, _LATER.get(field))
         if field in MAPS and isinstance(before, dict) and isinstance(after, dict):
             for name in sorted(before.keys() | after.keys()):
                 if before.get(name) != after.get(name):
@@ -72,6 +80,8 @@ def _wishes(name: str, config: VmConfig, manifest: Manifest) -> CreateVm:
         cmdline=config.cmdline,
         boot=config.boot,
         forwards=config.forwards,
+        restart=config.restart,
+        autostart=config.autostart,
     )
 
 

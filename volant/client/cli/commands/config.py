@@ -73,6 +73,10 @@ def configure_set(parser: Parser) -> None:
     parser.add_argument(
         "--publish", "-p", metavar="HOST:GUEST", type=checked(forward), action="append", help="these ports in place of all; may be repeated"
     )
+    parser.add_argument("--restart", metavar="POLICY", help="no, on-failure[:N] or always; in force at once")
+    parser.add_argument(
+        "--autostart", action=argparse.BooleanOptionalAction, help="whether it is started again after the host was; in force at once"
+    )
     parser.add_argument(
         "--unset",
         metavar="FIELD",
@@ -86,6 +90,7 @@ def configure_set(parser: Parser) -> None:
     parser.give_examples(
         "volant vm set web-1 --memory 512M",
         "volant vm set web-1 --env COLOUR=blue --unset env.SHAPE",
+        "volant vm set web-1 --restart on-failure:3 --autostart",
         "volant vm set web-1 web-2 --unset memory --dry-run",
     )
 
@@ -109,6 +114,8 @@ def parameters(args: argparse.Namespace) -> dict[str, Any]:
         "cmdline": args.cmdline,
         "boot": args.boot,
         "forwards": args.publish,
+        "restart": args.restart,
+        "autostart": args.autostart,
         "unset": [field_of(word) for word in args.unset] or None,
         "expected_version": args.expect,
         "dry_run": args.dry_run or None,

@@ -32,6 +32,7 @@ def configure_create(parser: Parser) -> None:
         "volant vm create web-1 --plugin hello --wait",
         "volant vm create web-1 --plugin hello@1.2.0 --cpus 2 --memory 1G --env COLOUR=blue",
         "volant vm create web-1 --plugin hello --network user -p 8080:80 --wait=running",
+        "volant vm create web-1 --plugin hello --restart on-failure --autostart",
         "volant vm create web-1 --plugin hello --dry-run -o yaml",
     )
 
@@ -72,6 +73,13 @@ def _configure(parser: Parser) -> None:
         default=[],
         help="host port to guest port; may be repeated",
     )
+    parser.add_argument(
+        "--restart",
+        metavar="POLICY",
+        default="",
+        help="no, on-failure[:N] or always: whether it is started again by itself when it has ended",
+    )
+    parser.add_argument("--autostart", action="store_true", help="start it again after the host was restarted; always implies it")
     parser.add_argument("--dry-run", action="store_true", help="check and plan everything, change nothing, print the plan")
     add_output(parser)
 
@@ -127,6 +135,8 @@ def parameters(args: argparse.Namespace) -> dict[str, Any]:
         "cmdline": args.cmdline,
         "boot": args.boot,
         "forwards": args.publish,
+        "restart": args.restart,
+        "autostart": args.autostart or None,
         "wait": args.wait,
         "timeout_ms": args.timeout,
     }

@@ -121,6 +121,19 @@ def _config(record: dict[str, Any]) -> str:
     return f"version {version}" + (f"; {waiting} from the next start on" if waiting else "") if version > 1 or waiting else ""
 
 
+def _restart(record: dict[str, Any]) -> str:
+    """The VM's restart policy and what it has come to; nothing for one that never starts by itself."""
+    policy = str(record.get("restart") or "no")
+    parts = [
+        policy,
+        "starts with the host" if record.get("autostart") or policy == "always" else "",
+        f"{record['restarts']} so far" if record.get("restarts") else "",
+        f"next at {record['next_try_at']}" if record.get("next_try_at") else "",
+    ]
+    shown = ", ".join(part for part in parts if part)
+    return "" if shown == "no" else shown
+
+
 def facts(record: dict[str, Any]) -> list[tuple[str, str]]:
     """One VM as lines for a person; what it doesn't have is left out."""
     ready_ms = int(record.get("ready_ms") or 0)
@@ -147,6 +160,7 @@ def facts(record: dict[str, Any]) -> list[tuple[str, str]]:
         ("hypervisor", f"{record.get('hypervisor') or ''} {record.get('accel') or ''}".strip()),
         ("pid", str(record.get("pid") or "")),
         ("boot", str(record.get("boot") or "")),
+        ("restart", _restart(record)),
         ("deployment", f"{record['deployment']}, revision {record.get('revision')}" if record.get("deployment") else ""),
         ("ready after", human.duration(ready_ms / 1000) if ready_ms else ""),
         ("labels", ", ".join(f"{key}={value}" for key, value in (record.get("labels") or {}).items())),

@@ -25,7 +25,8 @@ class FakeHost:
         self.behaviour = Behaviour()
         self._guests: dict[str, FakeGuest] = {}
         self._started = 0
-        self._boot_id = boot_id()
+        self.boot_id = boot_id()
+        """The host's; see `reboot`."""
 
     def guest(self, vm_id: str) -> FakeGuest:
         """The running guest of a VM; KeyError when none runs."""
@@ -34,6 +35,12 @@ class FakeHost:
     def guests(self) -> tuple[FakeGuest, ...]:
         """All that run."""
         return tuple(self._guests.values())
+
+    def reboot(self) -> None:
+        """Every guest is gone without a word, and the host has another boot id."""
+        for guest in self.guests():
+            guest.exit(ExitReport(cause="unknown"))
+        self.boot_id = f"{self.boot_id}+"
 
     def running(self, identity: ProcessIdentity) -> FakeGuest | None:
         """The guest behind exactly that process."""
@@ -46,7 +53,7 @@ class FakeHost:
         if plan.vm_id in self._guests:
             raise GuestFailed(f"VM {plan.name!r} runs already", hint="stop it first")
         self._started += 1
-        identity = ProcessIdentity(FIRST_PID + self._started, self._started, self._boot_id)
+        identity = ProcessIdentity(FIRST_PID + self._started, self._started, self.boot_id)
         guest = self._guests[plan.vm_id] = FakeGuest(identity, plan, self.behaviour, self._forget)
         return guest
 
