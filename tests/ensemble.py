@@ -154,6 +154,7 @@ class Ensemble:
         self.store = UnreliableStore()
         self.bridge = FakeBridge()
         self.shelf = Shelf({("hello", "1.0.0"): plugin_record("hello", manifest=MANIFEST)})
+        self.available_mib = 100_000
         self.hypervisor = "fake"
         """What the launcher is called: another daemon may serve another one."""
         self.link_over: LinkOver = AgentLink
@@ -174,7 +175,7 @@ class Ensemble:
             link_over=self.link_over,
             now=lambda: clock(EPOCH_S + trio.current_time()),
             wall_ns=lambda: int((EPOCH_S + trio.current_time()) * 1e9),
-            available_mib=lambda: 100_000,
+            available_mib=lambda: self.available_mib,
             state_dir=self.root / "s",
             runtime_dir=self.root / "r",
             boot_timeout_s=30.0,

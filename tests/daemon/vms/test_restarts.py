@@ -1,0 +1,381 @@
+"""What a restart policy makes of each end of a VM: by value, by property, and told with the orchestrator on a clock that jumps."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import trio
+from hypothesis import given
+from hypothesis import strategies as st
+from trio.testing import MockClock
+
+from tests.ensemble import BOOTS, EPOCH_S, Ensemble, no_threads
+from tests.fakes.records import vm_record
+from volant.daemon.hypervisors.fake.guest import Behaviour
+from volant.daemon.ports import Asker, Retries
+from volant.daemon.vms.configs import Configs
+from volant.daemon.vms.lifecycle import HOST_RESTARTED
+from volant.daemon.vms.places import BootPlaces, Urgency
+from volant.daemon.vms.restarts import CAP_S, FIRST_S, JITTER, LONGEST_S, RAN_WELL_S, WINDOW_S, after_reboot, judge, pause_s, remaining_s
+from volant.proto.api.vm import DeleteVm, RestartVm, StartVm, StopVm, WaitVm
+from volant.proto.api.vm_config import PatchVm
+from volant.proto.errors import InvalidParams, LaunchFailed, Timeout
+from volant.proto.specs.restarts import MAX_TRIES, RestartPolicy, When, parse_restart, problem_with_restart
+from volant.proto.specs.states import VmState, WaitFor, Wanted
+from volant.proto.specs.vmconfig import Defaults
+
+policies = st.sampled_from(["no", "always", "on-failure", "on-failure:1", f"on-failure:{MAX_TRIES}"]).map(parse_restart)
+
+
+@pytest.fixture
+def ensemble(tmp_path: Path) -> Iterator[Ensemble]:
+    with no_threads():
+        yield Ensemble(tmp_path)
+
+
+# ----------------------------------------------------------------------------------------------------------------- by value
+
+
+@pytest.mark.parametrize(
+    ("text", "policy"),
+    [
+        ("no", RestartPolicy(When.NO)),
+        ("always", RestartPolicy(When.ALWAYS)),
+        ("on-failure", RestartPolicy(When.ON_FAILURE, 5)),
+        ("on-failure:3", RestartPolicy(When.ON_FAILURE, 3)),
+    ],
+)
+def test_a_policy_is_written_as_people_know_it(text: str, policy: RestartPolicy) -> None:
+    assert (parse_restart(text), problem_with_restart(text)) == (policy, "")
+
+
+@pytest.mark.parametrize("text", ["", "yes", "on-failure:0", "on-failure:11", "always:3", "on-failure:", "No", "on-failure:1\n"])
+def test_what_is_no_policy_is_refused_with_the_choices(text: str) -> None:
+    assert "must be no, on-failure, always, or on-failure:N" in problem_with_restart(text)
+
+
+def test_pauses_double_up_to_their_cap() -> None:
+    assert [pause_s(count) for count in range(11)] == [1, 2, 4, 8, 16, 32, 64, 128, 256, CAP_S, CAP_S]
+
+
+@pytest.mark.parametrize(("policy", "is_failure", "restarts"), [
+    ("no", True, False), ("no", False, False),
+    ("on-failure", True, True), ("on-failure", False, False),
+    ("always", True, True), ("always", False, True),
+])  # fmt: skip
+def test_which_ends_a_policy_follows_with_a_start(policy: str, is_failure: bool, restarts: bool) -> None:
+    verdict = judge(parse_restart(policy), Retries(), is_failure=is_failure, now=EPOCH_S, ran_s=10, chance=0)
+    assert bool(verdict.retries.next_at) is restarts
+    assert not verdict.gave_up
+
+
+def test_on_failure_gives_up_after_its_tries_and_says_so() -> None:
+    policy, retries, now = parse_restart("on-failure:2"), Retries(), EPOCH_S
+    for count in (1, 2):
+        retries = judge(policy, retries, is_failure=True, now=now, ran_s=0, chance=0).retries
+        assert (retries.count, retries.next_at) == (count, now + pause_s(count - 1))
+        now = retries.next_at + 5
+    verdict = judge(policy, retries, is_failure=True, now=now, ran_s=0, chance=0)
+    assert verdict.gave_up == "given up, for 2 restarts within an hour did not help"
+    assert not verdict.retries.next_at
+
+
+def test_a_long_run_begins_the_pauses_anew_and_not_the_hour() -> None:
+    policy = parse_restart("on-failure:2")
+    retries = Retries(count=7, window_began=EPOCH_S, window_count=1)
+    again = judge(policy, retries, is_failure=True, now=EPOCH_S + 400, ran_s=RAN_WELL_S, chance=0).retries
+    assert again == Retries(count=1, window_began=EPOCH_S, window_count=2, next_at=EPOCH_S + 400 + FIRST_S)
+    assert judge(policy, again, is_failure=True, now=EPOCH_S + 800, ran_s=RAN_WELL_S, chance=0).gave_up
+    assert not judge(policy, again, is_failure=True, now=EPOCH_S + WINDOW_S, ran_s=RAN_WELL_S, chance=0).gave_up
+
+
+# -------------------------------------------------------------------------------------------------------------- by property
+
+
+@given(policies, st.lists(st.tuples(st.booleans(), st.floats(0, 1_000), st.floats(0, 1)), min_size=1, max_size=60))
+def test_no_row_of_mishaps_starts_a_vm_too_often_or_never_again(policy: RestartPolicy, ends: list[tuple[bool, float, float]]) -> None:
+    retries, now, tries = Retries(), EPOCH_S, list[float]()
+    for is_failure, ran_s, chance in ends:
+        now += ran_s
+        before = retries.count
+        verdict = judge(policy, retries, is_failure=is_failure, now=now, ran_s=ran_s, chance=chance)
+        retries = verdict.retries
+        if not retries.next_at:
+            assert verdict.gave_up or not policy.restarts(is_failure=is_failure)
+            return
+        assert policy.restarts(is_failure=is_failure)
+        pause = retries.next_at - now
+        least = pause_s(0 if ran_s >= RAN_WELL_S else before)
+        assert least - 1e-3 <= pause <= least * (1 + JITTER) + 1e-3 and pause <= LONGEST_S + 1e-3
+        now = retries.next_at
+        tries.append(now)
+        if policy.tries:
+            # A fixed hour is counted, so at its border two of them may meet.
+            assert sum(now - WINDOW_S <= then for then in tries) <= 2 * policy.tries
+
+
+@given(st.floats(0, 1e10), st.floats(0, 1e10))
+def test_nobody_waits_longer_than_the_cap_whatever_the_clock_does(next_at: float, now: float) -> None:
+    assert 0 <= remaining_s(Retries(next_at=next_at), now) <= LONGEST_S
+
+
+@given(st.sampled_from(VmState), st.sampled_from(Wanted), st.booleans(), st.sampled_from(["", "now", "before"]), st.booleans())
+def test_after_a_restart_of_the_host_nothing_starts_that_nobody_wanted(
+    state: VmState, wanted: Wanted, starts: bool, host_boot: str, waiting: bool
+) -> None:
+    record = replace(vm_record(1), state=state, wanted=wanted, host_boot=host_boot, retries=Retries(next_at=1.0 if waiting else 0.0))
+    found = after_reboot(record, host_boot="now", starts=starts)
+    if found is not None:
+        assert wanted is Wanted.RUNNING and host_boot == "before" and not state.is_live
+        assert (found[0] is VmState.PENDING) is starts
+        assert found[1]["retries"] == Retries() and found[1]["reason"] == HOST_RESTARTED
+
+
+# ---------------------------------------------------------------------------------------------------- told by orchestrator
+
+
+async def next_try(ensemble: Ensemble) -> float:
+    """Seconds until the VM is started again by itself; it has to wait for that."""
+    await trio.sleep(0.5)
+    (record,) = [record for record in await ensemble.store.vms() if record.name == "web"]
+    assert record.retries.next_at and ensemble.vms.get("web").next_try_at
+    return record.retries.next_at - ensemble.services.clock()
+
+
+async def ended_for_good(ensemble: Ensemble, state: VmState) -> None:
+    """In that state, and an hour later still."""
+    for _ in range(2):
+        assert (ensemble.vms.get("web").status, ensemble.vms.get("web").next_try_at) == (state, "")
+        await trio.sleep(3_600)
+
+
+@pytest.mark.parametrize(
+    ("what", "on_failure", "always"),
+    [
+        ("guest-shutdown", False, True),
+        ("guest-panic", True, True),
+        ("killed", True, True),
+        ("host-oom", True, True),
+        ("unknown", True, True),
+        ("workload exits 0", False, True),
+        ("workload exits 3", True, True),
+    ],
+)
+@pytest.mark.parametrize("policy", ["no", "on-failure", "always"])
+async def test_every_end_by_every_policy(
+    autojump_clock: MockClock, ensemble: Ensemble, what: str, on_failure: bool, always: bool, policy: str
+) -> None:
+    async with ensemble.playing() as vms:
+        vm = await ensemble.create(restart=policy)
+        guest = ensemble.host.guest(vm.id)
+        if what.startswith("workload"):
+            guest.turn("exited", health="unhealthy", message="the workload ended", exit_code=int(what[-1]))
+        else:
+            guest.crash(what)
+        if not {"no": False, "on-failure": on_failure, "always": always}[policy]:
+            await trio.sleep(5)
+            state = VmState.STOPPED if what == "guest-shutdown" else VmState.CRASHED
+            await ended_for_good(ensemble, VmState.RUNNING if what.startswith("workload") else state)
+            return
+        with trio.fail_after(30):
+            while not vms.get("web").next_try_at:
+                await trio.sleep(0.05)
+        assert "; restart 1" in vms.get("web").reason
+        again = await vms.wait(WaitVm(name="web", until=WaitFor.READY))
+        assert (again.boot, again.restarts, again.next_try_at, again.reason) == (2, 1, "", "")
+
+
+@pytest.mark.parametrize("policy", ["on-failure:3", "always"])
+async def test_a_start_that_keeps_failing_is_tried_ever_later(autojump_clock: MockClock, ensemble: Ensemble, policy: str) -> None:
+    ensemble.host.behaviour = Behaviour(launch_fault=LaunchFailed("QEMU said no"))
+    async with ensemble.playing() as vms:
+        await ensemble.create(restart=policy, wait=None)
+        pauses = []
+        for _ in range(3):
+            pauses.append(round(await next_try(ensemble) + 0.5))
+            await trio.sleep(pauses[-1] - 0.4)
+        assert pauses == [1, 2, 4]
+        await trio.sleep(0.5)
+        told = await ensemble.store.events(after=0, limit=100, kinds=("VM_FAILED",))
+        assert [event.data.get("restarts") for event in told][:3] == [1, 2, 3]
+        if policy == "always":
+            assert await next_try(ensemble) > 6
+            return
+        assert told[-1].data["gave_up"]
+        assert vms.get("web").reason == "QEMU said no; given up, for 3 restarts within an hour did not help"
+        await ended_for_good(ensemble, VmState.FAILED)
+        ensemble.host.behaviour = Behaviour()
+        started = await vms.start(StartVm(name="web", wait=WaitFor.READY))
+        assert (started.boot, started.restarts) == (5, 0)
+
+
+async def test_a_user_who_stops_ends_the_waiting_and_a_user_who_starts_need_not_wait(autojump_clock: MockClock, ensemble: Ensemble) -> None:
+    async with ensemble.playing() as vms:
+        vm = await ensemble.create(restart="always")
+        ensemble.host.guest(vm.id).crash("guest-shutdown")
+        await next_try(ensemble)
+        assert vms.get("web").status is VmState.STOPPED
+        stopped = await vms.stop(StopVm(name="web"))
+        assert (stopped.wanted, stopped.next_try_at, stopped.restarts) == (Wanted.STOPPED, "", 0)
+        await ended_for_good(ensemble, VmState.STOPPED)
+        vm = await vms.start(StartVm(name="web", wait=WaitFor.READY))
+        ensemble.host.guest(vm.id).crash()
+        await next_try(ensemble)
+        began = trio.current_time()
+        assert (await vms.start(StartVm(name="web", wait=WaitFor.READY))).boot == 3
+        assert trio.current_time() - began < 0.5
+
+
+async def test_what_a_user_stopped_stays_so_over_restarts_of_daemon_and_host(autojump_clock: MockClock, ensemble: Ensemble) -> None:
+    async with ensemble.playing() as vms:
+        await ensemble.create(restart="always", autostart=True)
+        await vms.stop(StopVm(name="web"))
+    for _ in range(2):
+        async with ensemble.playing():
+            await ended_for_good(ensemble, VmState.STOPPED)
+        ensemble.host.reboot()
+
+
+@pytest.mark.parametrize("ask", ["delete", "restart"])
+async def test_other_requests_while_it_waits(autojump_clock: MockClock, ensemble: Ensemble, ask: str) -> None:
+    async with ensemble.playing() as vms:
+        vm = await ensemble.create(restart="on-failure")
+        ensemble.host.guest(vm.id).crash()
+        await next_try(ensemble)
+        if ask == "restart":
+            assert (await vms.restart(RestartVm(name="web", wait=WaitFor.READY))).restarts == 0
+        else:
+            await vms.delete(DeleteVm(name="web"))
+            await trio.sleep(60)
+            assert await ensemble.store.vms() == () and not ensemble.host.guests()
+
+
+async def test_the_next_try_survives_the_daemon(autojump_clock: MockClock, ensemble: Ensemble) -> None:
+    ensemble.host.behaviour = Behaviour(launch_fault=LaunchFailed("QEMU said no"))
+    async with ensemble.playing():
+        await ensemble.create(restart="on-failure:9", wait=None)
+        await trio.sleep(60)
+        left = await next_try(ensemble)
+        assert left > 1
+    ensemble.host.behaviour = Behaviour()
+    await trio.sleep(left / 2)
+    async with ensemble.playing() as vms:
+        began = trio.current_time()
+        vm = await vms.wait(WaitVm(name="web", until=WaitFor.READY))
+        assert left / 2 - 1 < trio.current_time() - began < left / 2 + 1
+        assert vm.restarts == 6
+    async with ensemble.playing():
+        assert (await ensemble.settled(VmState.READY)).boot == vm.boot
+
+
+async def test_whoever_waits_for_a_vm_is_told_when_it_gives_up_and_not_before(autojump_clock: MockClock, ensemble: Ensemble) -> None:
+    ensemble.host.behaviour = Behaviour(launch_fault=LaunchFailed("QEMU said no"))
+    async with ensemble.playing() as vms:
+        with pytest.raises(LaunchFailed, match="QEMU said no"):
+            await ensemble.create(restart="on-failure:2")
+        assert vms.get("web").boot == 3
+        await vms.delete(DeleteVm(name="web"))
+        with pytest.raises(Timeout):
+            await ensemble.create(restart="always", timeout_ms=30_000)
+
+
+async def test_a_policy_is_changed_while_the_vm_runs_and_while_it_waits(autojump_clock: MockClock, ensemble: Ensemble) -> None:
+    async with ensemble.playing() as vms:
+        configs = Configs(ensemble.services, vms.owner, Defaults(network=ensemble.network, hypervisor="fake"))
+        vm = await ensemble.create()
+        changed = await configs.patch(PatchVm(name="web", restart="on-failure:4", autostart=True), Asker("anna"))
+        assert (changed.pending_changes, changed.shown.changes) == ((), ("restart", "autostart"))
+        ensemble.host.guest(vm.id).crash()
+        await next_try(ensemble)
+        await configs.patch(PatchVm(name="web", restart="no"), Asker("anna"))
+        await ended_for_good(ensemble, VmState.CRASHED)
+        assert "restart" not in vms.get("web").reason
+
+
+async def test_a_replica_has_no_policy_of_its_own(autojump_clock: MockClock, ensemble: Ensemble) -> None:
+    async with ensemble.playing() as vms:
+        await ensemble.create()
+        vms.owner("web").book.record = replace(vms.owner("web").book.record, deployment="shop")
+        configs = Configs(ensemble.services, vms.owner, Defaults(network=ensemble.network, hypervisor="fake"))
+        with pytest.raises(InvalidParams, match="is a replica of deployment 'shop'"):
+            await configs.patch(PatchVm(name="web", restart="always"), Asker("anna"))
+
+
+# --------------------------------------------------------------------------------------------------- the host starts anew
+
+
+@pytest.mark.parametrize(
+    ("settings", "starts"),
+    [({}, False), ({"autostart": True}, True), ({"restart": "always"}, True), ({"restart": "on-failure"}, False)],
+)
+async def test_what_ran_when_the_host_went_down(
+    autojump_clock: MockClock, ensemble: Ensemble, settings: dict[str, object], starts: bool
+) -> None:
+    async with ensemble.playing():
+        await ensemble.create(**settings)
+    ensemble.host.reboot()
+    async with ensemble.playing() as vms:
+        if starts:
+            vm = await vms.wait(WaitVm(name="web", until=WaitFor.READY))
+            assert (vm.boot, vm.restarts) == (2, 0)
+            assert HOST_RESTARTED in [event.message for event in await ensemble.store.events(after=0, limit=100, kinds=("VM_STARTING",))]
+        else:
+            vm = await ensemble.settled(VmState.STOPPED)
+            assert (vm.wanted, vm.reason, vm.error) == (Wanted.STOPPED, HOST_RESTARTED, None)
+            await ended_for_good(ensemble, VmState.STOPPED)
+
+
+@pytest.mark.parametrize("autostart", [False, True])
+async def test_what_waited_for_its_next_try_when_the_host_went_down(autojump_clock: MockClock, ensemble: Ensemble, autostart: bool) -> None:
+    async with ensemble.playing():
+        vm = await ensemble.create(restart="on-failure", autostart=autostart)
+        ensemble.host.guest(vm.id).crash()
+        await next_try(ensemble)
+    ensemble.host.reboot()
+    async with ensemble.playing() as vms:
+        if autostart:
+            assert (await vms.wait(WaitVm(name="web", until=WaitFor.READY))).restarts == 0
+        else:
+            await ensemble.settled(VmState.STOPPED)
+            assert vms.get("web").reason == HOST_RESTARTED
+
+
+async def test_one_that_fails_at_autostart_stops_no_other_and_a_person_comes_first(autojump_clock: MockClock, ensemble: Ensemble) -> None:
+    async with ensemble.playing() as vms:
+        for number in range(6):
+            await ensemble.create(f"auto-{number}", autostart=True, memory_mb=128 if number else 50_000)
+        await ensemble.create("mine", start=False, wait=None)
+    ensemble.host.reboot()
+    ensemble.host.behaviour = Behaviour(ready_s=10)
+    ensemble.available_mib = 1_000
+    async with ensemble.playing() as vms:
+        began = trio.current_time()
+        await trio.sleep(1)
+        assert len(ensemble.host.guests()) == BOOTS
+        await vms.start(StartVm(name="mine", wait=WaitFor.READY))
+        assert trio.current_time() - began < 21
+        for number in range(1, 6):
+            await vms.wait(WaitVm(name=f"auto-{number}", until=WaitFor.READY))
+        assert vms.get("auto-0").status is VmState.FAILED and "needs 50100 MiB" in vms.get("auto-0").reason
+        assert "VM_FAILED" in [event.kind for event in await ensemble.store.events(after=0, limit=100, vm="auto-0")]
+
+
+async def test_places_go_to_the_more_urgent_and_are_not_lost(autojump_clock: MockClock) -> None:
+    places, order = BootPlaces(1), list[str]()
+
+    async def boot(name: str, urgency: Urgency) -> None:
+        await places.acquire(urgency)
+        order.append(name)
+        await trio.sleep(1)
+        places.release()
+
+    async with trio.open_nursery() as nursery:
+        for name, urgency in (("a", Urgency.BY_ITSELF), ("b", Urgency.BY_ITSELF), ("c", Urgency.BY_ITSELF), ("me", Urgency.ASKED)):
+            nursery.start_soon(boot, name, urgency)
+            await trio.sleep(0.01)
+        with trio.move_on_after(0.1):
+            await places.acquire(Urgency.ASKED)
+    assert order == ["a", "me", "b", "c"] and places.free == 1
