@@ -155,6 +155,8 @@ class Ensemble:
         self.bridge = FakeBridge()
         self.shelf = Shelf({("hello", "1.0.0"): plugin_record("hello", manifest=MANIFEST)})
         self.available_mib = 100_000
+        self.oom_kill = ""
+        """What the kernel's log says of any VMM that is gone."""
         self.hypervisor = "fake"
         """What the launcher is called: another daemon may serve another one."""
         self.link_over: LinkOver = AgentLink
@@ -181,6 +183,7 @@ class Ensemble:
             boot_timeout_s=30.0,
             boots=BootPlaces(BOOTS),
             host_boot=self.host.boot_id,
+            oom_kill=lambda identity: self.oom_kill,
             chance=lambda: 0.0,
         )
         self.vms = Roster(self.services, Defaults(network=self.network, hypervisor=self.hypervisor))

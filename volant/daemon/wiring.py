@@ -25,6 +25,7 @@ from volant.daemon.guests.link import AgentLink
 from volant.daemon.host.clock import rfc3339, utc_now
 from volant.daemon.host.memory import host_memory
 from volant.daemon.host.nurseries import helpers
+from volant.daemon.host.oom import logged_kill
 from volant.daemon.host.processes import boot_id
 from volant.daemon.hypervisors.fake.launcher import FakeHost, FakeHypervisor
 from volant.daemon.hypervisors.qemu.driver import QemuHypervisor, QemuSettings
@@ -215,6 +216,7 @@ def _services(
         boot_timeout_s=config.boot_timeout_s,
         boots=BootPlaces(config.boots or os.cpu_count() or 1),
         host_boot=host_boot,
+        oom_kill=logged_kill,
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from volant.daemon.vms.diagnosis import diagnose, launch_fault, panicked
+from volant.daemon.vms.diagnosis import diagnose, launch_fault, out_of_memory, panicked
 
 
 @pytest.mark.parametrize(
@@ -20,6 +20,40 @@ from volant.daemon.vms.diagnosis import diagnose, launch_fault, panicked
 def test_the_cause_that_explains_most_is_named(console: str, sentence: str) -> None:
     cause = diagnose(console)
     assert cause is not None and cause.sentence == sentence and cause.hint
+
+
+@pytest.mark.parametrize(
+    ("console", "sentence"),
+    [
+        (
+            "oom-kill:constraint=CONSTRAINT_NONE,task=sh\nOut of memory: Killed process 70 (sh) total-vm:9kB\n"
+            "[   12.3] Out of memory: Killed process 77 (python3) total-vm:812344kB",
+            "the guest ran out of memory, and its kernel killed process 77 (python3)",
+        ),
+        (
+            "Memory cgroup out of memory: Killed process 5 (a b) anon-rss:1kB",
+            "the guest ran out of memory, and its kernel killed process 5 (a b)",
+        ),
+        ("Out of memory: Killed process 12345678901 (x)", ""),
+        ("kestrel: ready", ""),
+    ],
+)
+def test_what_a_guests_oom_killer_took_is_named(console: str, sentence: str) -> None:
+    assert out_of_memory(console) == sentence
+
+
+@pytest.mark.parametrize(
+    ("cause", "console", "reason", "named"),
+    [
+        ("guest-panic", "Kernel panic - not syncing: x", "the guest's kernel panicked: x", "guest-panic"),
+        ("guest-panic", "Out of memory: Killed process 1 (init)", "the guest's kernel panicked: the guest ran out of memory", "guest-oom"),
+        ("host-oom", "Out of memory: Killed process 7 (sh)", "the guest's kernel panicked", "host-oom"),
+        ("", "kestrel: ready", "the guest's kernel panicked", None),
+    ],
+)
+def test_a_failures_cause_is_a_word_for_programs(cause: str, console: str, reason: str, named: str | None) -> None:
+    fault = launch_fault("web", "the guest's kernel panicked", ready=True, cause=cause, console=console)
+    assert (fault.message, fault.data.get("cause")) == (f"VM 'web' crashed: {reason}", named)
 
 
 def test_an_ordinary_console_shows_no_cause() -> None:

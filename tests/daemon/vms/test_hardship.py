@@ -288,6 +288,30 @@ async def test_a_negative_timeout_is_none(autojump_clock: MockClock, ensemble: E
             await vms.wait(WaitVm(name="web", until=WaitFor.READY, timeout_ms=-5))
 
 
+# ---------------------------------------------------------------------------------------------- a VMM that does not die
+
+
+@pytest.mark.parametrize("ask", ["stop", "stop now", "delete now"])
+async def test_a_vmm_that_the_kernel_holds_is_waited_for_and_named(autojump_clock: MockClock, ensemble: Ensemble, ask: str) -> None:
+    ensemble.host.behaviour = Behaviour(ignores_shutdown=True, dies_s=60)
+    async with ensemble.playing() as vms:
+        vm = await ensemble.create()
+        with pytest.raises(Timeout, match="after 30 s; it is stopping"):
+            if ask == "delete now":
+                await vms.delete(DeleteVm(name="web", force=True, timeout_ms=30_000))
+            else:
+                await vms.stop(StopVm(name="web", grace_ms=1_000, force=ask == "stop now", timeout_ms=30_000))
+        assert ensemble.host.guest(vm.id).report is None, "nothing claims that it is dead"
+        assert f"its VMM (pid {vm.pid}) got SIGKILL and is not dead yet" in vms.get("web").reason
+        assert "SYSTEM_VMM_STAYS" in await kinds(ensemble)
+        await trio.sleep(60)
+        assert not ensemble.host.guests()
+        if ask == "delete now":
+            assert vms.records() == ()
+        else:
+            assert (vms.get("web").status, vms.get("web").reason) == (VmState.STOPPED, "")
+
+
 # ------------------------------------------------------------------------------------------------------ hostile guests
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import trio
@@ -15,7 +16,7 @@ from trio.testing import MockClock
 from tests.ensemble import BOOTS, EPOCH_S, Ensemble, no_threads
 from tests.fakes.records import vm_record
 from volant.daemon.hypervisors.fake.guest import Behaviour
-from volant.daemon.ports import Asker, Retries
+from volant.daemon.ports import Asker, ExitReport, Retries
 from volant.daemon.vms.configs import Configs
 from volant.daemon.vms.lifecycle import HOST_RESTARTED
 from volant.daemon.vms.places import BootPlaces, Urgency
@@ -304,6 +305,48 @@ async def test_a_replica_has_no_policy_of_its_own(autojump_clock: MockClock, ens
             await configs.patch(PatchVm(name="web", restart="always"), Asker("anna"))
 
 
+# -------------------------------------------------------------------------------------------------------- out of memory
+
+
+@pytest.mark.parametrize("policy", ["no", "on-failure"])
+async def test_a_workload_that_the_guests_oom_killer_took_is_named(autojump_clock: MockClock, ensemble: Ensemble, policy: str) -> None:
+    async with ensemble.playing() as vms:
+        vm = await ensemble.create(restart=policy)
+        guest = ensemble.host.guest(vm.id)
+        guest.print("Out of memory: Killed process 77 (python3) total-vm:812344kB")
+        guest.turn("exited", health="unhealthy", message="the workload was killed by signal 9", exit_code=137)
+        await trio.sleep(1.5)
+        seen = vms.get("web")
+        assert "the guest ran out of memory, and its kernel killed process 77 (python3)" in seen.reason
+        assert (seen.status, bool(seen.next_try_at)) == ((VmState.RUNNING, False) if policy == "no" else (VmState.CRASHED, True))
+        told = await ensemble.store.events(after=0, limit=100, kinds=("VM_AGENT", "VM_CRASHED"))
+        assert [event.kind for event in told if event.data.get("cause") == "guest-oom"] == ["VM_AGENT", "VM_CRASHED"][
+            : 1 + bool(policy != "no")
+        ]
+
+
+async def test_a_vmm_that_the_hosts_oom_killer_took_is_named(autojump_clock: MockClock, ensemble: Ensemble) -> None:
+    async with ensemble.playing() as vms:
+        vm = await ensemble.create()
+        ensemble.host.guest(vm.id).exit(ExitReport(cause="host-oom", exit_code=-9, detail="the kernel's log says 'Out of memory'"))
+        seen = await ensemble.settled(VmState.CRASHED)
+        assert seen.reason == "VM 'web' crashed: the host's OOM killer ended the VMM: the kernel's log says 'Out of memory'"
+        assert seen.error is not None and seen.error["data"]["cause"] == "host-oom" and "less memory" in seen.error["hint"]
+        (told,) = await ensemble.store.events(after=0, limit=100, kinds=("VM_CRASHED",))
+        assert told.data["cause"] == "host-oom"
+        assert (await vms.start(StartVm(name="web", wait=WaitFor.READY))).error is None
+
+
+async def test_a_vmm_that_the_oom_killer_took_while_the_daemon_was_away(autojump_clock: MockClock, ensemble: Ensemble) -> None:
+    async with ensemble.playing():
+        vm = await ensemble.create()
+    ensemble.host.guest(vm.id).crash("killed")
+    ensemble.oom_kill = "the kernel's log says 'Out of memory'"
+    async with ensemble.playing():
+        seen = await ensemble.settled(VmState.CRASHED)
+        assert "OOM killer ended the VMM while the daemon was away: the kernel's log says" in seen.reason
+
+
 # --------------------------------------------------------------------------------------------------- the host starts anew
 
 
@@ -312,7 +355,7 @@ async def test_a_replica_has_no_policy_of_its_own(autojump_clock: MockClock, ens
     [({}, False), ({"autostart": True}, True), ({"restart": "always"}, True), ({"restart": "on-failure"}, False)],
 )
 async def test_what_ran_when_the_host_went_down(
-    autojump_clock: MockClock, ensemble: Ensemble, settings: dict[str, object], starts: bool
+    autojump_clock: MockClock, ensemble: Ensemble, settings: dict[str, Any], starts: bool
 ) -> None:
     async with ensemble.playing():
         await ensemble.create(**settings)

@@ -147,15 +147,16 @@ class AgentWatch:
                 return await self._not_ready(said(status.message) or "the health check fails", self._word(status))
             case "exited" | "failed" if not self._listener.was_ready:
                 text, cause = self._how_it_ended(status, "the workload ended before it was ready")
+                told = {"cause": cause} if cause else {}
                 if self._words_left > 0:
                     self._words_left -= 1
-                    word = self._word(status)
+                    word = self._word(status, text, told)
                     await self._book.tell(word.kind, word.message, **word.data)
                 hint = "correct the workload; `volant console VM --no-follow` shows how it booted"
-                self._listener.give_up(GuestFailed(text, hint=hint, **({"cause": cause} if cause else {})))
+                self._listener.give_up(GuestFailed(text, hint=hint, **told))
             case "exited" | "failed":
                 text, cause = self._how_it_ended(status, "the workload has ended")
-                changed = await self._not_ready(text, self._word(status))
+                changed = await self._not_ready(text, self._word(status, text, {"cause": cause} if cause else {}))
                 self._listener.workload_ended(text, status.exit_code, cause)
                 return changed
         return False
@@ -166,11 +167,11 @@ class AgentWatch:
         shortage = out_of_memory(self._listener.console_tail()) if status.exit_code == KILLED else ""
         return (f"{shortage}: {text}"[:MAX_SAID], "guest-oom") if shortage else (text, "")
 
-    def _word(self, status: guest.GuestStatus) -> EventDraft:
-        """What the agent said, for the record."""
-        message = said(status.message)
+    def _word(self, status: guest.GuestStatus, text: str = "", more: dict[str, str] | None = None) -> EventDraft:
+        """What the agent said, for the record; `text` and `more` are what that comes to, where it is more than its own words."""
+        message = text or said(status.message)
         steps = {said(step): at for step, at in list(status.timings.items())[:MAX_TIMINGS]}
-        data = {"phase": said(status.phase), **({"timings": steps} if steps else {})}
+        data = {"phase": said(status.phase), **({"timings": steps} if steps else {}), **(more or {})}
         return self._book.draft("VM_AGENT", f"the agent says {said(status.phase)}" + (f": {message}" if message else ""), **data)
 
     async def _not_ready(self, why: str, word: EventDraft) -> bool:

@@ -103,6 +103,8 @@ def launch_fault(
     if sign is not None and sign.sentence not in reason:
         reason = sign.sentence if sign.sentence.startswith(reason) else f"{reason}: {sign.sentence}"
         hint, cause = sign.hint, sign.code or cause
+    if cause == "host-oom":
+        hint = "give the VMs less memory (`volant vm set NAME --memory SIZE`), or the host more"
     if not console.strip() and not stderr.strip():
         hint = hint or "the guest printed nothing at all: see whether the kernel suits this machine"
     return LaunchFailed(

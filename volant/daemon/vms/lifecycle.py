@@ -113,18 +113,20 @@ def ending(*, wanted: Wanted, asked_to_stop: bool, was_ready: bool, cause: str, 
         return Ending(_S.FAILED, wanted, "the guest reset itself before it was ready", is_failure=True)
     because = f": {detail}" if detail else ""
     if cause == "host-oom":
-        return _gone(was_ready, wanted, f"the host ran out of memory and killed the VMM{because}", cause)
+        return _gone(was_ready, wanted, f"the host's OOM killer ended the VMM{because}", cause)
     return _gone(was_ready, wanted, f"the VMM ended unasked ({cause}){because}", cause)
 
 
-def lost(state: VmState, wanted: Wanted, *, host_restarted: bool, starts_with_host: bool) -> Ending:
-    """What a VM is whose VMM an earlier daemon left running, and that is not there any more."""
+def lost(state: VmState, wanted: Wanted, *, host_restarted: bool, starts_with_host: bool, oom_kill: str) -> Ending:
+    """What a VM is whose VMM an earlier daemon left running, and that is not there any more. `oom_kill`: the kernel's words, if any."""
     if host_restarted and starts_with_host:
         return Ending(_S.PENDING, wanted, HOST_RESTARTED, is_failure=False)
     if host_restarted:
         return Ending(_S.STOPPED, Wanted.STOPPED, HOST_RESTARTED, is_failure=False, is_unasked=False)
     if state is _S.STARTING:
         return Ending(_S.PENDING, wanted, "its start was cut short and begins anew", is_failure=False)
+    if oom_kill:
+        return _gone(True, wanted, f"the host's OOM killer ended the VMM while the daemon was away: {oom_kill}", "host-oom")
     return Ending(_S.CRASHED, wanted, "its VMM ended while the daemon was away", is_failure=True)
 
 

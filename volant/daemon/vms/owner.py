@@ -19,7 +19,7 @@ from volant.daemon.vms.requests import Ask, Verdict, decide
 from volant.daemon.vms.restarts import after_reboot, remaining_s, starts_with_host, tried_again, waits
 from volant.daemon.vms.services import Services
 from volant.daemon.vms.session import Session, concluded
-from volant.daemon.vms.stopping import StopOrder
+from volant.daemon.vms.stopping import StopOrder, kill
 from volant.proto.errors import Denied, Failed, Fault, Internal, LaunchFailed, NoSuchVm
 from volant.proto.plain import from_plain
 from volant.proto.specs.restarts import parse_restart
@@ -262,7 +262,7 @@ class Owner:
             identity = await hypervisor.find(plan)
             vmm = await hypervisor.adopt(identity, plan) if identity is not None else None
             if vmm is not None:
-                await vmm.kill()
+                await kill(vmm, self.book)
         if any(item.kind == "tap" for item in rows):
             async with services.network.attached(NetPort(vm_id=record.id, tap=record.tap, mac=record.mac, ip=record.ip), adopt=True):
                 pass

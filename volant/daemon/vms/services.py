@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from volant.daemon.ports import Catalog, Consoles, Hypervisor, Images, LinkOver, Network
+from volant.daemon.ports import Catalog, Consoles, Hypervisor, Images, LinkOver, Network, ProcessIdentity
 from volant.daemon.vms.book import Journal
 from volant.daemon.vms.places import BootPlaces
 from volant.daemon.vms.plan import Places, places
@@ -39,6 +39,8 @@ class Services:
     """A place for each guest that may boot at once."""
     host_boot: str
     """The id of this boot of the host."""
+    oom_kill: Callable[[ProcessIdentity], str] = lambda identity: ""
+    """What the kernel's log says of that process' end by the OOM killer, a clause; empty for nothing."""
     chance: Callable[[], float] = random.random
     """A number at random, from 0 to 1: by it, VMs that fell over together are started one after the other."""
 

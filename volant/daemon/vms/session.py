@@ -292,7 +292,7 @@ class Session:
             except (StoreFailed, HostShort) as fault:
                 name = self._book.record.name
                 log.warning("VM %s is stopped without saying so: %s", name, fault.message, extra={"vm": name})
-        await stop_guest(vmm, self.agent, self._order, was_ready=self._was_ready)
+        await stop_guest(vmm, self.agent, self._order, self._book, was_ready=self._was_ready)
 
     async def _take_place(self) -> None:
         await self._services.boots.acquire(self._urgency)
@@ -331,6 +331,7 @@ class Session:
             return lost(
                 record.state, record.wanted, host_restarted=record.host_boot not in ("", self._services.host_boot),
                 starts_with_host=starts_with_host(self._policy.restart, autostart=self._policy.autostart),
+                oom_kill=self._services.oom_kill(record.process) if record.process else "",
             )  # fmt: skip
         return ending(
             wanted=record.wanted, asked_to_stop=self._asked, was_ready=self._was_ready, cause=report.cause if report else "killed",

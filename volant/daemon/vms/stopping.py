@@ -7,12 +7,17 @@ from typing import Protocol
 import trio
 
 from volant.daemon.host.faultpoints import FaultPoint, passed
+from volant.daemon.host.nurseries import helpers
 from volant.daemon.ports import GuestLink, Vmm
+from volant.daemon.vms.book import Book
 from volant.proto.api import guest
 from volant.proto.errors import Fault
 
 WORKLOAD_SHARE = 0.5
 """The part of the grace that the workload gets before the agent kills it; the rest is for syncing and powering off."""
+
+PATIENCE_S = 5.0
+"""After SIGKILL: a process dies of it within milliseconds, freeing a big guest's memory within a second."""
 
 
 class StopOrder:
@@ -38,7 +43,7 @@ class Agent(Protocol):
     async def wait_link(self) -> GuestLink: ...
 
 
-async def stop_guest(vmm: Vmm, agent: Agent, order: StopOrder, *, was_ready: bool) -> None:
+async def stop_guest(vmm: Vmm, agent: Agent, order: StopOrder, book: Book, *, was_ready: bool) -> None:
     """Ask politely, wait, then insist; returns only once the VMM is proven dead.
 
     A guest that never was ready has nothing to lose and is killed at once.
@@ -54,4 +59,22 @@ async def stop_guest(vmm: Vmm, agent: Agent, order: StopOrder, *, was_ready: boo
                 pass
             await passed(FaultPoint.GUEST_ASKED)
             await vmm.wait_exited()
-    await vmm.kill()
+    await kill(vmm, book)
+
+
+async def kill(vmm: Vmm, book: Book) -> None:
+    """SIGKILL, and return once the VMM is proven dead, however long that takes; whoever looks is told what is waited for."""
+    async with helpers() as nursery:
+        nursery.start_soon(_say_that_it_stays, vmm.identity.pid, book)
+        await vmm.kill()
+
+
+async def _say_that_it_stays(pid: int, book: Book) -> None:
+    await trio.sleep(PATIENCE_S)
+    text = f"its VMM (pid {pid}) got SIGKILL and is not dead yet: the kernel holds it, as for a disk that does not answer"
+    book.remark(text)
+    try:
+        await book.tell("SYSTEM_VMM_STAYS", text)
+        await trio.sleep_forever()
+    finally:
+        book.remark("")

@@ -77,7 +77,8 @@ def _beside(entry: TimelineEntry, source: Source, text: str) -> TimelineEntry:
 def _text(event: Event) -> str:
     data = event.data
     because = f": {event.message}" if event.message else ""
-    code = f" [{data['code']}]" if data.get("code") else ""
+    words = ", ".join(str(data[key]) for key in ("code", "cause") if data.get(key))
+    code = f" [{words}]" if words else ""
     match event.kind:
         case "VM_CREATED":
             plugin = " ".join(str(data[key]) for key in ("plugin", "version") if data.get(key))
@@ -95,7 +96,7 @@ def _text(event: Event) -> str:
             return f"{event.message}{code} after {data['ms']} ms" if code else f"{event.message} took {data.get('ms')} ms"
         case "VM_AGENT":
             timings = ", ".join(f"{step} {at} ms" for step, at in data.get("timings", {}).items())
-            return event.message + (f" (since the kernel began: {timings})" if timings else "")
+            return event.message + code + (f" (since the kernel began: {timings})" if timings else "")
         case "VM_CONFIGURED":
             return f"{event.message}, by {data.get('author', '')}"
         case "VM_REQUEST" | "VM_FAILED" | "VM_CRASHED":

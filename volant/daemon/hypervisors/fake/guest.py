@@ -35,6 +35,8 @@ class Behaviour:
     """Agrees to power off, and doesn't."""
     mute: bool = False
     """The agent never says anything."""
+    dies_s: float = 0.0
+    """From SIGKILL to its end: of a VMM that the kernel holds."""
 
 
 class FakeGuest:

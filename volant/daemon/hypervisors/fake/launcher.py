@@ -75,6 +75,9 @@ class FakeVmm:
         return self._guest.report
 
     async def kill(self) -> ExitReport:
+        if self._guest.behaviour.dies_s:
+            with trio.move_on_after(self._guest.behaviour.dies_s):
+                return await self.wait_exited()
         self._guest.exit(ExitReport(cause="killed", exit_code=-9))
         return await self.wait_exited()
 

@@ -9,6 +9,7 @@ from typing import Any
 import trio
 
 from volant.daemon.host.nurseries import helpers
+from volant.daemon.host.oom import OomWatch
 from volant.daemon.host.processes import Process
 from volant.daemon.hypervisors.endpoints import Sockets, connect
 from volant.daemon.hypervisors.qemu.failures import exit_cause
@@ -60,6 +61,7 @@ class QemuVmm:
         self._shutdown_reason = ""
         self._panicked = False
         self._killed = False
+        self._oom = OomWatch(process.identity)
         self._report: ExitReport | None = None
         self._starved = False
         self._starved_changed = trio.Event()
@@ -202,8 +204,14 @@ class QemuVmm:
             exit_code=code,
             console_end=read_end(self._console_log, CONSOLE_END),
         )
+        detail = ""
+        if not self._killed and cause in ("killed", "unknown"):
+            detail = self._oom.evidence()
+            cause = "host-oom" if detail else cause
+            if cause == "killed":
+                detail = self._oom.perhaps()
         self._process.close()
-        return ExitReport(cause=cause, exit_code=code, stderr=self.stderr_tail())
+        return ExitReport(cause=cause, exit_code=code, stderr=self.stderr_tail(), detail=detail)
 
 
 async def _is_starved(monitor: Monitor) -> bool:
