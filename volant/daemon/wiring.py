@@ -44,6 +44,7 @@ from volant.daemon.rpc.peer import Group, Policy, owner_policy
 from volant.daemon.rpc.registry import Handlers
 from volant.daemon.rpc.service import RpcService
 from volant.daemon.store.lock import state_lock
+from volant.daemon.store.reserve import Reserve
 from volant.daemon.store.store import open_store
 from volant.daemon.vms.book import Journal
 from volant.daemon.vms.configs import Configs
@@ -62,6 +63,7 @@ from volant.proto.specs.vmconfig import Defaults
 log = logging.getLogger("volant")
 
 DATABASE = "volant.db"
+RESERVE = "volant.reserve"
 
 KEEP_EVENTS_EVERY_S = 600.0
 """How often old events are forgotten; between two times a busy host adds some ten thousand."""
@@ -102,7 +104,8 @@ class Daemon:
         config = self._config
         net = NetConfig(bridge=config.bridge, subnet=parse_subnet(config.subnet))
         with state_lock(config.state_dir):
-            async with open_store(config.state_dir / DATABASE, now=utc_now) as store:
+            reserve = Reserve(config.state_dir / RESERVE)
+            async with open_store(config.state_dir / DATABASE, now=utc_now, reserve=reserve) as store:
                 _, newest = await store.event_range()
                 hub = events.Hub(newest=newest, encode=lambda item: cbor.dumps(to_plain(item)))
                 journal = Journal(store, hub)

@@ -8,6 +8,7 @@ import stat
 import subprocess
 from collections.abc import Iterator
 from contextlib import closing, suppress
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -15,9 +16,12 @@ import pytest
 import trio
 
 from tests.fakes.records import config_record, vm_record
-from volant.daemon.ports import EventDraft, PutConfig, PutVm
+from volant.daemon.ports import DropVm, EventDraft, PutConfig, PutVm
+from volant.daemon.store import store as store_module
+from volant.daemon.store.reserve import Reserve
 from volant.daemon.store.store import open_store
 from volant.proto.errors import Fault, HostShort, StoreFailed
+from volant.proto.specs.states import VmState, Wanted
 
 NOBODY = 65534
 DISK_BYTES = 1024 * 1024
@@ -205,6 +209,36 @@ async def test_a_full_disk_refuses_whole_commits_and_serves_again_when_there_is_
         assert await store.vms() == (vm_record(1), vm_record(2))
     async with open_store(path) as store:
         assert await store.vms() == (vm_record(1), vm_record(2))
+
+
+@pytest.mark.root
+async def test_a_full_disk_lets_vms_go_and_takes_nothing_in(small_disk: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(store_module, "TAKE_BACK_S", 0.0)
+    held = small_disk / "volant.reserve"
+    async with open_store(small_disk / "volant.db", reserve=Reserve(held, 256 * 1024)) as store:
+        for number in (1, 2):
+            await store.commit(PutVm(vm_record(number)), EventDraft(kind="VM_CREATED"))
+        ballast = fill_disk(small_disk)
+        assert held.stat().st_blocks * 512 >= 256 * 1024
+        with pytest.raises(HostShort):
+            for _ in range(100):  # what is left of the last page of the log may hold some
+                await store.commit(PutVm(vm_record(3)), EventDraft(kind="VM_LOG", message="m" * 4_000))
+        for wanted, state in ((Wanted.DESTROYED, VmState.STOPPED), (Wanted.DESTROYED, VmState.DESTROYING)):
+            await store.commit(PutVm(replace(vm_record(1), wanted=wanted, state=state)), EventDraft(kind="VM_REQUEST"))
+            assert not held.exists()
+        await store.commit(DropVm(vm_record(1).id), EventDraft(kind="VM_DELETED"))
+        await store.commit(PutVm(replace(vm_record(2), wanted=Wanted.STOPPED)))
+        ballast.unlink()
+        await store.commit(EventDraft(kind="VM_LOG"))
+        assert held.stat().st_blocks * 512 >= 256 * 1024
+        assert vm_record(1).name not in {vm.name for vm in await store.vms()}
+
+
+@pytest.mark.root
+async def test_a_disk_without_room_for_a_reserve_is_used_all_the_same(small_disk: Path) -> None:
+    async with open_store(small_disk / "volant.db", reserve=Reserve(small_disk / "volant.reserve", 2 * DISK_BYTES)) as store:
+        await store.commit(PutVm(vm_record(1)), EventDraft(kind="VM_CREATED"))
+        assert not (small_disk / "volant.reserve").exists()
 
 
 @pytest.mark.root

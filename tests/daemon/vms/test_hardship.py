@@ -224,6 +224,28 @@ async def test_a_damaged_vm_takes_neither_the_daemon_nor_itself_down(autojump_cl
         assert {row.vm_id for row in await ensemble.store.objects()} == {vms.get("other").id}
 
 
+@pytest.mark.parametrize(
+    ("column", "written"),
+    [(7, "runing"), (5, "perhaps"), (10, "[1,"), (10, "[1]"), (14, '"none"'), (19, "7"), (28, '{"count": "many"}')],
+    ids=["state", "wanted", "process", "process short", "forwards", "error", "retries"],
+)
+async def test_a_row_that_somebodys_hand_has_spoilt_is_told_of_and_harms_nobody(
+    autojump_clock: MockClock, ensemble: Ensemble, caplog: pytest.LogCaptureFixture, column: int, written: str
+) -> None:
+    async with ensemble.playing():
+        vm, other = await ensemble.create(), await ensemble.create("other")
+    row = ensemble.store._tables.vms[vm.id]
+    assert type(row[column]) in (str, type(None))
+    ensemble.store._tables.vms[vm.id] = (*row[:column], written, *row[column + 1 :])
+    async with ensemble.playing() as vms:
+        told = [message for message in caplog.messages if "makes no sense" in message]
+        assert len(told) == 1 and told[0].startswith("VM web: ") and written in told[0]
+        assert (await ensemble.settled(VmState.READY)).pid == vm.pid
+        assert (await ensemble.settled(VmState.READY, "other")).pid == other.pid
+        assert (await vms.stop(StopVm(name="web"))).status is VmState.STOPPED
+        await vms.delete(DeleteVm(name="web"))
+
+
 async def test_a_vm_of_another_hypervisor_stays_as_it_is_and_says_so(autojump_clock: MockClock, ensemble: Ensemble) -> None:
     async with ensemble.playing() as vms:
         vm = await ensemble.create()

@@ -21,11 +21,16 @@ from volant.daemon.ports import Change, ConfigRecord, DeploymentRecord, HostObje
 from volant.daemon.store import migrating, opening, problems, rows
 from volant.daemon.store import statements as sql
 from volant.daemon.store.changes import Clock, apply_all
+from volant.daemon.store.reserve import Reserve, lets_go
 from volant.daemon.store.worker import Work, Worker, commit_group, open_worker, run_each
 from volant.proto.api.deployment import Revision
 from volant.proto.api.event import Event
+from volant.proto.errors import HostShort
 
 T = TypeVar("T")
+
+TAKE_BACK_S = 10.0
+"""Between two tries to hold space back again that was given up: a deletion is over by then."""
 
 TRIM_STEP = 2_000
 """Events forgotten in one transaction: some milliseconds, so that commits don't wait behind a long delete."""
@@ -34,15 +39,28 @@ TRIM_STEP = 2_000
 class SqliteStore:
     """`ports.Store`. Made by `open_store`."""
 
-    def __init__(self, path: Path, writer: Worker, reader: Worker, now: Clock) -> None:
+    def __init__(self, path: Path, writer: Worker, reader: Worker, now: Clock, reserve: Reserve | None) -> None:
         self.path = path
         self._writer, self._reader, self._now = writer, reader, now
+        self._reserve = reserve
+        self._take_back_at = 0.0
 
     async def commit(self, *changes: Change) -> tuple[Event, ...]:
         """NameTaken, AddressTaken and StoreFailed for what the tables refuse; HostShort and StoreFailed for what the disk refuses."""
         if not changes:
             return ()
-        return await self._do(self._writer, lambda connection: apply_all(connection, changes, self._now))
+        try:
+            events = await self._do(self._writer, lambda connection: apply_all(connection, changes, self._now))
+        except HostShort:
+            if self._reserve is None or not lets_go(changes):
+                raise
+            self._take_back_at = trio.current_time() + TAKE_BACK_S
+            await trio.to_thread.run_sync(self._reserve.give)
+            events = await self._do(self._writer, lambda connection: apply_all(connection, changes, self._now))
+        if self._reserve is not None and not self._reserve.held and trio.current_time() >= self._take_back_at:
+            self._take_back_at = trio.current_time() + TAKE_BACK_S
+            await trio.to_thread.run_sync(self._reserve.take)
+        return events
 
     async def vms(self) -> tuple[VmRecord, ...]:
         return await self._all(sql.ALL_VMS, (), rows.vm_record)
@@ -108,8 +126,10 @@ class SqliteStore:
 
 
 @asynccontextmanager
-async def open_store(path: Path, *, now: Clock = utc_now, busy_timeout_ms: int = opening.BUSY_TIMEOUT_MS) -> AsyncIterator[SqliteStore]:
-    """Check the file, migrate it and serve it; leaving waits for what is queued.
+async def open_store(
+    path: Path, *, now: Clock = utc_now, busy_timeout_ms: int = opening.BUSY_TIMEOUT_MS, reserve: Reserve | None = None
+) -> AsyncIterator[SqliteStore]:
+    """Check the file, migrate it and serve it; leaving waits for what is queued. `reserve`: what a full disk has for letting go.
 
     The caller holds the state folder's lock (`lock.state_lock`). StoreFailed or HostShort when the file can't be used.
     """
@@ -118,7 +138,9 @@ async def open_store(path: Path, *, now: Clock = utc_now, busy_timeout_ms: int =
         writer = await stack.enter_async_context(open_worker("store-writer", database, commit_group))
         reading = await trio.to_thread.run_sync(partial(opening.connect, path, busy_timeout_ms=busy_timeout_ms, readonly=True))
         reader = await stack.enter_async_context(open_worker("store-reader", reading, run_each))
-        yield SqliteStore(path, writer, reader, now)
+        if reserve is not None:
+            await trio.to_thread.run_sync(reserve.take)
+        yield SqliteStore(path, writer, reader, now, reserve)
 
 
 def prepare(path: Path, *, busy_timeout_ms: int = opening.BUSY_TIMEOUT_MS, migrations: Path = migrating.MIGRATIONS) -> SqliteDatabase:

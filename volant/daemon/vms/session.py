@@ -234,6 +234,8 @@ class Session:
             self._was_ready = bool(record.ready_at)
             if record.state is VmState.STARTING:
                 await book.insist(lambda _: Update({"process": vmm.identity}, VmState.RUNNING))
+            elif record.process is None:
+                await book.insist(lambda _: Update({"process": vmm.identity}))
         return vmm
 
     async def _plug_in_again(self, claim: Claim, stack: AsyncExitStack) -> None:
