@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from volant.daemon.vms.diagnosis import diagnose, launch_fault, out_of_memory, panicked
+from volant.daemon.vms.diagnosis import SHOWN, diagnose, excerpt, launch_fault, out_of_memory, panicked
 
 
 @pytest.mark.parametrize(
@@ -54,6 +54,16 @@ def test_what_a_guests_oom_killer_took_is_named(console: str, sentence: str) -> 
 def test_a_failures_cause_is_a_word_for_programs(cause: str, console: str, reason: str, named: str | None) -> None:
     fault = launch_fault("web", "the guest's kernel panicked", ready=True, cause=cause, console=console)
     assert (fault.message, fault.data.get("cause")) == (f"VM 'web' crashed: {reason}", named)
+
+
+def test_an_excerpt_shows_a_panic_rather_than_the_trace_behind_it() -> None:
+    trace = [f" ? do_{number}+0x1/0x2" for number in range(40)]
+    boot = ["Linux version 6.1", *(f"line {number}" for number in range(50))]
+    panic = "Kernel panic - not syncing: sysrq triggered crash"
+    shown = excerpt([*boot, panic, *trace]).splitlines()
+    assert shown[:5] == ["line 47", "line 48", "line 49", panic, trace[0]] and len(shown) == SHOWN
+    assert excerpt(boot).splitlines() == boot[-SHOWN:]
+    assert excerpt(boot[:3]).splitlines() == boot[:3] and excerpt([]) == ""
 
 
 def test_an_ordinary_console_shows_no_cause() -> None:

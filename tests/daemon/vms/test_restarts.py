@@ -402,7 +402,7 @@ async def test_one_that_fails_at_autostart_stops_no_other_and_a_person_comes_fir
         assert trio.current_time() - began < 21
         for number in range(1, 6):
             await vms.wait(WaitVm(name=f"auto-{number}", until=WaitFor.READY))
-        assert vms.get("auto-0").status is VmState.FAILED and "needs 50100 MiB" in vms.get("auto-0").reason
+        assert "needs 50100 MiB" in (await ensemble.settled(VmState.FAILED, "auto-0")).reason
         assert "VM_FAILED" in [event.kind for event in await ensemble.store.events(after=0, limit=100, vm="auto-0")]
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import trio
 
 from volant.daemon.ports import Change, ConfigRecord, EventDraft, EventHub, PluginRecord, PutConfig, PutVm, Store, VmRecord
+from volant.daemon.vms.diagnosis import excerpt
 from volant.daemon.vms.lifecycle import EVENT_OF, check
 from volant.daemon.vms.views import view
 from volant.daemon.vms.watching import Watchers
@@ -27,7 +28,7 @@ STORE_AGAIN_S = 2.0
 """Between two tries to store what has happened on the host: a full disk is seldom freed sooner."""
 
 CONSOLE_LINES, CONSOLE_CHARS = 5, 160
-"""How many of the console's last lines the event of a failure keeps, and how much of each: events stay below a kilobyte."""
+"""How many of the console's lines the event of a failure keeps, and how much of each: events stay below a kilobyte."""
 
 
 class Journal:
@@ -70,7 +71,7 @@ Decide = Callable[[VmRecord], Update | None]
 
 def _why(error: dict[str, Any]) -> dict[str, Any]:
     """What an event keeps of a fault: enough to explain it when the VM and its console are gone."""
-    console = str((error.get("data") or {}).get("console", "")).strip().splitlines()[-CONSOLE_LINES:]
+    console = excerpt(str((error.get("data") or {}).get("console", "")).strip().splitlines(), shown=CONSOLE_LINES, before=1).splitlines()
     found = {
         "code": error.get("code", ""),
         "hint": error.get("hint", ""),

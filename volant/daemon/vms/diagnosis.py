@@ -3,9 +3,21 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from volant.proto.errors import MAX_EXCERPT_CHARS, LaunchFailed
+
+SHOWN = 20
+"""Lines of the console that a failure shows."""
+
+LOOKED_AT = 100
+"""Lines at a boot's end in which a panic is looked for: its trace and the list of modules come behind it."""
+
+BEFORE_PANIC = 3
+"""Lines shown from before a panic, which mostly say what led to it."""
+
+_PANIC = "Kernel panic - not syncing"
 
 MAX_SAID = 300
 """Characters kept of a sentence that a guest says: it ends in the store, in events and on terminals."""
@@ -83,7 +95,15 @@ def said(text: str) -> str:
 
 def panicked(console: str) -> bool:
     """Whether the kernel said on the console that it gave up."""
-    return "Kernel panic - not syncing" in console
+    return _PANIC in console
+
+
+def excerpt(lines: Sequence[str], *, shown: int = SHOWN, before: int = BEFORE_PANIC) -> str:
+    """The lines that tell most of a boot's end: those around a kernel's panic, which its trace follows, else the newest."""
+    recent = lines[-LOOKED_AT:]
+    panic = next((at for at, line in enumerate(recent) if _PANIC in line), None)
+    first = max(len(recent) - shown, 0) if panic is None else max(panic - before, 0)
+    return "\n".join(recent[first : first + shown])
 
 
 def launch_fault(

@@ -18,7 +18,7 @@ from volant.daemon.host.nurseries import helpers
 from volant.daemon.ports import ConsoleHolder, DropObject, EventDraft, ExitReport, GuestLink, HostObject, PutObject, Vmm, VmRecord
 from volant.daemon.vms.agent import AgentWatch
 from volant.daemon.vms.book import Book, Update
-from volant.daemon.vms.diagnosis import launch_fault, panicked
+from volant.daemon.vms.diagnosis import excerpt, launch_fault, panicked
 from volant.daemon.vms.launch import drop_runtime_folder, keep_until_dead, launch, plug_in
 from volant.daemon.vms.ledger import Claim, launch_objects
 from volant.daemon.vms.lifecycle import Ending, ending, lost
@@ -38,9 +38,6 @@ log = logging.getLogger("volant")
 
 CONSOLE_AGAIN_S = 1.0
 """Between two tries to hold the serial line, when the host lacks descriptors for instance."""
-
-CONSOLE_TAIL = 20
-"""Lines of the console that a failure shows."""
 
 WORKLOAD_ENDED_GRACE_S = 10.0
 """For a guest whose workload has ended and that is started anew: what else runs in it may write down what it has."""
@@ -68,6 +65,7 @@ class Session:
         self._holds_place = False
         self._started = trio.current_time()
         self._excerpt = _NO_EVIDENCE
+        self._console_start = 0
         self.agent = AgentWatch(services, book, self)
 
     @property
@@ -116,8 +114,9 @@ class Session:
         self._end(StopOrder(grace_s=WORKLOAD_ENDED_GRACE_S, force=False))
 
     def console_tail(self) -> str:
-        """The last lines on the serial console."""
-        return self.console.tail(CONSOLE_TAIL)
+        """What the serial console shows of this boot's end; of an adopted one it is not known where it began."""
+        console = self.console
+        return excerpt(console.lines(self._console_start, console.end()))
 
     def _end(self, order: StopOrder) -> None:
         if self._order is not None:
@@ -196,6 +195,7 @@ class Session:
             async with told(book, LaunchStep.TURN):
                 await self._take_place()
             self._started = trio.current_time()
+            self._console_start = self.console.end()
             vmm = await launch(self._services, book, self._config, claim, stack)
         if vmm is None:
             return None
