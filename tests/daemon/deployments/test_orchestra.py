@@ -137,3 +137,18 @@ async def test_a_daemon_killed_in_the_middle_of_an_update_or_a_deletion_goes_on_
             while await app.store.deployments():
                 await trio.sleep(0.01)
         assert await app.store.vms() == ()
+
+
+async def test_a_hosts_restart_brings_the_same_replicas_up_again(orchestra: Orchestra) -> None:
+    async with orchestra.playing():
+        await orchestra.install(restart="always")
+        await deploy(orchestra)
+        before = ids(orchestra)
+    orchestra.host.reboot()
+    async with orchestra.playing() as app:
+        with trio.fail_after(10):
+            while ids(orchestra) != before:
+                await trio.sleep(0.01)
+        assert {(vm.restart, vm.autostart) for name in before for vm in (app.vms.get(name),)} == {("no", True)}
+        assert (await complete(orchestra)).status is DeploymentStatus.READY
+        assert ids(orchestra) == before

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import AsyncExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -24,7 +25,7 @@ from volant.daemon.vms.restarts import CAP_S, FIRST_S, JITTER, LONGEST_S, RAN_WE
 from volant.proto.api.vm import DeleteVm, RestartVm, StartVm, StopVm, WaitVm
 from volant.proto.api.vm_config import PatchVm
 from volant.proto.errors import InvalidParams, LaunchFailed, Timeout
-from volant.proto.specs.restarts import MAX_TRIES, RestartPolicy, When, parse_restart, problem_with_restart
+from volant.proto.specs.restarts import DEFAULT_TRIES, MAX_TRIES, RestartPolicy, When, parse_restart, problem_with_restart
 from volant.proto.specs.states import VmState, WaitFor, Wanted
 from volant.proto.specs.vmconfig import Defaults
 
@@ -153,40 +154,84 @@ async def ended_for_good(ensemble: Ensemble, state: VmState) -> None:
         await trio.sleep(3_600)
 
 
-@pytest.mark.parametrize(
-    ("what", "on_failure", "always"),
-    [
-        ("guest-shutdown", False, True),
-        ("guest-panic", True, True),
-        ("killed", True, True),
-        ("host-oom", True, True),
-        ("unknown", True, True),
-        ("workload exits 0", False, True),
-        ("workload exits 3", True, True),
-    ],
-)
-@pytest.mark.parametrize("policy", ["no", "on-failure", "always"])
-async def test_every_end_by_every_policy(
-    autojump_clock: MockClock, ensemble: Ensemble, what: str, on_failure: bool, always: bool, policy: str
+def published() -> list[tuple[str, str, str, str]]:
+    """The rows of the page's table: what happened, the policy, the state that is shown, and what has to follow."""
+    page = (Path(__file__).parents[3] / "docs/restarts.md").read_text()
+    table = page.split("## What each policy does")[1].split("\n\n")[1].splitlines()
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in table]
+    policies = [cell.strip("`") for cell in rows[0][2:]]
+    return [(row[0], policy, row[1], follows) for row in rows[2:] for policy, follows in zip(policies, row[2:], strict=True)]
+
+
+async def happen(ensemble: Ensemble, what: str, policy: str) -> None:
+    """Make a VM of that policy, and what the page calls so happen to it."""
+    if what == "a start fails, or is not ready in time":
+        ensemble.host.behaviour = Behaviour(launch_fault=LaunchFailed("QEMU said no"))
+        await ensemble.create(restart=policy, wait=None)
+        await trio.sleep(0.1)
+        ensemble.host.behaviour = Behaviour()
+        return
+    guest = ensemble.host.guest((await ensemble.create(restart=policy)).id)
+    match what:
+        case "the workload exits with 0":
+            guest.turn("exited", health="unhealthy", message="the workload exited", exit_code=0)
+        case "the workload exits with another code, or a signal ends it":
+            guest.turn("exited", health="unhealthy", message="the workload exited", exit_code=3)
+        case "the guest powers itself off":
+            guest.crash("guest-shutdown")
+        case "the guest reboots itself":
+            guest.crash("guest-reset")
+        case "the guest's kernel panics":
+            guest.crash("guest-panic")
+        case "the VMM ends or is killed":
+            guest.crash("killed")
+        case "the host's OOM killer takes the VMM":
+            guest.crash("host-oom")
+        case "somebody stops it":
+            await ensemble.vms.stop(StopVm(name="web"))
+        case _:
+            raise AssertionError(f"the page has a row that no test knows: {what}")
+
+
+@pytest.mark.parametrize(("what", "policy", "state", "follows"), published())
+async def test_every_end_by_every_policy_is_as_published(
+    autojump_clock: MockClock, ensemble: Ensemble, what: str, policy: str, state: str, follows: str
 ) -> None:
-    async with ensemble.playing() as vms:
-        vm = await ensemble.create(restart=policy)
-        guest = ensemble.host.guest(vm.id)
-        if what.startswith("workload"):
-            guest.turn("exited", health="unhealthy", message="the workload ended", exit_code=int(what[-1]))
+    async with AsyncExitStack() as daemons:
+        vms = await daemons.enter_async_context(ensemble.playing())
+        if what in ("the VMM is gone when the daemon comes back", "the host is restarted"):
+            vm = await ensemble.create(restart=policy)
+            await daemons.aclose()
+            if what == "the host is restarted":
+                ensemble.host.reboot()
+            else:
+                ensemble.host.guest(vm.id).crash("killed")
+            vms = await daemons.enter_async_context(ensemble.playing())
         else:
-            guest.crash(what)
-        if not {"no": False, "on-failure": on_failure, "always": always}[policy]:
+            await happen(ensemble, what, policy)
+        if follows == "starts anew":
             await trio.sleep(5)
-            state = VmState.STOPPED if what == "guest-shutdown" else VmState.CRASHED
-            await ended_for_good(ensemble, VmState.RUNNING if what.startswith("workload") else state)
+            again = await vms.wait(WaitVm(name="web", until=WaitFor.READY))
+            assert (again.boot, again.next_try_at, again.reason) == (2, "", "")
+            assert again.restarts == (what not in ("the guest reboots itself", "the host is restarted"))
             return
-        with trio.fail_after(30):
-            while not vms.get("web").next_try_at:
-                await trio.sleep(0.05)
-        assert "; restart 1" in vms.get("web").reason
-        again = await vms.wait(WaitVm(name="web", until=WaitFor.READY))
-        assert (again.boot, again.restarts, again.next_try_at, again.reason) == (2, 1, "", "")
+        await trio.sleep(5)
+        assert follows == ("stays up" if state == "up, unhealthy" else "stays down")
+        await ended_for_good(ensemble, VmState.RUNNING if follows == "stays up" else VmState(state.strip("`")))
+
+
+def test_the_page_names_the_times_that_are_in_force() -> None:
+    page = (Path(__file__).parents[3] / "docs/restarts.md").read_text()
+    assert (FIRST_S, CAP_S, JITTER, RAN_WELL_S, WINDOW_S, MAX_TRIES, DEFAULT_TRIES) == (1, 5 * 60, 1 / 5, 5 * 60, 3_600, 10, 5)
+    for words in (
+        "after 1 second",
+        "up to 5 minutes",
+        "up to a fifth longer",
+        "ready for 5 minutes",
+        "by the hour",
+        "(1 to 10; 5 when not said)",
+    ):
+        assert words in page
 
 
 @pytest.mark.parametrize("policy", ["on-failure:3", "always"])
