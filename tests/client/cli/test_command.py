@@ -182,11 +182,11 @@ def test_several_names_are_all_tried(volant: Run, server: RpcServer) -> None:
 
 
 def test_flags_become_parameters(volant: Run, server: RpcServer) -> None:
-    flags = "--cpus 2 --memory 1G --network user --env A=b=c --label x=y -p 8080:80 --wait --timeout 30s"
+    flags = "--cpus 2 --memory 1G --network user --env A=b=c --label x=y -p 8080:80 --restart always --autostart --wait --timeout 30s"
     volant("vm", "create", "web-1", "--plugin", "hello@1.2.0", *flags.split())
     assert server.params("vm.create") == {
         "name": "web-1", "plugin": "hello", "version": "1.2.0", "cpu_cores": 2, "memory_mb": 1024, "network": "user",
-        "env": {"A": "b=c"}, "labels": {"x": "y"}, "wait": "ready", "timeout_ms": 30_000,
+        "env": {"A": "b=c"}, "labels": {"x": "y"}, "restart": "always", "autostart": True, "wait": "ready", "timeout_ms": 30_000,
         "forwards": [{"guest_port": 80, "host_port": 8080, "protocol": "tcp", "host_ip": "127.0.0.1"}],
     }  # fmt: skip
     volant("vm", "stop", "web-1", "--grace", "5s", "--force", "--no-wait")

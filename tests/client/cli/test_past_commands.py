@@ -42,6 +42,18 @@ def test_set_shows_what_waits_until_the_restart(host: Rig, web: str) -> None:
     assert "env.SHAPE:" in table and "by:" in table
 
 
+def test_a_restart_policy_is_in_force_at_once_and_shown(host: Rig, web: str) -> None:
+    done = host.volant("vm", "set", web, "--restart", "on-failure:3", "--autostart")
+    assert (done.stdout, done.stderr) == (f"{web}\n", "")
+    assert "restart:" in (shown := host.volant("vm", "get", web, "-o", "table").stdout) and "on-failure:3, starts with the host" in shown
+    rows = [line.split("\t") for line in host.volant("vm", "diff", web, "--no-header").stdout.splitlines()]
+    assert rows == [["restart", "no", "on-failure:3"], ["autostart", "false", "true"]]
+    host.volant("vm", "set", web, "--no-autostart", "--unset", "restart", "-q")
+    assert "restart:" not in host.volant("vm", "get", web, "-o", "table").stdout
+    refused = host.volant("vm", "set", web, "--restart", "never", check=False)
+    assert refused.returncode == 2 and "restart is 'never'; it must be no, on-failure, always, or on-failure:N" in refused.stderr
+
+
 def test_history_diff_and_rollback(host: Rig, web: str) -> None:
     host.volant("vm", "set", web, "--cpus", "2", "-q")
     rows = [line.split("\t") for line in host.volant("vm", "diff", web, "--no-header").stdout.splitlines()]

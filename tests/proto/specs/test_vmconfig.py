@@ -33,6 +33,16 @@ def test_the_request_wins_over_the_manifest_and_that_over_the_defaults() -> None
     assert config.labels == {"team": "db", "volant.plugin": "hello", "volant.runtime": "python"}
 
 
+def test_a_restart_policy_is_the_requests_else_the_manifests_else_none() -> None:
+    bridged = parse_manifest(full()).manifest
+    assert resolve(create(), MANIFEST, DEFAULTS).restart == "no"
+    assert resolve(create(), bridged, DEFAULTS).restart == "on-failure:3"
+    config = resolve(create(restart=" always ", autostart=True), bridged, DEFAULTS)
+    assert (config.restart, config.autostart) == ("always", True)
+    assert resolve(create(restart="no"), bridged, DEFAULTS).restart == "no"
+    assert "restart" not in merge_manifest(bridged, config), "the guest has nothing to do with it"
+
+
 @pytest.mark.parametrize(
     ("fields", "path"),
     [
@@ -59,6 +69,8 @@ def test_the_request_wins_over_the_manifest_and_that_over_the_defaults() -> None
         ({"cmdline": "a\tb"}, "cmdline"),
         ({"cmdline": "x" * 1_025}, "cmdline"),
         ({"boot": BootMode.ROOTFS}, "boot"),
+        ({"restart": "sometimes"}, "restart"),
+        ({"restart": "on-failure:11"}, "restart"),
         ({"env": {"1A": "x"}}, "env.1A"),
         ({"env": {"A": "x\x00"}}, "env.A"),
         ({"env": {f"A{n}": "" for n in range(257)}}, "env"),

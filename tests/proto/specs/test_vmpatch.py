@@ -42,6 +42,7 @@ def test_what_is_unset_is_as_the_manifest_has_it() -> None:
     unset = after(config, unset=("env.A", "labels.tier", "labels.own", "cpu_cores", "memory_mb", "boot"))
     assert unset == made()
     assert unset.labels["tier"] == "front"
+    assert after(made(restart="always", autostart=True), unset=("restart", "autostart")) == made()
 
 
 @pytest.mark.parametrize(
@@ -51,6 +52,7 @@ def test_what_is_unset_is_as_the_manifest_has_it() -> None:
         ({"unset": ("labels.tier",)}, {"labels.tier"}),
         ({"env": {"A": "2"}, "unset": ("env.A",)}, {"env.A"}),
         ({"memory_mb": 512, "unset": ("memory_mb",)}, {"memory_mb"}),
+        ({"restart": "never"}, {"restart"}),
         ({"unset": ("plugin", "env", "memory_mb.x", "")}, {"unset"}),
         ({"memory_mb": 1, "cpu_cores": 0, "labels": {"volant.plugin": "x"}}, {"memory_mb", "cpu_cores", "labels.volant.plugin"}),
     ],
@@ -74,6 +76,9 @@ def test_differences_name_variables_and_labels_one_by_one() -> None:
 
 def test_a_config_of_another_version_of_volant_is_compared_too() -> None:
     assert differences({"memory_mb": 1, "gone": 2}, {"memory_mb": 1, "new": 3}) == (Difference("gone", 2, None), Difference("new", None, 3))
+    earlier = {field: value for field, value in to_plain(made()).items() if field not in ("restart", "autostart")}
+    assert differences(earlier, to_plain(made())) == ()
+    assert differences(earlier, to_plain(made(restart="always"))) == (Difference("restart", "no", "always"),)
 
 
 def test_every_field_of_a_patch_is_known() -> None:
