@@ -201,7 +201,7 @@ async def test_disks_that_the_store_does_not_know_survive_the_sweep_at_start(aut
 # ------------------------------------------------------------------------------------------------ rows that are missing
 
 
-@pytest.mark.parametrize("damage", ["no config", "an unreadable config", "no plugin"])
+@pytest.mark.parametrize("damage", ["no config", "an unreadable config", "a policy that is none", "no plugin"])
 async def test_a_damaged_vm_takes_neither_the_daemon_nor_itself_down(autojump_clock: MockClock, ensemble: Ensemble, damage: str) -> None:
     async with ensemble.playing():
         vm = await ensemble.create()
@@ -210,6 +210,8 @@ async def test_a_damaged_vm_takes_neither_the_daemon_nor_itself_down(autojump_cl
     key = (vm.id, 1)
     if damage == "no config":
         del configs[key]
+    elif damage == "a policy that is none":
+        configs[key] = (*configs[key][:2], configs[key][2].replace('"restart":"no"', '"restart":"maybe"'), *configs[key][3:])
     elif damage == "an unreadable config":
         configs[key] = (*configs[key][:2], '{"plugin": 7}', *configs[key][3:])
     else:
@@ -226,8 +228,17 @@ async def test_a_damaged_vm_takes_neither_the_daemon_nor_itself_down(autojump_cl
 
 @pytest.mark.parametrize(
     ("column", "written"),
-    [(7, "runing"), (5, "perhaps"), (10, "[1,"), (10, "[1]"), (14, '"none"'), (19, "7"), (28, '{"count": "many"}')],
-    ids=["state", "wanted", "process", "process short", "forwards", "error", "retries"],
+    [
+        (7, "runing"),
+        (5, "perhaps"),
+        (10, "[1,"),
+        (10, "[1]"),
+        (14, '"none"'),
+        (19, "7"),
+        (28, '{"count": "many"}'),
+        (28, '{"next_at": 1e300}'),
+    ],
+    ids=["state", "wanted", "process", "process short", "forwards", "error", "retries", "retries too late"],
 )
 async def test_a_row_that_somebodys_hand_has_spoilt_is_told_of_and_harms_nobody(
     autojump_clock: MockClock, ensemble: Ensemble, caplog: pytest.LogCaptureFixture, column: int, written: str

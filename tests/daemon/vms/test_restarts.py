@@ -17,11 +17,24 @@ from trio.testing import MockClock
 from tests.ensemble import BOOTS, EPOCH_S, Ensemble, no_threads
 from tests.fakes.records import vm_record
 from volant.daemon.hypervisors.fake.guest import Behaviour
-from volant.daemon.ports import Asker, ExitReport, Retries
+from volant.daemon.ports import Asker, ExitReport, ProcessIdentity, Retries
 from volant.daemon.vms.configs import Configs
 from volant.daemon.vms.lifecycle import HOST_RESTARTED
 from volant.daemon.vms.places import BootPlaces, Urgency
-from volant.daemon.vms.restarts import CAP_S, FIRST_S, JITTER, LONGEST_S, RAN_WELL_S, WINDOW_S, after_reboot, judge, pause_s, remaining_s
+from volant.daemon.vms.restarts import (
+    CAP_S,
+    FIRST_S,
+    JITTER,
+    LONGEST_S,
+    RAN_WELL_S,
+    WINDOW_S,
+    after_reboot,
+    host_restarted,
+    judge,
+    pause_s,
+    ran_for,
+    remaining_s,
+)
 from volant.proto.api.vm import DeleteVm, RestartVm, StartVm, StopVm, WaitVm
 from volant.proto.api.vm_config import PatchVm
 from volant.proto.errors import InvalidParams, LaunchFailed, Timeout
@@ -52,6 +65,19 @@ def ensemble(tmp_path: Path) -> Iterator[Ensemble]:
 )
 def test_a_policy_is_written_as_people_know_it(text: str, policy: RestartPolicy) -> None:
     assert (parse_restart(text), problem_with_restart(text)) == (policy, "")
+
+
+@pytest.mark.parametrize("ready_at", ["", "yesterday", "2026-01-31T11:59:00.000Z"])
+def test_how_long_it_ran_is_read_off_the_record(ready_at: str) -> None:
+    assert ran_for(replace(vm_record(1), ready_at=ready_at), EPOCH_S) == (60 if ready_at.endswith("Z") else 0)
+
+
+@pytest.mark.parametrize(("host_boot", "process_boot", "restarted"), [
+    ("", "", False), ("now", "", False), ("before", "", True), ("", "now", False), ("", "before", True), ("now", "before", False),
+])  # fmt: skip
+def test_a_restart_of_the_host_is_known_by_its_boot_id(host_boot: str, process_boot: str, restarted: bool) -> None:
+    process = ProcessIdentity(1, 1, process_boot) if process_boot else None
+    assert host_restarted(replace(vm_record(1), host_boot=host_boot, process=process), "now") is restarted
 
 
 @pytest.mark.parametrize("text", ["", "yes", "on-failure:0", "on-failure:11", "always:3", "on-failure:", "No", "on-failure:1\n"])
@@ -293,6 +319,10 @@ async def test_other_requests_while_it_waits(autojump_clock: MockClock, ensemble
         await next_try(ensemble)
         if ask == "restart":
             assert (await vms.restart(RestartVm(name="web", wait=WaitFor.READY))).restarts == 0
+            ensemble.host.guest(vm.id).crash()
+            await trio.sleep(5)
+            assert vms.get("web").restarts == 1
+            assert (await vms.restart(RestartVm(name="web", wait=WaitFor.READY))).restarts == 0, "of a VM that runs, too"
         else:
             await vms.delete(DeleteVm(name="web"))
             await trio.sleep(60)

@@ -58,7 +58,7 @@ class OomWatch:
             return logged
         after = self._counts()
         if self._cgroup is not None and _rose(self._before.cgroup, after.cgroup):
-            return f"{self._cgroup / 'memory.events'} counts an OOM kill since then"
+            return f"{self._cgroup / 'memory.events'} counts an OOM kill meanwhile"
         return ""
 
     def perhaps(self) -> str:

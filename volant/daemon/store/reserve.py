@@ -14,7 +14,7 @@ from volant.daemon.ports import Change, DropDeployment, DropPlugin, DropVm, PutD
 from volant.proto.specs.states import Wanted
 
 RESERVE_BYTES = 1024 * 1024
-"""What some twenty of these transactions append to the write-ahead log; a deletion is six, and then gives back a whole disk."""
+"""Room for five deletions: each appends some 190 KB to the write-ahead log (measured), and then mostly gives back a whole disk."""
 
 FILE_MODE = 0o600
 

@@ -35,6 +35,9 @@ Row = tuple[Any, ...]
 _encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode
 _decode = json.loads
 
+END_OF_TIME_S = 253_402_300_800.0
+"""The year 10000 in seconds since 1970: no date is written after it."""
+
 MAX_QUOTED = 60
 """Characters of an unreadable value that are shown."""
 
@@ -63,7 +66,7 @@ def vm_record(row: Row) -> VmRecord:
     def read(column: str, convert: Callable[[Any], T], value: Any, otherwise: T) -> T:
         try:
             return convert(value)
-        except (ValueError, TypeError, InvalidParams):  # not JSON, of another shape, or a word that nobody knows
+        except (ValueError, TypeError, OverflowError, RecursionError, InvalidParams):  # no JSON, or nothing that we would have written
             unreadable.append(f"its {column} is {str(value)[:MAX_QUOTED]!r}")
             return otherwise
 
@@ -100,7 +103,10 @@ def _retries_text(retries: Retries) -> str:
 
 
 def _retries(text: str) -> Retries:
-    return from_plain(Retries, _decode(text))
+    retries = from_plain(Retries, _decode(text))
+    if not all(0 <= value < END_OF_TIME_S for value in (retries.window_began, retries.next_at)):
+        raise ValueError(text)
+    return retries
 
 
 def config_row(record: ConfigRecord) -> Row:

@@ -87,7 +87,7 @@ class Ending:
     reason: str
     is_failure: bool
     is_unasked: bool = True
-    """Nobody wanted it, so that the VM's restart policy has a say."""
+    """Nobody wanted it, nor did the host go down, so that the VM's restart policy has a say."""
     cause: str = ""
     """For programs, where it is known: of `ExitReport`'s words, or `guest-oom`."""
 
@@ -120,7 +120,7 @@ def ending(*, wanted: Wanted, asked_to_stop: bool, was_ready: bool, cause: str, 
 def lost(state: VmState, wanted: Wanted, *, host_restarted: bool, starts_with_host: bool, oom_kill: str) -> Ending:
     """What a VM is whose VMM an earlier daemon left running, and that is not there any more. `oom_kill`: the kernel's words, if any."""
     if host_restarted and starts_with_host:
-        return Ending(_S.PENDING, wanted, HOST_RESTARTED, is_failure=False)
+        return Ending(_S.PENDING, wanted, HOST_RESTARTED, is_failure=False, is_unasked=False)
     if host_restarted:
         return Ending(_S.STOPPED, Wanted.STOPPED, HOST_RESTARTED, is_failure=False, is_unasked=False)
     if state is _S.STARTING:

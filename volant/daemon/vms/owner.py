@@ -70,10 +70,11 @@ class Owner:
     async def run(self) -> None:
         """Take the next step until the VM is gone. A defect in one VM's step fails that VM, not the daemon."""
         failure: Fault | None = None
-        await self._heed_reboot()
+        step = self._heed_reboot
         while not self.book.gone:
             try:
-                await (self._step() if failure is None else self._fail(failure))
+                await (step() if failure is None else self._fail(failure))
+                step = self._step
                 failure = None
             except Exception as error:
                 if failure is not None:

@@ -77,8 +77,11 @@ def clock(seconds: float) -> str:
 
 
 def ran_for(record: VmRecord, now: float) -> float:
-    """Since when it has been ready in its latest boot, in seconds."""
-    return now - datetime.fromisoformat(record.ready_at).timestamp() if record.ready_at else 0.0
+    """For how long it has been ready in its latest boot, in seconds; 0 when it never was."""
+    try:
+        return now - datetime.fromisoformat(record.ready_at).timestamp()
+    except ValueError:
+        return 0.0
 
 
 def announced(reason: str, retries: Retries, policy: RestartPolicy) -> str:
@@ -101,7 +104,7 @@ def outcome(
         verdict = judge(policy, record.retries, is_failure=end.is_failure, now=now, ran_s=ran_s, chance=chance)
         if verdict.retries.next_at:
             wanted = Wanted.RUNNING
-    elif end.state is VmState.PENDING:
+    elif end.is_unasked and end.state is VmState.PENDING:
         verdict = Verdict(record.retries)
     reason = f"{reason}; {verdict.gave_up}" if verdict.gave_up else reason
     fields = {
@@ -132,9 +135,15 @@ def starts_with_host(restart: str, *, autostart: bool) -> bool:
     return autostart or parse_restart(restart).when is When.ALWAYS
 
 
+def host_restarted(record: VmRecord, host_boot: str) -> bool:
+    """Whether the host's boot is another one than at the VM's last start."""
+    known = record.host_boot or (record.process.boot_id if record.process else "")
+    return known not in ("", host_boot)
+
+
 def after_reboot(record: VmRecord, *, host_boot: str, starts: bool) -> tuple[VmState, dict[str, Any]] | None:
     """What becomes of a VM that is down and was wanted running when its host went down; None when that did not happen."""
-    if record.wanted is not Wanted.RUNNING or record.state not in DOWN or record.host_boot in ("", host_boot):
+    if record.wanted is not Wanted.RUNNING or record.state not in DOWN or not host_restarted(record, host_boot):
         return None
     fields: dict[str, Any] = {"retries": Retries(), "reason": HOST_RESTARTED, "error": None}
     if starts:

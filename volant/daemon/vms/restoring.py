@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from volant.daemon.ports import Catalog, ConfigRecord, PluginRecord, VmRecord
 from volant.proto.errors import Fault, InvalidParams, NoSuchPlugin, StoreFailed
 from volant.proto.plain import from_plain, to_plain
+from volant.proto.specs.restarts import problem_with_restart
 from volant.proto.specs.states import BootMode, NetworkMode, VmState
 from volant.proto.specs.vmconfig import VmConfig
 
@@ -62,12 +63,14 @@ def _config(record: VmRecord, stored: ConfigRecord | None) -> tuple[ConfigRecord
     why = f"the store has no config of VM {record.name!r}"
     if stored is not None:
         try:
-            from_plain(VmConfig, stored.config)
+            config = from_plain(VmConfig, stored.config)
+            if problem := problem_with_restart(config.restart):
+                raise InvalidParams(f"restart {problem}")
             return stored, None
         except InvalidParams as error:
             why = f"the stored config of VM {record.name!r} can't be read: {error.message}"
-    config = to_plain(_guessed(record))
-    row = ConfigRecord(vm_id=record.id, version=record.config_version, config=config, created_at=record.created_at, author="")
+    guessed = to_plain(_guessed(record))
+    row = ConfigRecord(vm_id=record.id, version=record.config_version, config=guessed, created_at=record.created_at, author="")
     return row, StoreFailed(why, hint="delete the VM and create it again; what runs of it goes on until then")
 
 

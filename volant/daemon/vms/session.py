@@ -24,7 +24,7 @@ from volant.daemon.vms.ledger import Claim, launch_objects
 from volant.daemon.vms.lifecycle import Ending, ending, lost
 from volant.daemon.vms.places import Urgency
 from volant.daemon.vms.plan import adoption_plan
-from volant.daemon.vms.restarts import announced, outcome, starts_with_host
+from volant.daemon.vms.restarts import announced, host_restarted, outcome, starts_with_host
 from volant.daemon.vms.services import Services
 from volant.daemon.vms.steps import LaunchStep, told
 from volant.daemon.vms.stopping import StopOrder, stop_guest
@@ -105,7 +105,7 @@ class Session:
     def workload_ended(self, why: str, exit_code: int | None, cause: str) -> None:
         """A VM whose restart policy starts it again after this ends with its workload; any other stays up, to be looked into."""
         is_failure = exit_code != 0
-        if self._order is not None or not parse_restart(self._policy.restart).restarts(is_failure=is_failure):
+        if self._order is not None or not parse_restart(self._newest_config.restart).restarts(is_failure=is_failure):
             return
         if is_failure:
             self._failure = GuestFailed(why, **({"cause": cause} if cause else {}))
@@ -331,8 +331,8 @@ class Session:
             return Ending(VmState.STOPPED, Wanted.STOPPED, self._done, is_failure=False)
         if report is None and not self._asked:
             return lost(
-                record.state, record.wanted, host_restarted=record.host_boot not in ("", self._services.host_boot),
-                starts_with_host=starts_with_host(self._policy.restart, autostart=self._policy.autostart),
+                record.state, record.wanted, host_restarted=host_restarted(record, self._services.host_boot),
+                starts_with_host=starts_with_host(self._newest_config.restart, autostart=self._newest_config.autostart),
                 oom_kill=self._services.oom_kill(record.process) if record.process else "",
             )  # fmt: skip
         return ending(
@@ -341,8 +341,8 @@ class Session:
         )  # fmt: skip
 
     @property
-    def _policy(self) -> VmConfig:
-        """The newest config: what concerns the host alone is in force at once."""
+    def _newest_config(self) -> VmConfig:
+        """What of it concerns the host alone is in force at once."""
         return from_plain(VmConfig, self._book.config.config)
 
     def _explained(self, end: Ending) -> Fault:
