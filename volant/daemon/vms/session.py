@@ -330,10 +330,11 @@ class Session:
         if self._done and not self._asked:
             return Ending(VmState.STOPPED, Wanted.STOPPED, self._done, is_failure=False)
         if report is None and not self._asked:
+            restarted = host_restarted(record, self._services.host_boot)
             return lost(
-                record.state, record.wanted, host_restarted=host_restarted(record, self._services.host_boot),
+                record.state, record.wanted, host_restarted=restarted,
                 starts_with_host=starts_with_host(self._newest_config.restart, autostart=self._newest_config.autostart),
-                oom_kill=self._services.oom_kill(record.process) if record.process else "",
+                oom_kill=self._services.oom_kill(record.process) if record.process and not restarted else "",
             )  # fmt: skip
         return ending(
             wanted=record.wanted, asked_to_stop=self._asked, was_ready=self._was_ready, cause=report.cause if report else "killed",

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 DEFAULT_TRIES = 5
+"""As often as systemd starts a unit before it wants a person to look (DefaultStartLimitBurst)."""
+
 MAX_TRIES = 10
 """With the pauses between them (13 minutes) and boots that hang, more would not fit into the hour in which they are counted."""
 
