@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import AsyncExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -321,12 +322,20 @@ async def test_a_negative_timeout_is_none(autojump_clock: MockClock, ensemble: E
             await vms.wait(WaitVm(name="web", until=WaitFor.READY, timeout_ms=-5))
 
 
-async def test_what_an_earlier_boot_printed_is_not_taken_for_this_ones(autojump_clock: MockClock, ensemble: Ensemble) -> None:
-    async with ensemble.playing() as vms:
+@pytest.mark.parametrize("is_adopted", [False, True])
+async def test_what_an_earlier_boot_printed_is_not_taken_for_this_ones(
+    autojump_clock: MockClock, ensemble: Ensemble, is_adopted: bool
+) -> None:
+    async with AsyncExitStack() as daemons:
+        vms = await daemons.enter_async_context(ensemble.playing())
         vm = await ensemble.create()
         ensemble.host.guest(vm.id).crash()
         assert "panicked: asked for by a test" in (await ensemble.settled(VmState.CRASHED)).reason
         vm = await vms.start(StartVm(name="web", wait=WaitFor.READY))
+        if is_adopted:
+            await daemons.aclose()
+            await daemons.enter_async_context(ensemble.playing())
+            await ensemble.settled(VmState.READY)
         ensemble.host.guest(vm.id).crash("error")
         seen = await ensemble.settled(VmState.CRASHED)
         assert "panic" not in seen.reason and seen.error is not None and "panic" not in seen.error["data"]["console"]

@@ -10,6 +10,7 @@ import trio
 
 from volant.daemon.ports import Asker, DropLease, DropObject, DropVm, HostObject, NetPort, Retries, VmRecord
 from volant.daemon.vms.book import Book, Update
+from volant.daemon.vms.concluding import concluded
 from volant.daemon.vms.launch import remove_folder
 from volant.daemon.vms.ledger import FILES, is_absent
 from volant.daemon.vms.lifecycle import Ending, Step, next_step
@@ -18,7 +19,7 @@ from volant.daemon.vms.plan import adoption_plan
 from volant.daemon.vms.requests import Ask, Verdict, decide
 from volant.daemon.vms.restarts import after_reboot, remaining_s, starts_with_host, tried_again, waits
 from volant.daemon.vms.services import Services
-from volant.daemon.vms.session import Session, concluded
+from volant.daemon.vms.session import Session
 from volant.daemon.vms.stopping import StopOrder, kill
 from volant.proto.errors import Denied, Failed, Fault, Internal, LaunchFailed, NoSuchVm
 from volant.proto.plain import from_plain

@@ -15,16 +15,17 @@ from typing import Any
 import trio
 
 from volant.daemon.host.nurseries import helpers
-from volant.daemon.ports import ConsoleHolder, DropObject, EventDraft, ExitReport, GuestLink, HostObject, PutObject, Vmm, VmRecord
+from volant.daemon.ports import ConsoleHolder, EventDraft, ExitReport, GuestLink, HostObject, PutObject, Vmm, VmRecord
 from volant.daemon.vms.agent import AgentWatch
 from volant.daemon.vms.book import Book, Update
-from volant.daemon.vms.diagnosis import excerpt, launch_fault, panicked
+from volant.daemon.vms.concluding import concluded
+from volant.daemon.vms.diagnosis import SHOWN, excerpt, launch_fault, panicked
 from volant.daemon.vms.launch import drop_runtime_folder, keep_until_dead, launch, plug_in
 from volant.daemon.vms.ledger import Claim, launch_objects
 from volant.daemon.vms.lifecycle import Ending, ending, lost
 from volant.daemon.vms.places import Urgency
 from volant.daemon.vms.plan import adoption_plan
-from volant.daemon.vms.restarts import announced, host_restarted, outcome, starts_with_host
+from volant.daemon.vms.restarts import host_restarted, starts_with_host
 from volant.daemon.vms.services import Services
 from volant.daemon.vms.steps import LaunchStep, told
 from volant.daemon.vms.stopping import StopOrder, stop_guest
@@ -65,7 +66,8 @@ class Session:
         self._holds_place = False
         self._started = trio.current_time()
         self._excerpt = _NO_EVIDENCE
-        self._console_start = 0
+        self._console_start: int | None = None
+        """Offset at which this boot began to print; None while that is not known."""
         self.agent = AgentWatch(services, book, self)
 
     @property
@@ -114,9 +116,23 @@ class Session:
         self._end(StopOrder(grace_s=WORKLOAD_ENDED_GRACE_S, force=False))
 
     def console_tail(self) -> str:
-        """What the serial console shows of this boot's end; of an adopted one it is not known where it began."""
+        """What the serial console shows of this boot's end."""
         console = self.console
+        if self._console_start is None:
+            return console.tail(SHOWN)
         return excerpt(console.lines(self._console_start, console.end()))
+
+    async def _learn_console_start(self) -> None:
+        """Of a boot that an earlier daemon began, the event of its start tells it."""
+        record = self._book.record
+        if self._console_start is not None:
+            return
+        try:
+            found = await self._services.journal.store.events(after=0, limit=1, vm=record.id, kinds=("VM_STARTING",), last=1)
+        except StoreFailed as fault:
+            log.debug("VM %s: where its console begins is not known: %s", record.name, fault.message)
+        else:
+            self._console_start = next((event.data.get("console") for event in found if event.data.get("boot") == record.boot), None)
 
     def _end(self, order: StopOrder) -> None:
         if self._order is not None:
@@ -250,6 +266,7 @@ class Session:
 
     async def _live(self, vmm: Vmm) -> ExitReport:
         async with helpers() as nursery:
+            nursery.start_soon(self._learn_console_start)
             nursery.start_soon(self._hold_console, vmm)
             nursery.start_soon(self.agent.follow, vmm)
             nursery.start_soon(self._keep_deadline)
@@ -353,13 +370,3 @@ class Session:
             return failure
         hint = failure.hint if failure else ""
         return launch_fault(self._book.record.name, end.reason, hint=hint, ready=self._was_ready, cause=end.cause, **self._excerpt)
-
-
-def concluded(
-    services: Services, book: Book, record: VmRecord, end: Ending, reason: str, ended: dict[str, Any], drops: tuple[DropObject, ...]
-) -> Update:
-    """How it ended (`ended`: fields of the record), with what the VM's restart policy makes of that, for one transaction."""
-    restart = from_plain(VmConfig, book.config.config).restart
-    fields, told = outcome(end, record, restart, reason=reason, now=services.clock(), chance=services.chance())
-    message = announced(fields["reason"], fields["retries"], parse_restart(restart))
-    return Update({**ended, **fields}, end.state, message, drops, told=told)
