@@ -35,6 +35,7 @@ from volant.daemon.vms.restarts import (
     ran_for,
     remaining_s,
 )
+from volant.daemon.vms.session import PLACE_S
 from volant.proto.api.vm import DeleteVm, RestartVm, StartVm, StopVm, WaitVm
 from volant.proto.api.vm_config import PatchVm
 from volant.proto.errors import InvalidParams, LaunchFailed, Timeout
@@ -479,6 +480,17 @@ async def test_one_that_fails_at_autostart_stops_no_other_and_a_person_comes_fir
             await vms.wait(WaitVm(name=f"auto-{number}", until=WaitFor.READY))
         assert "needs 50100 MiB" in (await ensemble.settled(VmState.FAILED, "auto-0")).reason
         assert "VM_FAILED" in [event.kind for event in await ensemble.store.events(after=0, limit=100, vm="auto-0")]
+
+
+async def test_guests_that_hang_while_they_boot_hold_up_others_for_a_moment_only(autojump_clock: MockClock, ensemble: Ensemble) -> None:
+    ensemble.host.behaviour = Behaviour(mute=True)
+    async with ensemble.playing():
+        for number in range(BOOTS):
+            await ensemble.create(f"hangs-{number}", wait=WaitFor.RUNNING)
+        ensemble.host.behaviour = Behaviour()
+        began = trio.current_time()
+        await ensemble.create()
+        assert PLACE_S - 1 < trio.current_time() - began < PLACE_S + 1 < ensemble.services.boot_timeout_s
 
 
 async def test_places_go_to_the_more_urgent_and_are_not_lost(autojump_clock: MockClock) -> None:

@@ -40,6 +40,9 @@ log = logging.getLogger("volant")
 CONSOLE_AGAIN_S = 1.0
 """Between two tries to hold the serial line, when the host lacks descriptors for instance."""
 
+PLACE_S = 20.0
+"""How long a guest that boots may hold up others: it takes seconds, and one that hangs would do so for its whole deadline."""
+
 WORKLOAD_ENDED_GRACE_S = 10.0
 """For a guest whose workload has ended and that is started anew: what else runs in it may write down what it has."""
 
@@ -297,6 +300,9 @@ class Session:
     async def _keep_deadline(self) -> None:
         limit = self._services.boot_timeout_s
         with trio.move_on_after(limit):
+            with trio.move_on_after(PLACE_S):
+                await self._book.wait_until(lambda: self._was_ready)
+            self._let_next_boot()
             await self._book.wait_until(lambda: self._was_ready)
             return
         seen = "its agent answered, and its workload did not get ready" if self.agent.met else "its agent never answered"
