@@ -28,6 +28,7 @@ from volant.daemon.host.nurseries import helpers
 from volant.daemon.host.oom import logged_kill
 from volant.daemon.host.processes import boot_id
 from volant.daemon.hypervisors.fake.launcher import FakeHost, FakeHypervisor
+from volant.daemon.hypervisors.fake.processes import FakeProcessHypervisor
 from volant.daemon.hypervisors.qemu.driver import QemuHypervisor, QemuSettings
 from volant.daemon.hypervisors.qemu.probe import BootFiles
 from volant.daemon.images.library import ImageLibrary
@@ -186,6 +187,8 @@ def _policy(config: Config) -> Policy:
 def _hypervisor(config: Config, images: ImageLibrary, vmms: trio.Nursery, fake_host: FakeHost) -> Hypervisor:
     if config.hypervisor == "fake":
         return FakeHypervisor(fake_host)
+    if config.hypervisor == FakeProcessHypervisor.name:
+        return FakeProcessHypervisor(vmms)
 
     async def boot_files() -> BootFiles:
         return BootFiles(kernel=await images.kernel(), initramfs=await images.initramfs())

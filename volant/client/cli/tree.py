@@ -72,6 +72,7 @@ TREE: dict[str, dict[str, Verb]] = {
         "info": Verb("system", "info", "what the daemon is and has"),
         "ping": Verb("system", "ping", "see whether the daemon answers"),
         "ledger": Verb("ledger", "ledger", "list every host object and its owner, and compare with the host"),
+        "selftest": Verb("selftest", "selftest", "try every fault on a daemon of its own, and see that nothing is lost or left"),
     },
 }
 
@@ -98,6 +99,7 @@ SHORT_FORMS: dict[str, tuple[str, str, Verb]] = {
     "wait": ("vm", "wait", TREE["vm"]["wait"]),
     "explain": ("vm", "explain", TREE["vm"]["explain"]),
     "ledger": ("system", "ledger", TREE["system"]["ledger"]),
+    "selftest": ("system", "selftest", TREE["system"]["selftest"]),
     "events": ("event", "list", Verb("event", "events", "past events, or (--follow) events as they happen")),
 }
 

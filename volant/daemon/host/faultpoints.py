@@ -59,7 +59,7 @@ class FaultPoint(Enum):
     DESTROYING_STORED = "D2", Request.DELETE, "`destroying` is stored"
     REST_REAPED = "D3", Request.DELETE, "whatever ran or was plugged in is proven gone"
     FILES_REMOVED = "D4", Request.DELETE, "the folders with disks and console are gone"
-    VM_FORGOTTEN = "D5", Request.DELETE, "the VM's rows are dropped; its address is not back in the pool"
+    VM_FORGOTTEN = "D5", Request.DELETE, "the VM's rows are dropped, and its address is free again"
 
     def __init__(self, id: str, request: Request, done: str, has_vmm: bool = False) -> None:
         self.id, self.request, self.done = id, request, done

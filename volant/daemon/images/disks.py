@@ -62,7 +62,10 @@ def blank_command(program: str, path: Path) -> list[str]:
 
 @asynccontextmanager
 async def _drafted(path: Path) -> AsyncIterator[Path]:
-    """A path beside `path` to make the file at; it gets its name when the block ends well, else it goes."""
+    """A path beside `path` to make the file at; it gets its name when the block ends well, else it goes.
+
+    A daemon that is killed meanwhile leaves it, and the next one, which knows it by its name, removes it.
+    """
     draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
     try:
         yield draft

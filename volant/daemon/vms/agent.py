@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 import trio
 
+from volant.daemon.host.faultpoints import FaultPoint, passed
 from volant.daemon.host.nurseries import helpers
 from volant.daemon.ports import EventDraft, GuestLink, Vmm, VmRecord
 from volant.daemon.vms.book import Book, Update
@@ -96,6 +97,7 @@ class AgentWatch:
         try:
             await link.attach()
             self.met = True
+            await passed(FaultPoint.AGENT_ANSWERED, self._book.record.id)
             async with helpers() as nursery:
                 nursery.start_soon(link.run)
                 await self._converse(link)

@@ -166,25 +166,38 @@ async def _plug_in(services: Services, book: Book, config: VmConfig, claim: Clai
 async def plug_in(services: Services, book: Book, claim: Claim, stack: AsyncExitStack, *, adopt: bool = False) -> int | None:
     """Enter the VM's place on the bridge; leaving the stack proves it gone and lets its row go."""
     record = book.record
-    attachment = services.network.attached(NetPort(vm_id=record.id, tap=record.tap, mac=record.mac, ip=record.ip), adopt=adopt)
+    port = NetPort(vm_id=record.id, tap=record.tap, mac=record.mac, ip=record.ip)
+    attachment = services.network.attached(port, adopt=adopt)
     descriptor = await attachment.__aenter__()
 
     async def unplug() -> None:
         with trio.CancelScope(shield=True):
             try:
                 await attachment.__aexit__(None, None, None)
-                await passed(FaultPoint.TAP_GONE)
-            except NetworkFailed as failed:
-                # The VM has ended all the same; what is left has its row, and is looked for again when the VM is deleted.
-                claim.stays(failed.message)
-            else:
-                claim.gone("tap", record.tap)
-                claim.gone("firewall", record.tap)
+            except NetworkFailed:
+                # It may have been a moment's refusal, and what it was about may be gone or not: look at the host, and try once more.
+                if not await _unplugged_at_last(services, port, claim):
+                    return
+            await passed(FaultPoint.TAP_GONE)
+            claim.gone("tap", record.tap)
+            claim.gone("firewall", record.tap)
 
     claim.made("tap", record.tap)
     claim.made("firewall", record.tap)
     stack.push_async_callback(unplug)
     return descriptor
+
+
+async def _unplugged_at_last(services: Services, port: NetPort, claim: Claim) -> bool:
+    """Whether the VM's place on the bridge could be removed now. The VM has ended all the same; what is left keeps its rows, and is looked
+    for again when the VM is deleted."""
+    try:
+        async with services.network.attached(port, adopt=True):
+            pass
+    except NetworkFailed as failed:
+        claim.stays(failed.message)
+        return False
+    return True
 
 
 def remove_folder(path: Path) -> None:

@@ -8,6 +8,8 @@ from typing import Any
 
 import trio
 
+from volant.daemon.host.faultpoints import FaultPoint, passed
+from volant.daemon.host.refusals import refused
 from volant.daemon.ports import Asker, DropLease, DropObject, DropVm, HostObject, NetPort, Retries, VmRecord
 from volant.daemon.vms.book import Book, Update
 from volant.daemon.vms.concluding import concluded
@@ -35,6 +37,7 @@ AGAIN_S = 5.0
 ADOPTED_GRACE_S = 10.0
 """For a guest whose stop an earlier daemon began: that one's grace is not known any more."""
 
+_STORED = {Ask.START: FaultPoint.START_STORED, Ask.STOP: FaultPoint.STOP_STORED, Ask.DELETE: FaultPoint.DELETE_STORED}
 
 NOBODY = Asker("volantd")
 """Who asks what nobody asked."""
@@ -85,6 +88,8 @@ class Owner:
     def _fault_of(self, error: Exception) -> Fault:
         if isinstance(error, Fault):
             return error
+        if isinstance(error, OSError):
+            return refused(error)
         log.error("VM %s", self.book.record.name, exc_info=error, extra={"vm": self.book.record.name})
         return Internal(f"a defect of Volant: {error!r}", hint="the daemon's log has the trace; please report it")
 
@@ -116,6 +121,8 @@ class Owner:
         assert verdict is not None
         if verdict.wanted is Wanted.RUNNING:
             self._urgency = Urgency.ASKED
+        if request.ask in _STORED:
+            await passed(_STORED[request.ask], self.book.record.id)
         if verdict.stops:
             self._end(session, StopOrder(grace_s=request.grace_s, force=request.force))
         self.book.wake()
@@ -213,6 +220,8 @@ class Owner:
                 self._order_anew(session)
             elif not await self.book.decide(lambda record: self._starting(record, session) if _is_next(Step.START, record) else None):
                 return
+            else:
+                await passed(FaultPoint.STARTING_STORED)
             await session.run(adopt=adopt)
         finally:
             self.session = None
@@ -241,19 +250,23 @@ class Owner:
         record = book.record
         if record.state is not VmState.DESTROYING:
             await book.change(state=VmState.DESTROYING)
+        await passed(FaultPoint.DESTROYING_STORED)
         rows = [item for item in await services.journal.store.objects() if item.vm_id == record.id]
         await self._reap(rows)
+        await passed(FaultPoint.REST_REAPED)
         where = services.places(record.id)
         try:
             for folder in (where.runtime, where.state):
                 await trio.to_thread.run_sync(remove_folder, folder)
         except OSError as error:
             raise Failed(f"its files can't be removed yet: {error}", hint=f"see what keeps {where.state} from being removed") from None
+        await passed(FaultPoint.FILES_REMOVED)
         services.consoles.forget(record.id)
         leases = [DropLease(record.ip)] if record.ip else []
         await book.drop(*_drops(rows), *leases, DropVm(record.id))
         services.network.give_back(record.id)
         services.held_forwards.pop(record.name, None)
+        await passed(FaultPoint.VM_FORGOTTEN)
 
     async def _reap(self, rows: list[HostObject]) -> None:
         """Kill and remove what the ledger says this VM may still have, and prove it gone."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from volant.daemon.ports import Address, DiskPlan, HypervisorFacts, LaunchPlan, NicPlan, VmRecord
@@ -16,6 +16,9 @@ from volant.proto.specs.vmconfig import VmConfig, merge_manifest
 
 DISK_NAMES = re.compile(r"root\.qcow2|disk-[0-9]+\.qcow2|upper\.img")
 """Names of the disks that `Places` gives."""
+
+DRAFT_NAMES = re.compile(rf"\.({DISK_NAMES.pattern})\.[0-9a-f]{{8}}\.tmp")
+"""Names that the images room gives them until they are whole."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,9 +116,14 @@ def nic_plan(record: VmRecord, mode: NetworkMode) -> NicPlan | None:
 
 def adoption_plan(record: VmRecord, where: Places) -> LaunchPlan:
     """What finding and adopting a running VMM needs: its names and places. Nothing is booted from it."""
+    return replace(bare_plan(record.id, where), name=record.name, accel=record.accel)
+
+
+def bare_plan(vm_id: str, where: Places) -> LaunchPlan:
+    """The same for a VMM of which no more is known than its VM's id."""
     return LaunchPlan(
-        vm_id=record.id,
-        name=record.name,
+        vm_id=vm_id,
+        name=vm_id,
         runtime_dir=where.runtime,
         console_log=where.console_log,
         kernel=Path(),
@@ -123,5 +131,5 @@ def adoption_plan(record: VmRecord, where: Places) -> LaunchPlan:
         cmdline="",
         vcpus=0,
         memory_mib=0,
-        accel=record.accel,
+        accel="",
     )

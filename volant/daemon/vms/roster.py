@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import trio
 
+from volant.daemon.host.faultpoints import FaultPoint, passed
 from volant.daemon.ports import (
     Asker,
     Change,
@@ -196,6 +197,7 @@ class Roster:
         vm_id = secrets.token_hex(ID_BYTES)
         lease = services.network.lease(vm_id, ip=config.ip) if config.network is NetworkMode.BRIDGED else None
         try:
+            await passed(FaultPoint.ADDRESS_TAKEN)
             book = self._new_book(vm_id, asked, config, plugin, lease, Asker(author, origin), replica_of)
             if asked.dry_run:
                 services.network.give_back(vm_id)
@@ -209,8 +211,10 @@ class Roster:
             raise
         if self._nursery is not None:
             self._nursery.start_soon(self._own, owner)
+        await passed(FaultPoint.VM_STORED)
         if asked.wait is not None:
             await self._within(asked.timeout_ms, owner, asked.wait, boot=1 if asked.start and asked.wait is not WaitFor.STOPPED else None)
+        await passed(FaultPoint.ANSWER_DUE, vm_id)
         return owner.book.view
 
     async def start(self, asked: StartVm, *, by: Asker | None = None) -> VmView:

@@ -14,6 +14,7 @@ from typing import Any
 
 import trio
 
+from volant.daemon.host.faultpoints import FaultPoint, passed
 from volant.daemon.host.nurseries import helpers
 from volant.daemon.ports import ConsoleHolder, EventDraft, ExitReport, GuestLink, HostObject, PutObject, Vmm, VmRecord
 from volant.daemon.vms.agent import AgentWatch
@@ -160,7 +161,9 @@ class Session:
                 fields |= {"ready_at": self._services.now(), "ready_ms": took_ms}
             return Update(fields, VmState.READY, changes=(word,))
 
-        return await self._book.insist(update)
+        changed = await self._book.insist(update)
+        await passed(FaultPoint.READY_STORED, self._book.record.id)
+        return changed
 
     @property
     def was_ready(self) -> bool:
@@ -178,6 +181,7 @@ class Session:
             self._let_next_boot()
         claim.look()
         await self._book.insist(lambda record: self._concluded(record, report, claim))
+        await passed(FaultPoint.STOPPED_STORED)
         for why in claim.left:
             await self._book.tell("SYSTEM_LEFTOVER", why)
 
@@ -189,6 +193,7 @@ class Session:
                 vmm = await (self._adopt(claim, stack) if adopt else self._bring_up(claim, stack))
                 if vmm is not None:
                     report = await self._live(vmm)
+                    await passed(FaultPoint.VMM_DEAD)
             except BaseException:
                 # Whatever else goes wrong while the daemon leaves: a VM that was up before stays up.
                 if trio.current_effective_deadline() == -math.inf and (adopt or self._vmm is not None):
@@ -213,9 +218,11 @@ class Session:
         with self._bringing_up:
             async with told(book, LaunchStep.TURN):
                 await self._take_place()
+                await passed(FaultPoint.PLACE_TAKEN)
             self._started = trio.current_time()
             self._console_start = self.console.end()
             vmm = await launch(self._services, book, self._config, claim, stack)
+            await passed(FaultPoint.VMM_CLAIMED, book.record.id)
         if vmm is None:
             return None
         facts = await self._services.hypervisor(self._config.hypervisor).facts()
@@ -228,6 +235,7 @@ class Session:
             started_at=self._services.now(),
         )
         self._vmm = vmm
+        await passed(FaultPoint.RUNNING_STORED, book.record.id)
         return vmm
 
     async def _adopt(self, claim: Claim, stack: AsyncExitStack) -> Vmm | None:
@@ -252,7 +260,7 @@ class Session:
         if vmm is not None:
             self._was_ready = bool(record.ready_at)
             if record.state is VmState.STARTING:
-                await book.insist(lambda _: Update({"process": vmm.identity}, VmState.RUNNING))
+                await book.insist(lambda _: Update({"process": vmm.identity}, VmState.RUNNING, changes=claim.absent_files()))
             elif record.process is None:
                 await book.insist(lambda _: Update({"process": vmm.identity}))
         return vmm
@@ -292,7 +300,9 @@ class Session:
     async def _hold_console(self, vmm: Vmm) -> None:
         while True:
             try:
-                await self.console.hold(await vmm.open_console())
+                stream = await vmm.open_console()
+                await passed(FaultPoint.CONSOLE_ATTACHED, self._book.record.id)
+                await self.console.hold(stream)
             except (OSError, ConnectionLost) as error:
                 log.debug("VM %s: the serial line is not held: %s", self._book.record.name, error)
             await trio.sleep(CONSOLE_AGAIN_S)
@@ -317,6 +327,7 @@ class Session:
             except (StoreFailed, HostShort) as fault:
                 name = self._book.record.name
                 log.warning("VM %s is stopped without saying so: %s", name, fault.message, extra={"vm": name})
+        await passed(FaultPoint.STOPPING_STORED, self._book.record.id)
         await stop_guest(vmm, self.agent, self._order, self._book, was_ready=self._was_ready)
 
     async def _take_place(self) -> None:

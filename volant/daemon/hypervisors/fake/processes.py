@@ -48,7 +48,8 @@ class ProcessVmm:
         self._control: trio.SocketStream | None = None
         self._answers: dict[str, trio.Event] = {}
         self._watching = trio.CancelScope()
-        self._watch_ended = trio.Event()
+        self._watch_ended: trio.Event | None = None
+        """None while nobody watches: then there is nothing to wait for."""
         self._killed = False
         self._cause = ""
         self._report: ExitReport | None = None
@@ -56,6 +57,7 @@ class ProcessVmm:
     async def watch(self, *, adopted: bool = False, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Read what the program says until it ends or the handle is released. Started once it has greeted; ConnectionLost when it
         does not. An adopted one is known to run, so for it this is started at once."""
+        self._watch_ended = ended = trio.Event()
         try:
             with self._watching:
                 if adopted:
@@ -67,13 +69,12 @@ class ProcessVmm:
                 raise ConnectionLost("the fake VMM did not greet", hint="its stderr may say why") from None
         finally:
             self._control = None
-            self._watch_ended.set()
+            ended.set()
 
     async def wait_exited(self) -> ExitReport:
         if self._report is None:
             await self._process.wait_dead()
-            with trio.move_on_after(LAST_WORDS_S):
-                await self._watch_ended.wait()
+            await self._wait_watch_ended()
         if self._report is None:
             self._sockets.remove()
             code = self._process.exit_code
@@ -107,9 +108,13 @@ class ProcessVmm:
 
     async def release(self) -> None:
         self._watching.cancel()
-        with trio.move_on_after(LAST_WORDS_S):
-            await self._watch_ended.wait()
+        await self._wait_watch_ended()
         self._process.close()
+
+    async def _wait_watch_ended(self) -> None:
+        if self._watch_ended is not None:
+            with trio.move_on_after(LAST_WORDS_S):
+                await self._watch_ended.wait()
 
     def stderr_tail(self) -> str:
         try:

@@ -57,7 +57,8 @@ class QemuVmm:
         self._monitor: Monitor | None = None
         self._connected = trio.Event()
         self._watching = trio.CancelScope()
-        self._watch_ended = trio.Event()
+        self._watch_ended: trio.Event | None = None
+        """None while nobody watches: then there is nothing to wait for."""
         self._shutdown_reason = ""
         self._panicked = False
         self._killed = False
@@ -72,19 +73,19 @@ class QemuVmm:
         Started once the first monitor is there; when there is none, OSError, MonitorGone or QmpBroken. An adopted QEMU is
         known to run, so for it this is started at once and goes on trying.
         """
+        self._watch_ended = ended = trio.Event()
         try:
             with self._watching:
                 if adopted:
                     task_status.started()
                 await self._stay_connected(adopted, task_status)
         finally:
-            self._watch_ended.set()
+            ended.set()
 
     async def wait_exited(self) -> ExitReport:
         if self._report is None:
             await self._process.wait_dead()
-            with trio.move_on_after(LAST_EVENTS_S):
-                await self._watch_ended.wait()
+            await self._wait_watch_ended()
         if self._report is None:
             self._report = self._conclude()
         return self._report
@@ -113,9 +114,13 @@ class QemuVmm:
 
     async def release(self) -> None:
         self._watching.cancel()
-        with trio.move_on_after(LAST_EVENTS_S):
-            await self._watch_ended.wait()
+        await self._wait_watch_ended()
         self._process.close()
+
+    async def _wait_watch_ended(self) -> None:
+        if self._watch_ended is not None:
+            with trio.move_on_after(LAST_EVENTS_S):
+                await self._watch_ended.wait()
 
     def stderr_tail(self) -> str:
         return read_end(self._stderr, MAX_EXCERPT_CHARS).decode("utf-8", "replace")
