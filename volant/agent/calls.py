@@ -62,6 +62,7 @@ class WorkloadCalls:
         since = params.text("since", "")
         follow = params.flag("follow")
         seq = self._logs.start_of(params.number("tail", 200, least=-1), instant(since) if since else None)
+        seq = max(seq, min(params.number("after", 0), self._logs.newest))
         end = self._logs.newest
         while follow or seq < end:
             lines = self._logs.after(seq, LOG_BATCH)

@@ -46,17 +46,18 @@ class Status:
         self.health = "unknown"
         self.message = ""
         self.exit_code: int | None = None
+        self.signal = 0
         self.timings: dict[str, int] = {}
 
     def reached(self, step: str) -> None:
         """Note when a step of the boot was first reached."""
         self.timings.setdefault(step, since_boot_ms())
 
-    def enter(self, phase: str, message: str = "", *, health: str | None = None, exit_code: int | None = None) -> None:
-        """Change to `phase`."""
+    def enter(self, phase: str, message: str = "", *, health: str | None = None, exit_code: int | None = None, signal: int = 0) -> None:
+        """Change to `phase`; code and signal are those of a workload that ended."""
         self.phase, self.message = phase, message
         self.health = self.health if health is None else health
-        self.exit_code = exit_code
+        self.exit_code, self.signal = exit_code, signal
         self.version += 1
         if phase == "ready":
             self.reached("ready")
@@ -71,6 +72,7 @@ class Status:
             "health": self.health,
             "message": self.message,
             "exit_code": self.exit_code,
+            "signal": self.signal,
             "boot_id": boot_id(),
             "uptime_ms": since_boot_ms(),
             "timings": dict(self.timings),

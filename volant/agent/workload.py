@@ -13,7 +13,7 @@ from volant.agent.children import DEFAULT_PATH, Child, Children, Launch, SpawnEr
 from volant.agent.config import Workload
 from volant.agent.http1 import Headers
 from volant.agent.logs import Logs
-from volant.agent.loop import Loop, Task
+from volant.agent.loop import Condition, Loop, Task
 from volant.agent.status import Status
 from volant.proto.errors import Fault
 
@@ -54,6 +54,9 @@ class Supervisor:
         self._logs, self._status = logs, status
         self.child: Child | None = None
         self._stopping = False
+        self._ended = Condition(loop)
+        """Notified once the end of the workload, and all that it had put out, is with the watchers."""
+        self._is_over = False
 
     @property
     def pid(self) -> int:
@@ -66,8 +69,15 @@ class Supervisor:
         try:
             child, pumps = await self._start(workload, tree)
         except SpawnError as error:
-            self._status.enter("failed", f"the workload could not be started: {error}")
+            self._status.enter("failed", f"the workload could not be started: {error}", exit_code=error.exit_code)
             return
+        try:
+            await self._follow(workload, child, pumps)
+        finally:
+            self._is_over = True
+            self._ended.notify()
+
+    async def _follow(self, workload: Workload, child: Child, pumps: list[Task]) -> None:
         self._status.enter("starting")
         health = self._loop.spawn(self._watch_health(workload), "health")
         try:
@@ -80,17 +90,19 @@ class Supervisor:
         self._report_end(child)
 
     async def stop(self, grace_s: float) -> None:
-        """SIGTERM to the workload's group, SIGKILL after the grace; returns once it has ended."""
+        """SIGTERM to the workload's group, SIGKILL after the grace; returns once it has ended, and its end was told."""
         self._stopping = True
         child = self.child
-        if child is None or child.status is not None:
+        if child is None or self._is_over:
             return
-        child.send(signal.SIGTERM)
-        with self._loop.move_on_after(grace_s) as deadline:
-            await child.wait()
-        if deadline.expired:
-            child.send(signal.SIGKILL)
-            await child.wait()
+        if child.status is None:
+            child.send(signal.SIGTERM)
+            with self._loop.move_on_after(grace_s) as deadline:
+                await child.wait()
+            if deadline.expired:
+                child.send(signal.SIGKILL)
+        while not self._is_over:
+            await self._ended.wait()
 
     async def _start(self, workload: Workload, tree: str) -> tuple[Child, list[Task]]:
         out_read, out_write = os.pipe2(os.O_CLOEXEC)
@@ -122,12 +134,13 @@ class Supervisor:
     def _report_end(self, child: Child) -> None:
         how = f"was killed by signal {child.signal}" if child.signal else f"exited with code {child.exit_code}"
         if self._stopping:
-            self._status.enter("exited", f"the workload {how} when asked to stop", health="unknown", exit_code=child.exit_code)
-            return
-        when = "" if "ready" in self._status.timings else " before it was ready"
-        said = self._logs.last(LAST_LINES)
-        tail = f"; its last output: {' | '.join(said)}" if said else ""
-        self._status.enter("exited", f"the workload {how}{when}{tail}", health="unhealthy", exit_code=child.exit_code)
+            health, message = "unknown", f"the workload {how} when asked to stop"
+        else:
+            when = "" if "ready" in self._status.timings else " before it was ready"
+            said = self._logs.last(LAST_LINES)
+            tail = f"; its last output: {' | '.join(said)}" if said else ""
+            health, message = "unhealthy", f"the workload {how}{when}{tail}"
+        self._status.enter("exited", message, health=health, exit_code=child.exit_code, signal=child.signal)
 
     async def _watch_health(self, workload: Workload) -> None:
         if not workload.health_path:

@@ -39,7 +39,7 @@ from volant.daemon.net.network import HostNetwork
 from volant.daemon.plugins.registry import PluginRegistry
 from volant.daemon.ports import Hypervisor, Store
 from volant.daemon.rpc.app import App
-from volant.daemon.rpc.handlers import deployment, event, guest, plugin, system, vm, vm_config, vm_watch
+from volant.daemon.rpc.handlers import deployment, event, guest, plugin, system, vm, vm_config, vm_lease, vm_watch
 from volant.daemon.rpc.listener import group_id, open_socket
 from volant.daemon.rpc.peer import Group, Policy, owner_policy
 from volant.daemon.rpc.registry import Handlers
@@ -140,6 +140,7 @@ class Daemon:
         fanout = Fanout(store, hub)
         app = self.app = App(
             vms=roster,
+            leases=roster.leases,
             configs=Configs(services, roster.owner, defaults),
             inspector=Inspector(services, roster.records),
             explainer=Explainer(store, roster.records, roster.console),
@@ -157,7 +158,7 @@ class Daemon:
                 network=partial(_network_info, config, network),
             ),
         )
-        handlers = Handlers.of(system, vm, vm_config, vm_watch, guest, plugin, deployment, event)
+        handlers = Handlers.of(system, vm, vm_config, vm_lease, vm_watch, guest, plugin, deployment, event)
         # Bound before the slow parts, so that nobody finds the daemon missing; answered once everything is there.
         with open_socket(config.socket, group=config.socket_group, readers=config.readonly_group, passed=self._passed) as listening:
             service = RpcService(app, handlers, listening, policy=_policy(config))
@@ -170,12 +171,13 @@ class Daemon:
                 owners.start_soon(_keep_events, journal.store, config.event_keep, config.event_keep_days)
                 async with helpers() as deploying, helpers() as serving:
                     await deploying.start(deployments.run)
-                    serving.start_soon(self._stop_when_asked, service)
+                    serving.start_soon(self._stop_when_asked, service, roster)
                     log.info("volantd serves %s", config.socket)
                     await service.run(task_status=task_status)
 
-    async def _stop_when_asked(self, service: RpcService) -> None:
+    async def _stop_when_asked(self, service: RpcService, roster: Roster) -> None:
         await self._asked_to_stop.wait()
+        roster.leases.close()
         service.stop()
 
 

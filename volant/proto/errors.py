@@ -9,7 +9,7 @@ gives back the same class.
     +-- NotFound     3   what was named does not exist            NoSuchVm NoSuchPlugin NoSuchDeployment NoSuchRevision NoSuchVersion
     |                                                             NoSuchAction NoSuchMethod NoSuchFile
     +-- Conflict     4   what exists is in the way                NameTaken Denied PluginInUse PluginDisabled AddressTaken
-    |                                                             SubnetTaken WriterTaken VersionStale StateLocked
+    |                                                             SubnetTaken WriterTaken VersionStale Fenced StateLocked
     +-- Timeout      5   a deadline passed                        DeadlinePassed
     +-- Unreachable  6   no daemon to talk to                     SocketMissing SocketRefused SocketPathTooLong ConnectionLost
     +-- Forbidden    7   not allowed                              SocketForbidden NotAllowed
@@ -255,6 +255,18 @@ class VersionStale(Conflict):
 
 class StateLocked(Conflict):
     """Another daemon owns this state folder or socket."""
+
+class Fenced(Conflict):
+    """Somebody else holds the VM now: the lease of whoever asks is an older one."""
+
+    code = "conflict.fenced"
+
+    def __init__(self, name: str, holder: str, token: int) -> None:
+        taken = f"is held by {holder}" if holder else "is held by nobody any more"
+        super().__init__(
+            f"VM {name!r} {taken} (token {token}): this lease is an older one", hint="leave the VM to its present holder", token=token
+        )
+
 
     code = "conflict.state_locked"
 

@@ -10,7 +10,8 @@ import trio
 
 from tests.orchestra import Orchestra
 from volant.daemon.hypervisors.fake.guest import Behaviour
-from volant.proto.api.vm import CallVm, CreateVm, DeleteVm, ListVms, RestartVm, StartVm, StopVm, WaitVm
+from volant.proto.api.vm import CreateVm, DeleteVm, ListVms, RestartVm, StartVm, StopVm, WaitVm
+from volant.proto.api.vm_call import CallVm
 from volant.proto.errors import (
     AgentMissing,
     Denied,

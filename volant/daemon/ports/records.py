@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from volant.proto.api.vm import Forward
+from volant.proto.specs.leases import VmLease
 from volant.proto.specs.states import VmState, Wanted
 
 
@@ -70,6 +71,11 @@ class VmRecord:
     """The deployment's revision that it was made of."""
     booted_config: int = 0
     """The version of its config that its latest boot was started with; 0 before the first."""
+    exit_code: int | None = None
+    """Of the workload that ended in the latest boot; None: it has not, or nobody knows."""
+    exit_signal: int = 0
+    lease: VmLease | None = None
+    """The latest one; its token is never given to another holder."""
     retries: Retries = Retries()
     host_boot: str = ""
     """The host's boot id when the VM was last started."""

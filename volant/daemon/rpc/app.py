@@ -25,9 +25,11 @@ from volant.proto.api.deployment import (
 from volant.proto.api.event import Selection
 from volant.proto.api.plugin import InstallPlugin, InstallProgress, ListPlugins, PluginName, Plugins, PluginView
 from volant.proto.api.system import AskLedger, LedgerView, SystemInfo
-from volant.proto.api.vm import Action, CallVm, CreateVm, DeleteVm, ListVms, RestartVm, StartVm, StopVm, VmName, VmView, WaitVm
+from volant.proto.api.vm import CreateVm, DeleteVm, ListVms, RestartVm, StartVm, StopVm, VmName, VmView, WaitVm
+from volant.proto.api.vm_call import Action, CallVm
 from volant.proto.api.vm_config import ConfigDiff, ConfigHistory, DiffConfig, GetConfig, PatchVm, RollbackConfig, VmConfigView
 from volant.proto.api.vm_explain import ExplainVm, Timeline
+from volant.proto.api.vm_lease import Held, HoldVm, MarkVm, ReleaseVm
 from volant.proto.api.vm_watch import WatchVms
 
 
@@ -94,6 +96,16 @@ class ConfigRoom(Protocol):
     async def rollback(self, asked: RollbackConfig, by: Asker) -> VmConfigView: ...
 
 
+class LeaseRoom(Protocol):
+    """Who holds which VM."""
+
+    async def hold(self, asked: HoldVm, by: Asker, tell: Callable[[Held], Awaitable[None]]) -> None:
+        """Until the VM is gone or given back; `tell` is called now and after each change."""
+
+    def mark(self, asked: MarkVm) -> None: ...
+    async def release(self, asked: ReleaseVm) -> None: ...
+
+
 class Inspector(Protocol):
     """The ledger beside the host."""
 
@@ -144,6 +156,7 @@ class App:
     """The daemon's rooms behind the wire."""
 
     vms: Vms
+    leases: LeaseRoom
     configs: ConfigRoom
     inspector: Inspector
     explainer: Explainer

@@ -87,6 +87,10 @@ class Vm(Table):
     retries = TextField(constraints=[SQL("DEFAULT '{}'")])
     """JSON, the fields of `Retries` that are not their defaults."""
     host_boot = TextField(constraints=[SQL("DEFAULT ''")])
+    exit_code = IntegerField(null=True)
+    exit_signal = IntegerField(constraints=[SQL("DEFAULT 0")])
+    lease = TextField(null=True)
+    """JSON, a `VmLease`."""
 
     class Meta:
         table_name = "vms"

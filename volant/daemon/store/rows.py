@@ -26,6 +26,7 @@ from volant.proto.api.event import Event
 from volant.proto.api.vm import Forward
 from volant.proto.errors import InvalidParams
 from volant.proto.plain import from_plain, to_plain
+from volant.proto.specs.leases import VmLease
 from volant.proto.specs.states import VmState, Wanted
 
 T = TypeVar("T")
@@ -50,7 +51,8 @@ def vm_row(vm: VmRecord) -> Row:
         vm.state.value, vm.generation, vm.boot, process, vm.ip, vm.mac, vm.tap, forwards, vm.hypervisor, vm.accel,
         vm.health, vm.reason, None if vm.error is None else _encode(vm.error),
         vm.created_at, vm.started_at, vm.ready_at, vm.stopped_at, vm.ready_ms, vm.deployment or None, vm.revision,
-        vm.booted_config, _retries_text(vm.retries), vm.host_boot,
+        vm.booted_config, _retries_text(vm.retries), vm.host_boot, vm.exit_code, vm.exit_signal,
+        None if vm.lease is None else _encode(to_plain(vm.lease)),
     )  # fmt: skip
 
 
@@ -59,7 +61,7 @@ def vm_record(row: Row) -> VmRecord:
     (
         id_, name, plugin, plugin_version, config_version, wanted, wanted_generation, state, generation, boot, process, ip, mac, tap,
         forwards, hypervisor, accel, health, reason, error, created_at, started_at, ready_at, stopped_at, ready_ms, deployment, revision,
-        booted_config, retries, host_boot,
+        booted_config, retries, host_boot, exit_code, exit_signal, lease,
     ) = row  # fmt: skip
     unreadable: list[str] = []
 
@@ -79,6 +81,7 @@ def vm_record(row: Row) -> VmRecord:
         reason=reason, error=read("error", _error, error, None), created_at=created_at, started_at=started_at,
         ready_at=ready_at, stopped_at=stopped_at, ready_ms=ready_ms, deployment=deployment or "", revision=revision,
         booted_config=booted_config, retries=read("retries", _retries, retries, Retries()), host_boot=host_boot,
+        exit_code=exit_code, exit_signal=exit_signal, lease=read("lease", _lease, lease, None),
     )  # fmt: skip
     return replace(record, unreadable=tuple(unreadable)) if unreadable else record
 
@@ -92,6 +95,10 @@ def _process(text: str | None) -> ProcessIdentity | None:
 
 def _forwards(text: str) -> tuple[Forward, ...]:
     return tuple(Forward(int(guest), int(host), str(protocol), str(ip)) for guest, host, protocol, ip in _decode(text))
+
+
+def _lease(text: str | None) -> VmLease | None:
+    return None if text is None else from_plain(VmLease, _decode(text))
 
 
 def _error(text: str | None) -> dict[str, Any] | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from volant.proto.api import guest
-from volant.proto.api.vm import Action, CallVm
+from volant.proto.api.vm_call import Action, CallVm
 from volant.proto.errors import InvalidParams, NoSuchAction
 
 DEFAULT_TIMEOUT_MS = 30_000

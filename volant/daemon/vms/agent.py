@@ -64,6 +64,8 @@ class AgentWatch:
         self.link: GuestLink | None = None
         """The attached link; None while there is none."""
         self._words_left = MAX_WORDS
+        self.ended: dict[str, int] = {}
+        """How the workload ended, as fields of the VM's record; empty while it has not."""
         self.met = False
         """The agent answered at least once."""
 
@@ -75,6 +77,10 @@ class AgentWatch:
 
     async def follow(self, vmm: Vmm) -> None:
         """Until cancelled: the guest may reset its end, break the rules or come back at any time."""
+    async def wait_detached(self) -> None:
+        """Until all that came on the link is heard: the guest's end of it is gone."""
+        await self._book.wait_until(lambda: self.link is None)
+
         pause = REATTACH_S
         while True:
             began = trio.current_time()
@@ -112,6 +118,7 @@ class AgentWatch:
         return None
 
     async def _converse(self, link: GuestLink) -> None:
+            self._book.wake()
         sync = guest.Sync(time_ns=self._services.wall_ns(), entropy=os.urandom(ENTROPY_BYTES), hostname=self._book.record.name)
         with trio.move_on_after(SYNC_S) as waiting:
             await link.call(guest.SYNC, sync)
@@ -127,7 +134,9 @@ class AgentWatch:
             latest = _Latest()
             nursery.start_soon(self._heed_latest, latest)
             while (item := await call.next_item()) is not None:
-                latest.put(_status(item))
+                status = _status(item)
+                self.ended = _end_of(status) or self.ended
+                latest.put(status)
 
     async def _heed_latest(self, latest: _Latest) -> None:
         pause = HEED_S
@@ -173,14 +182,14 @@ class AgentWatch:
         """What the agent said, for the record; `text` and `more` are what that comes to, where it is more than its own words."""
         message = text or said(status.message)
         steps = {said(step): at for step, at in list(status.timings.items())[:MAX_TIMINGS]}
-        data = {"phase": said(status.phase), **({"timings": steps} if steps else {}), **(more or {})}
+        data = {"phase": said(status.phase), **({"timings": steps} if steps else {}), **_end_of(status), **(more or {})}
         return self._book.draft("VM_AGENT", f"the agent says {said(status.phase)}" + (f": {message}" if message else ""), **data)
 
     async def _not_ready(self, why: str, word: EventDraft) -> bool:
         def update(record: VmRecord) -> Update | None:
             known = (record.health, record.reason) == ("unhealthy", why)
             if record.state is VmState.READY or (record.state is VmState.RUNNING and self._listener.was_ready and not known):
-                return Update({"health": "unhealthy", "reason": why}, VmState.RUNNING, changes=(word,))
+                return Update({"health": "unhealthy", "reason": why, **self.ended}, VmState.RUNNING, changes=(word,))
             return None
 
         return await self._book.insist(update)
@@ -216,3 +225,10 @@ def _status(plain: Any) -> guest.GuestStatus:
         return from_plain(guest.GuestStatus, plain)
     except Fault as error:
         raise GuestFailed(f"the agent told its state in a form we don't know: {error.message}") from None
+def _end_of(status: guest.GuestStatus) -> dict[str, int]:
+    """How the workload ended, as fields of the record, whatever numbers the guest makes up; empty when it has not."""
+    if status.phase not in ("exited", "failed") or status.exit_code is None:
+        return {}
+    return {"exit_code": status.exit_code & 0xFF, "exit_signal": status.signal & 0x7F}
+
+

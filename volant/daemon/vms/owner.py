@@ -13,6 +13,7 @@ from volant.daemon.host.refusals import refused
 from volant.daemon.ports import Asker, DropLease, DropObject, DropVm, HostObject, NetPort, Retries, VmRecord
 from volant.daemon.vms.book import Book, Update
 from volant.daemon.vms.concluding import concluded
+from volant.daemon.vms.fencing import check_token
 from volant.daemon.vms.launch import remove_folder
 from volant.daemon.vms.ledger import FILES, is_absent
 from volant.daemon.vms.lifecycle import Ending, Step, next_step
@@ -23,7 +24,7 @@ from volant.daemon.vms.restarts import after_reboot, remaining_s, starts_with_ho
 from volant.daemon.vms.services import Services
 from volant.daemon.vms.session import Session
 from volant.daemon.vms.stopping import StopOrder, kill
-from volant.proto.errors import Denied, Failed, Fault, Internal, LaunchFailed, NoSuchVm
+from volant.proto.errors import Denied, Failed, Fault, Fenced, Internal, LaunchFailed, NoSuchVm
 from volant.proto.plain import from_plain
 from volant.proto.specs.restarts import parse_restart
 from volant.proto.specs.states import VmState, WaitFor, Wanted
@@ -51,6 +52,8 @@ class Request:
     grace_s: float = 10.0
     force: bool = False
     by: Asker = NOBODY
+    token: int = 0
+    """Of the lease that whoever asks believes to have; 0: none."""
 
 
 class Owner:
@@ -100,6 +103,7 @@ class Owner:
 
         def update(record: VmRecord) -> Update | None:
             nonlocal verdict, session
+            check_token(record, request.token)
             if record.state.is_live or request.ask in (Ask.START, Ask.RESTART):
                 self._services.hypervisor(self._config.hypervisor)
             verdict = decide(request.ask, name=record.name, state=record.state, wanted=record.wanted, force=request.force)
@@ -115,7 +119,7 @@ class Owner:
 
         try:
             await self.book.decide(update)
-        except Denied as denied:
+        except (Denied, Fenced) as denied:
             await self.tell_denied(request, denied)
             raise
         assert verdict is not None
@@ -229,7 +233,8 @@ class Owner:
     def _starting(self, record: VmRecord, session: Session) -> Update:
         # Another change of the config may have been stored while this one waited for its turn.
         session.take_config(self._config)
-        cleared = {"reason": "", "error": None, "ready_ms": 0, "ready_at": "", "started_at": "", "stopped_at": ""}
+        times = {"ready_ms": 0, "ready_at": "", "started_at": "", "stopped_at": ""}
+        cleared = {"reason": "", "error": None, "exit_code": None, "exit_signal": 0, **times}
         booted = {"boot": record.boot + 1, "booted_config": self.book.config.version, "host_boot": self._services.host_boot}
         return Update(
             {**booted, **cleared}, VmState.STARTING, record.reason, changes=session.rows(), told={"console": session.console.end()}

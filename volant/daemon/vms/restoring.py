@@ -48,7 +48,9 @@ def restored(record: VmRecord, configs: tuple[ConfigRecord, ...], catalog: Catal
 
 def _as_seen_now(record: VmRecord, *, may_run: bool) -> VmRecord:
     """Ready is what an agent says to this daemon; until it does, the VM is thought to run and no more. So is one that should have
-    ended, and whose process nobody saw dead."""
+    ended, and whose process nobody saw dead. Nobody holds a VM before saying so to this daemon."""
+    if record.lease is not None and record.lease.connected:
+        record = replace(record, lease=replace(record.lease, connected=False))
     if record.state is VmState.READY or (may_run and record.state in (VmState.STOPPED, VmState.CRASHED, VmState.FAILED)):
         return replace(record, state=VmState.RUNNING)
     return record

@@ -29,6 +29,7 @@ from volant.daemon.vms.agent import no_agent
 from volant.daemon.vms.book import Book
 from volant.daemon.vms.launch import check_memory
 from volant.daemon.vms.owner import Owner, Request
+from volant.daemon.vms.leases import Leases
 from volant.daemon.vms.places import Urgency
 from volant.daemon.vms.requests import Ask
 from volant.daemon.vms.restoring import restored
@@ -36,7 +37,8 @@ from volant.daemon.vms.services import Services
 from volant.daemon.vms.views import actions, matching
 from volant.daemon.vms.watching import Watch
 from volant.proto.api import guest
-from volant.proto.api.vm import Action, CallVm, CreateVm, DeleteVm, ListVms, RestartVm, StartVm, StopVm, VmView, WaitVm
+from volant.proto.api.vm import CreateVm, DeleteVm, ListVms, RestartVm, StartVm, StopVm, VmView, WaitVm
+from volant.proto.api.vm_call import Action, CallVm
 from volant.proto.api.vm_watch import WatchVms
 from volant.proto.errors import HostShort, InvalidParams, NameTaken, NoSuchVm, Timeout
 from volant.proto.plain import to_plain
@@ -68,6 +70,7 @@ class Roster:
         self._owners: dict[str, Owner] = {}
         self._nursery: trio.Nursery | None = None
 
+        self.leases = Leases(services, self.owner)
     async def restore(self) -> None:
         """Take the stored VMs back; their owners start with `run`."""
         store = self._services.journal.store
@@ -102,12 +105,14 @@ class Roster:
             for owner in self._owners.values():
                 nursery.start_soon(self._own, owner)
             task_status.started()
+            self.leases.begin(nursery, self._owners.values())
             try:
                 await trio.sleep_forever()
             finally:
                 # What is stored while the daemon leaves gets its owner from the next one.
                 self._nursery = None
 
+                self.leases.close()
     def owner(self, name: str) -> Owner:
         """The VM called `name`; NoSuchVm."""
         owner = self._owners.get(name)
@@ -213,6 +218,7 @@ class Roster:
             self._nursery.start_soon(self._own, owner)
         await passed(FaultPoint.VM_STORED)
         if asked.wait is not None:
+            self.leases.expect(owner)
             await self._within(asked.timeout_ms, owner, asked.wait, boot=1 if asked.start and asked.wait is not WaitFor.STOPPED else None)
         await passed(FaultPoint.ANSWER_DUE, vm_id)
         return owner.book.view
@@ -220,7 +226,7 @@ class Roster:
     async def start(self, asked: StartVm, *, by: Asker | None = None) -> VmView:
         owner = self.owner(asked.name)
         record = owner.book.record
-        wish = Request(Ask.START, by=_asker(record, by))
+        wish = Request(Ask.START, by=_asker(record, by), token=asked.lease_token)
         if not record.state.is_live:
             try:
                 check_memory(owner.book.config.config["memory_mb"], self._services.available_mib())
@@ -235,7 +241,7 @@ class Roster:
     async def stop(self, asked: StopVm, *, by: Asker | None = None) -> VmView:
         owner = self.owner(asked.name)
         boot = owner.book.record.boot
-        await owner.request(Request(Ask.STOP, asked.grace_ms / 1000, asked.force, _asker(owner.book.record, by)))
+        await owner.request(Request(Ask.STOP, asked.grace_ms / 1000, asked.force, _asker(owner.book.record, by), asked.lease_token))
         if asked.wait:
             await self._within(asked.timeout_ms, owner, WaitFor.STOPPED, boot=boot)
         return owner.book.view
@@ -251,7 +257,7 @@ class Roster:
     async def delete(self, asked: DeleteVm, *, by: Asker | None = None) -> str:
         """Returns what whoever deleted it should know."""
         owner = self.owner(asked.name)
-        await owner.request(Request(Ask.DELETE, force=asked.force, by=_asker(owner.book.record, by)))
+        await owner.request(Request(Ask.DELETE, force=asked.force, by=_asker(owner.book.record, by), token=asked.lease_token))
         await self._within(asked.timeout_ms, owner, WaitFor.DELETED)
         deployment = owner.book.record.deployment
         if not deployment:
@@ -309,6 +315,7 @@ class Roster:
             revision=replica_of.revision if replica_of else 0,
         )
         first = ConfigRecord(
+            lease=fencing.first(asked.lease, by, now) if asked.lease else None,
             vm_id=vm_id, version=1, config=to_plain(config), created_at=now, author=by.author, origin=by.origin, note="created"
         )
         return Book(self._services.journal, record, first, plugin)

@@ -41,6 +41,9 @@ log = logging.getLogger("volant")
 CONSOLE_AGAIN_S = 1.0
 """Between two tries to hold the serial line, when the host lacks descriptors for instance."""
 
+LAST_WORDS_S = 1.0
+"""How long what a guest said before its end is listened to; the end of its channel comes right behind."""
+
 PLACE_S = 20.0
 """How long a guest that boots may hold up others: it takes seconds, and one that hangs would do so for its whole deadline."""
 
@@ -283,7 +286,10 @@ class Session:
             nursery.start_soon(self._keep_deadline)
             nursery.start_soon(self._watch_space, vmm)
             nursery.start_soon(self._await_order, vmm)
-            return await vmm.wait_exited()
+            report = await vmm.wait_exited()
+            with trio.move_on_after(LAST_WORDS_S):
+                await self.agent.wait_detached()
+            return report
 
     async def _watch_space(self, vmm: Vmm) -> None:
         """Say it where people look while the guest stands still for want of space."""
@@ -354,6 +360,7 @@ class Session:
             "error": fault.to_wire() if fault else None,
             "health": "unknown",
             "stopped_at": self._services.now(),
+            **self.agent.ended,
         }
         return concluded(self._services, self._book, record, end, fault.message if fault else end.reason, ended, claim.free())
 

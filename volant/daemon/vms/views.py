@@ -7,7 +7,8 @@ from typing import Any, Protocol, TypeVar
 
 from volant.daemon.ports import PluginRecord, VmRecord
 from volant.daemon.vms.restarts import announced, clock
-from volant.proto.api.vm import MAX_PAGE, Action, ListVms, VmView
+from volant.proto.api.vm import MAX_PAGE, ListVms, VmView
+from volant.proto.api.vm_call import Action
 from volant.proto.errors import InvalidParams
 from volant.proto.specs.filter import VM_FIELDS, parse
 from volant.proto.specs.restarts import When, parse_restart
@@ -49,6 +50,9 @@ def view(record: VmRecord, config: dict[str, Any], plugin: PluginRecord, *, pend
         pending_changes=pending,
         deployment=record.deployment,
         revision=record.revision,
+        exit_code=record.exit_code,
+        exit_signal=record.exit_signal,
+        lease=record.lease,
         restart=config.get("restart", When.NO),
         autostart=config.get("autostart", False),
         restarts=record.retries.count,

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from volant.proto.api.vm import Copied, Done, ExecResult, ExecStarted, HttpHead, LogLine
+from volant.proto.api.vm import Copied, Done, ExecResult, ExecStarted, LogLine
+from volant.proto.api.vm_call import HttpHead
 from volant.proto.method import Channel, Method, Noun, Shape
 
 NOUN = Noun("guest")
@@ -32,6 +33,9 @@ class GuestStatus:
     message: str = ""
     """One sentence for `failed`, `exited` and `unhealthy`."""
     exit_code: int | None = None
+    """Of a workload that ended, as a shell says it: 128 + signal when killed by one; 126 and 127 when it could not be started."""
+    signal: int = 0
+    """What killed the workload; 0 when it exited by itself, or lives."""
     boot_id: str = ""
     uptime_ms: int = 0
     timings: dict[str, int] = field(default_factory=dict)
@@ -99,6 +103,8 @@ class GuestPath:
 class Logs:
     tail: int = 200
     since: str = ""
+    after: int = 0
+    """Only lines with a greater number."""
     follow: bool = False
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from volant.proto import errors
 from volant.proto.method import Channel, Http, Method, Noun, Shape
+from volant.proto.specs.leases import NewLease, VmLease
 from volant.proto.specs.states import BootMode, NetworkMode, VmState, WaitFor, Wanted
 
 NOUN = Noun("vm")
@@ -16,9 +17,9 @@ MAX_PAGE = 1_000
 
 STDIN, STDOUT, STDERR = 0, 1, 2
 """Channel numbers of byte-stream calls: what flows in, what flows out, and exec's stderr."""
-_IN = Channel(STDIN, "in", to_callee=True)
-_OUT = Channel(STDOUT, "out", to_callee=False)
-_ERR = Channel(STDERR, "err", to_callee=False)
+IN = Channel(STDIN, "in", to_callee=True)
+OUT = Channel(STDOUT, "out", to_callee=False)
+ERR = Channel(STDERR, "err", to_callee=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +87,12 @@ class VmView:
     """Starts by its policy since somebody last started it, or since it last ran well; the one that is waited for counts."""
     next_try_at: str = ""
     """When its policy starts it again; empty when no start is waited for."""
+    exit_code: int | None = None
+    """Of the workload that ended in the latest boot, as a shell says it: 128 + signal when killed by one. Null: it has not."""
+    exit_signal: int = 0
+    """What killed it; 0 when it exited by itself."""
+    lease: VmLease | None = None
+    """Who runs it; null when nobody ever held it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,6 +120,8 @@ class CreateVm:
     """`no`, `always`, `on-failure` or `on-failure:N`; empty: the manifest's policy, else `no`."""
     autostart: bool = False
     """Start it again after the host was restarted, if it was wanted running; `always` implies it."""
+    lease: NewLease | None = None
+    """Whoever makes it holds it from the first moment on; `vm.hold` goes on from there."""
     start: bool = True
     wait: WaitFor | None = None
     timeout_ms: int = 120_000
@@ -158,6 +167,8 @@ class StartVm:
     name: str
     wait: WaitFor | None = None
     timeout_ms: int = 120_000
+    lease_token: int = 0
+    """Refused (Fenced) unless this is the token of the VM's lease now; 0: whoever holds it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -170,6 +181,8 @@ class StopVm:
     """Skip the asking; death is proven all the same."""
     wait: bool = True
     timeout_ms: int = 60_000
+    lease_token: int = 0
+    """Refused (Fenced) unless this is the token of the VM's lease now; 0: whoever holds it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -189,6 +202,8 @@ class DeleteVm:
     force: bool = False
     """Also when it runs: kill it first."""
     timeout_ms: int = 60_000
+    lease_token: int = 0
+    """Refused (Fenced) unless this is the token of the VM's lease now; 0: whoever holds it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -279,6 +294,8 @@ class LogsVm:
     """How many of the newest lines to begin with; -1 is all that is kept."""
     since: str = ""
     """RFC 3339 instant; only lines after it."""
+    after: int = 0
+    """Only lines with a greater number; those of an agent that does not know this come all the same."""
     follow: bool = False
 
 
@@ -301,54 +318,21 @@ class ConsoleVm:
     force: bool = False
     """Take the writer's place from whoever holds it."""
     history_bytes: int = 65_536
+    from_offset: int | None = None
+    """Begin with this byte of the line instead; a `ConsolePlace` then tells where bytes really begin, and after which some are lost."""
     follow: bool = True
     """False: the history only, then the call ends."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CallVm:
-    """An action of the plugin, or (with `action` empty) any HTTP request, to the workload.
-
-    The request's body comes on channel `in`, the response's goes out on `out` after one `HttpHead` item.
-    """
-
-    name: str
-    action: str = ""
-    method: str = ""
-    """HTTP verb; empty: the action's."""
-    path: str = ""
-    """Path and query; empty: the action's."""
-    query: str = ""
-    headers: tuple[tuple[str, str], ...] = ()
-    timeout_ms: int = 0
-    """0: the action's, else 30 s."""
-
-
 @dataclass(frozen=True, slots=True)
-class HttpHead:
-    status: int
-    reason: str
-    headers: tuple[tuple[str, str], ...]
+class ConsolePlace:
+    """Where the bytes that follow stand, counted from the line's first byte ever; comes only when `from_offset` was asked."""
+
+    offset: int
 
 
-@dataclass(frozen=True, slots=True)
-class Action:
-    """One action of a VM's plugin."""
-
-    name: str
-    description: str
-    method: str
-    path: str
-    timeout_ms: int
-
-
-@dataclass(frozen=True, slots=True)
-class Actions:
-    items: tuple[Action, ...]
-
-
-_LOOKUP = (errors.NoSuchVm, errors.InvalidParams)
-_AGENT = (*_LOOKUP, errors.AgentMissing, errors.GuestFailed, errors.Denied)
+LOOKUP = (errors.NoSuchVm, errors.InvalidParams)
+AGENT = (*LOOKUP, errors.AgentMissing, errors.GuestFailed, errors.Denied)
 
 CREATE = NOUN.add(
     Method(
@@ -359,52 +343,47 @@ CREATE = NOUN.add(
     )
 )  # fmt: skip
 LIST = NOUN.add(Method("vm.list", ListVms, VmPage, "list VMs", faults=(errors.InvalidParams,), http=Http("GET", "/vms")))
-GET = NOUN.add(Method("vm.get", VmName, VmView, "show one VM", faults=_LOOKUP, http=Http("GET", "/vms/{name}")))
+GET = NOUN.add(Method("vm.get", VmName, VmView, "show one VM", faults=LOOKUP, http=Http("GET", "/vms/{name}")))
 START = NOUN.add(
-    Method("vm.start", StartVm, VmView, "start a VM", faults=(*_LOOKUP, errors.Denied, errors.LaunchFailed, errors.Timeout),
+    Method("vm.start", StartVm, VmView, "start a VM", faults=(*LOOKUP, errors.Denied, errors.Fenced, errors.LaunchFailed, errors.Timeout),
            http=Http("POST", "/vms/{name}/start"), changes=True)
 )  # fmt: skip
 STOP = NOUN.add(
-    Method("vm.stop", StopVm, VmView, "stop a VM: ask, wait, then kill", faults=(*_LOOKUP, errors.Denied, errors.Timeout),
+    Method("vm.stop", StopVm, VmView, "stop a VM: ask, wait, then kill", faults=(*LOOKUP, errors.Denied, errors.Fenced, errors.Timeout),
            http=Http("POST", "/vms/{name}/stop"), changes=True)
 )  # fmt: skip
 RESTART = NOUN.add(
-    Method("vm.restart", RestartVm, VmView, "stop and start a VM", faults=(*_LOOKUP, errors.Denied, errors.LaunchFailed, errors.Timeout),
+    Method("vm.restart", RestartVm, VmView, "stop and start a VM", faults=(*LOOKUP, errors.Denied, errors.LaunchFailed, errors.Timeout),
            http=Http("POST", "/vms/{name}/restart"), changes=True)
 )  # fmt: skip
 DELETE = NOUN.add(
-    Method("vm.delete", DeleteVm, Done, "destroy a VM and all it had", faults=(*_LOOKUP, errors.Denied, errors.Timeout),
+    Method("vm.delete", DeleteVm, Done, "destroy a VM and all it had", faults=(*LOOKUP, errors.Denied, errors.Fenced, errors.Timeout),
            http=Http("DELETE", "/vms/{name}"), changes=True)
 )  # fmt: skip
 WAIT = NOUN.add(
-    Method("vm.wait", WaitVm, VmView, "wait for a VM's state", faults=(*_LOOKUP, errors.Timeout, errors.LaunchFailed),
+    Method("vm.wait", WaitVm, VmView, "wait for a VM's state", faults=(*LOOKUP, errors.Timeout, errors.LaunchFailed),
            http=Http("POST", "/vms/{name}/wait"))
 )  # fmt: skip
-ACTIONS = NOUN.add(Method("vm.actions", VmName, Actions, "list a VM's actions", faults=_LOOKUP, http=Http("GET", "/vms/{name}/actions")))
-CALL = NOUN.add(
-    Method("vm.call", CallVm, Done, "call an action of a VM's workload", faults=(*_AGENT, errors.NoSuchAction, errors.Timeout),
-           http=Http("POST", "/vms/{name}/actions/{action}"), shape=Shape.BYTES, item=HttpHead, channels=(_IN, _OUT), changes=True)
-)  # fmt: skip
 EXEC = NOUN.add(
-    Method("vm.exec", ExecVm, ExecResult, "run a program in a VM", faults=(*_AGENT, errors.Timeout),
-           shape=Shape.BYTES, item=ExecStarted, channels=(_IN, _OUT, _ERR), changes=True)
+    Method("vm.exec", ExecVm, ExecResult, "run a program in a VM", faults=(*AGENT, errors.Timeout),
+           shape=Shape.BYTES, item=ExecStarted, channels=(IN, OUT, ERR), changes=True)
 )  # fmt: skip
-SIGNAL = NOUN.add(Method("vm.signal", SignalExec, Done, "send a signal or a terminal size to an exec", faults=_AGENT, changes=True))
+SIGNAL = NOUN.add(Method("vm.signal", SignalExec, Done, "send a signal or a terminal size to an exec", faults=AGENT, changes=True))
 COPY_IN = NOUN.add(
-    Method("vm.copy_in", CopyIn, Copied, "copy files into a VM", faults=(*_AGENT, errors.NoSuchFile),
-           shape=Shape.BYTES, channels=(_IN,), changes=True)
+    Method("vm.copy_in", CopyIn, Copied, "copy files into a VM", faults=(*AGENT, errors.NoSuchFile),
+           shape=Shape.BYTES, channels=(IN,), changes=True)
 )  # fmt: skip
 COPY_OUT = NOUN.add(
     Method(
-        "vm.copy_out", CopyOut, Copied, "copy files out of a VM", faults=(*_AGENT, errors.NoSuchFile),
-        shape=Shape.BYTES, channels=(_OUT,), private=True,
+        "vm.copy_out", CopyOut, Copied, "copy files out of a VM", faults=(*AGENT, errors.NoSuchFile),
+        shape=Shape.BYTES, channels=(OUT,), private=True,
     )
 )  # fmt: skip
 LOGS = NOUN.add(
-    Method("vm.logs", LogsVm, Done, "the workload's output", faults=_AGENT, http=Http("GET", "/vms/{name}/logs"),
+    Method("vm.logs", LogsVm, Done, "the workload's output", faults=AGENT, http=Http("GET", "/vms/{name}/logs"),
            shape=Shape.STREAM, item=LogLine)
 )  # fmt: skip
 CONSOLE = NOUN.add(
-    Method("vm.console", ConsoleVm, Done, "the serial console", faults=(*_LOOKUP, errors.WriterTaken, errors.Denied),
-           shape=Shape.BYTES, channels=(_IN, _OUT), changes=True)
+    Method("vm.console", ConsoleVm, Done, "the serial console", faults=(*LOOKUP, errors.WriterTaken, errors.Denied),
+           shape=Shape.BYTES, item=ConsolePlace, channels=(IN, OUT), changes=True)
 )  # fmt: skip

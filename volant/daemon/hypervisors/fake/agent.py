@@ -9,7 +9,8 @@ from typing import Any, Protocol
 from volant import __version__
 from volant.proto import cbor
 from volant.proto.api import guest as api
-from volant.proto.api.vm import Done, ExecResult, ExecStarted, HttpHead, LogLine
+from volant.proto.api.vm import Done, ExecResult, ExecStarted, LogLine
+from volant.proto.api.vm_call import HttpHead
 from volant.proto.connection import MAX_DATA, Connection, Side
 from volant.proto.errors import Cancelled, Fault, GuestFailed, NoSuchMethod, ProtocolFault
 from volant.proto.frames import MAX_FRAME_TO_DAEMON
@@ -31,6 +32,11 @@ class Body(Protocol):
     status: api.GuestStatus
     logs: list[LogLine]
 
+    @property
+    def protocol(self) -> tuple[int, int]:
+        """Oldest and newest that the agent speaks."""
+
+    def end_workload(self) -> None: ...
     def power_off(self, *, reboot: bool = False) -> None: ...
 
 
@@ -57,6 +63,7 @@ class FakeAgent:
         self._connection: Connection | None = None
         self._flows: dict[int, _Flow] = {}
         self._watches: set[int] = set()
+        self._followers: set[int] = set()
         self._answers: dict[str, Callable[[int, Any], None]] = {
             api.WATCH.name: self._watch,
             api.SYNC.name: lambda id, _: self._reply(id, Done()),
@@ -85,6 +92,12 @@ class FakeAgent:
             for id in self._watches:
                 self._put(self._connection.item(id, to_plain(self._body.status)))
 
+    def tell_line(self, line: LogLine) -> None:
+        """The workload put out a line."""
+        if self._connection is not None:
+            for id in self._followers:
+                self._put(self._connection.item(id, to_plain(line)))
+
     @property
     def _session(self) -> Connection:
         assert self._connection is not None, "only a message of a session gets here"
@@ -93,7 +106,9 @@ class FakeAgent:
     def _begin(self, nonce: bytes) -> None:
         self._flows.clear()
         self._watches.clear()
-        self._connection = Connection(Side.SERVER, cbor, max_incoming=MAX_FRAME_TO_DAEMON, hello=Hello("agent", __version__))
+        self._followers.clear()
+        hello = Hello("agent", __version__, protocol=self._body.protocol)
+        self._connection = Connection(Side.SERVER, cbor, max_incoming=MAX_FRAME_TO_DAEMON, hello=hello)
         self._put(preamble(nonce) + self._connection.hello())
 
     def _handle(self, message: Message) -> None:
@@ -130,6 +145,7 @@ class FakeAgent:
     def _end_call(self, id: int, last: bytes) -> None:
         self._flows.pop(id, None)
         self._watches.discard(id)
+        self._followers.discard(id)
         self._put(last)
 
     def _watch(self, id: int, asked: api.Watch) -> None:
@@ -172,11 +188,15 @@ class FakeAgent:
     def _logs(self, id: int, asked: api.Logs) -> None:
         lines = self._body.logs if asked.tail < 0 else self._body.logs[len(self._body.logs) - min(asked.tail, len(self._body.logs)) :]
         for line in lines:
-            self._put(self._session.item(id, to_plain(line)))
-        if not asked.follow:
+            if line.seq > asked.after:
+                self._put(self._session.item(id, to_plain(line)))
+        if asked.follow:
+            self._followers.add(id)
+        else:
             self._reply(id, Done())
 
     def _shutdown(self, id: int, asked: api.Shutdown) -> None:
+        self._body.end_workload()
         self._reply(id, Done())
         self._body.power_off(reboot=asked.reboot)
 

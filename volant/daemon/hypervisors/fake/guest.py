@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from math import inf
+from signal import SIGTERM
 
 import trio
 
@@ -70,9 +71,9 @@ class FakeGuest:
             self.print("Kernel panic - not syncing: asked for by a test")
         self.exit(ExitReport(cause=cause, exit_code=0 if cause.startswith("guest-") else 1))
 
-    def turn(self, phase: str, *, health: str = "unknown", message: str = "", exit_code: int | None = None) -> None:
+    def turn(self, phase: str, *, health: str = "unknown", message: str = "", exit_code: int | None = None, signal: int = 0) -> None:
         """The agent reports another phase (see `GuestStatus`), for example `unhealthy` or `exited`."""
-        self.status = replace(self.status, phase=phase, health=health, message=message, exit_code=exit_code)
+        self.status = replace(self.status, phase=phase, health=health, message=message, exit_code=exit_code, signal=signal)
         self.print(f"kestrel: {phase} {message}".rstrip())
         if self._agent is not None:
             self._agent.tell_status()
@@ -134,6 +135,11 @@ class FakeGuest:
             self.exit(ExitReport(cause="guest-reset" if reboot else "guest-shutdown", exit_code=0))
 
     def print(self, line: str) -> None:
+    def end_workload(self) -> None:
+        """The workload is asked to end, and does as one that does not heed SIGTERM by itself."""
+        if self.status.phase in ("starting", "ready", "unhealthy"):
+            self.turn("exited", message="the workload was killed by signal 15 when asked to stop", exit_code=128 + SIGTERM, signal=SIGTERM)
+
         """A line on the serial console: into the log, as a VMM does, and to whoever is connected."""
         data = line.encode() + b"\r\n"
         with self.plan.console_log.open("ab") as file:
@@ -141,9 +147,12 @@ class FakeGuest:
         if self._console_pipe is not None and self._console_pipe.open:
             self._console_pipe.put(data)
 
-    def log(self, text: str) -> None:
+    def log(self, text: str, stream: str = "stdout") -> None:
         """A line of the workload's output."""
-        self.logs.append(LogLine(len(self.logs) + 1, utc_now(), "stdout", text))
+        line = LogLine(len(self.logs) + 1, utc_now(), stream, text)
+        self.logs.append(line)
+        if self._agent is not None:
+            self._agent.tell_line(line)
 
     def _deliver(self, pipe: FakePipe, data: bytes) -> None:
         if self._paused:

@@ -16,7 +16,8 @@ import selectors
 import socket
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from signal import SIGTERM
 
 from volant.daemon.host.clock import utc_now
 from volant.daemon.hypervisors.fake.agent import FakeAgent
@@ -85,6 +86,11 @@ class Machine:
         self._control.say(f"ended {self._ending}\n".encode())
         for port in self._ports:
             port.close()
+
+    def end_workload(self) -> None:
+        """The workload is asked to end, and does."""
+        self.status = replace(self.status, phase="exited", health="unknown", exit_code=128 + SIGTERM, signal=SIGTERM)
+        self._speaker.tell_status()
 
     def power_off(self, *, reboot: bool = False) -> None:
         """The guest ends itself."""

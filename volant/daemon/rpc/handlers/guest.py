@@ -15,7 +15,7 @@ from volant.daemon.rpc.calls import Call
 from volant.daemon.rpc.peer import Peer
 from volant.daemon.rpc.registry import Encoded, handles
 from volant.proto import cbor
-from volant.proto.api import guest
+from volant.proto.api import guest, vm_call
 from volant.proto.api import vm as api
 from volant.proto.connection import MAX_DATA
 from volant.proto.errors import ConnectionLost, WriterTaken
@@ -24,8 +24,8 @@ from volant.proto.method import Method
 P = TypeVar("P")
 
 
-@handles(api.CALL)
-async def call_workload(app: App, peer: Peer, asked: api.CallVm, call: Call) -> api.Done:
+@handles(vm_call.CALL)
+async def call_workload(app: App, peer: Peer, asked: vm_call.CallVm, call: Call) -> api.Done:
     request = app.vms.workload_request(asked)
     async with _calling(app, asked.name, guest.HTTP, request) as inner:
         await _join(call, inner, outward=(api.STDOUT,), announced=True)
@@ -56,7 +56,7 @@ async def copy_out(app: App, peer: Peer, asked: api.CopyOut, call: Call) -> Enco
 
 @handles(api.LOGS)
 async def logs(app: App, peer: Peer, asked: api.LogsVm, call: Call) -> api.Done:
-    order = guest.Logs(tail=asked.tail, since=asked.since, follow=asked.follow)
+    order = guest.Logs(tail=asked.tail, since=asked.since, after=asked.after, follow=asked.follow)
     async with _calling(app, asked.name, guest.LOGS, order) as inner:
         await _join(call, inner, outward=(), inward=False)
     return api.Done(asked.name)
@@ -69,11 +69,16 @@ async def console(app: App, peer: Peer, asked: api.ConsoleVm, call: Call) -> api
         if asked.write:
             writer = await nursery.start(_hold_writer, holder.writer(f"{peer} (pid {peer.pid})", force=asked.force))
             nursery.start_soon(_type, call, writer)
-        reader = holder.read(history_bytes=asked.history_bytes, follow=asked.follow)
+        reader = holder.read(history_bytes=asked.history_bytes, from_offset=asked.from_offset, follow=asked.follow)
         if asked.follow:
             nursery.start_soon(_finish_with_vm, app, asked.name, reader)
+        next_offset = -1
         async for chunk in reader:
-            if chunk.missed:
+            if asked.from_offset is not None:
+                if chunk.offset != next_offset:
+                    await call.send_item(api.ConsolePlace(chunk.offset))
+                next_offset = chunk.offset + len(chunk.data)
+            elif chunk.missed:
                 await call.send(api.STDOUT, f"\r\n[{chunk.missed} bytes were missed here]\r\n".encode())
             await call.send(api.STDOUT, chunk.data)
     await call.end(api.STDOUT)

@@ -6,7 +6,7 @@ from volant.daemon.rpc.app import App
 from volant.daemon.rpc.peer import Peer, asker
 from volant.daemon.rpc.registry import Encoded, handles
 from volant.proto import cbor
-from volant.proto.api import guest
+from volant.proto.api import guest, vm_call
 from volant.proto.api import vm as api
 from volant.proto.purecbor import array_head, map_head
 
@@ -56,9 +56,9 @@ async def wait(app: App, peer: Peer, asked: api.WaitVm) -> api.VmView:
     return await app.vms.wait(asked)
 
 
-@handles(api.ACTIONS)
-def actions(app: App, peer: Peer, asked: api.VmName) -> api.Actions:
-    return api.Actions(app.vms.actions(asked.name))
+@handles(vm_call.ACTIONS)
+def actions(app: App, peer: Peer, asked: api.VmName) -> vm_call.Actions:
+    return vm_call.Actions(app.vms.actions(asked.name))
 
 
 @handles(api.SIGNAL)
