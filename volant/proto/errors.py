@@ -20,7 +20,10 @@ gives back the same class.
 from __future__ import annotations
 
 from enum import IntEnum
-from typing import Any, ClassVar
+
+TYPE_CHECKING = False  # typing itself is slow to import
+if TYPE_CHECKING:
+    from typing import Any, ClassVar
 
 MAX_EXCERPT_CHARS = 16_384
 """Longest excerpt (console, stderr, command line) kept inside a fault: some screens full, and far below a frame."""
@@ -253,9 +256,6 @@ class VersionStale(Conflict):
         )
 
 
-class StateLocked(Conflict):
-    """Another daemon owns this state folder or socket."""
-
 class Fenced(Conflict):
     """Somebody else holds the VM now: the lease of whoever asks is an older one."""
 
@@ -267,6 +267,9 @@ class Fenced(Conflict):
             f"VM {name!r} {taken} (token {token}): this lease is an older one", hint="leave the VM to its present holder", token=token
         )
 
+
+class StateLocked(Conflict):
+    """Another daemon owns this state folder or socket."""
 
     code = "conflict.state_locked"
 

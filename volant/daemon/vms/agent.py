@@ -15,7 +15,7 @@ from volant.daemon.vms.book import Book, Update
 from volant.daemon.vms.diagnosis import MAX_SAID, out_of_memory, said
 from volant.daemon.vms.services import Services
 from volant.proto.api import guest
-from volant.proto.errors import AgentMissing, ConnectionLost, Fault, GuestFailed
+from volant.proto.errors import AgentMissing, ConnectionLost, Fault, GuestFailed, VersionMismatch
 from volant.proto.plain import from_plain
 from volant.proto.specs.states import VmState
 
@@ -68,6 +68,8 @@ class AgentWatch:
         """How the workload ended, as fields of the VM's record; empty while it has not."""
         self.met = False
         """The agent answered at least once."""
+        self.skew = ""
+        """Why the agent that is there can't be talked to; empty where it can, or where there is none."""
 
     async def wait_link(self) -> GuestLink:
         """The link, as soon as there is one."""
@@ -75,12 +77,12 @@ class AgentWatch:
         assert self.link is not None
         return self.link
 
-    async def follow(self, vmm: Vmm) -> None:
-        """Until cancelled: the guest may reset its end, break the rules or come back at any time."""
     async def wait_detached(self) -> None:
         """Until all that came on the link is heard: the guest's end of it is gone."""
         await self._book.wait_until(lambda: self.link is None)
 
+    async def follow(self, vmm: Vmm) -> None:
+        """Until cancelled: the guest may reset its end, break the rules or come back at any time."""
         pause = REATTACH_S
         while True:
             began = trio.current_time()
@@ -92,7 +94,10 @@ class AgentWatch:
             fault = await self._attached(link)
             if fault is None or trio.current_time() - began > REATTACH_MAX_S:
                 pause = REATTACH_S
-            if fault is not None:
+            if isinstance(fault, VersionMismatch):
+                await self._refuse(fault)
+                pause = REATTACH_MAX_S
+            elif fault is not None:
                 await self._book.tell("SYSTEM_AGENT_LOST", said(fault.message))
             await trio.sleep(pause)
             if fault is not None:
@@ -102,7 +107,7 @@ class AgentWatch:
         """Converse until the link ends: None when the pipe did, else what the guest did wrong. It may answer a call with any fault."""
         try:
             await link.attach()
-            self.met = True
+            self.met, self.skew = True, ""
             await passed(FaultPoint.AGENT_ANSWERED, self._book.record.id)
             async with helpers() as nursery:
                 nursery.start_soon(link.run)
@@ -113,12 +118,28 @@ class AgentWatch:
             return fault
         finally:
             self.link = None
+            self._book.wake()
             with trio.CancelScope(shield=True):
                 await link.aclose()
         return None
 
+    async def _refuse(self, fault: VersionMismatch) -> None:
+        """The agent is of another version: told once, and shown with the VM, which goes on as it is. A start waits for no other agent."""
+        skew = said(f"{fault.message}; {fault.hint}")
+        if skew == self.skew:
+            return
+        self.skew = skew
+        await self._book.tell("SYSTEM_AGENT_LOST", skew)
+
+        def update(record: VmRecord) -> Update | None:
+            if record.state is VmState.READY:
+                return Update({"reason": skew}, VmState.RUNNING)
+            return Update({"reason": skew}) if record.state is VmState.RUNNING else None
+
+        await self._book.insist(update)
+        self._listener.give_up(GuestFailed(said(fault.message), hint="start it again; if it stays so, its initramfs is not this volantd's"))
+
     async def _converse(self, link: GuestLink) -> None:
-            self._book.wake()
         sync = guest.Sync(time_ns=self._services.wall_ns(), entropy=os.urandom(ENTROPY_BYTES), hostname=self._book.record.name)
         with trio.move_on_after(SYNC_S) as waiting:
             await link.call(guest.SYNC, sync)
@@ -213,18 +234,17 @@ class _Latest:
         return self._status
 
 
-def no_agent(name: str, state: VmState) -> AgentMissing:
-    """The fault for a VM whose agent can't be asked now."""
+def no_agent(name: str, state: VmState, skew: str = "") -> AgentMissing:
+    """The fault for a VM whose agent can't be asked now; `skew` as `AgentWatch` has it."""
+    if skew:
+        return AgentMissing(
+            f"the agent of VM {name!r} can't be asked: {skew}", hint=f"`volant vm restart {name}` gives it this volantd's agent"
+        )
     coming = state in (VmState.PENDING, VmState.STARTING, VmState.RUNNING)
     hint = f"wait for it: `volant vm wait {name} --for ready`" if coming else f"`volant vm get {name}` says why"
     return AgentMissing(f"the agent of VM {name!r} does not answer (the VM is {state})", hint=hint)
 
 
-def _status(plain: Any) -> guest.GuestStatus:
-    try:
-        return from_plain(guest.GuestStatus, plain)
-    except Fault as error:
-        raise GuestFailed(f"the agent told its state in a form we don't know: {error.message}") from None
 def _end_of(status: guest.GuestStatus) -> dict[str, int]:
     """How the workload ended, as fields of the record, whatever numbers the guest makes up; empty when it has not."""
     if status.phase not in ("exited", "failed") or status.exit_code is None:
@@ -232,3 +252,8 @@ def _end_of(status: guest.GuestStatus) -> dict[str, int]:
     return {"exit_code": status.exit_code & 0xFF, "exit_signal": status.signal & 0x7F}
 
 
+def _status(plain: Any) -> guest.GuestStatus:
+    try:
+        return from_plain(guest.GuestStatus, plain)
+    except Fault as error:
+        raise GuestFailed(f"the agent told its state in a form we don't know: {error.message}") from None

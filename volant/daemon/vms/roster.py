@@ -24,12 +24,13 @@ from volant.daemon.ports import (
     ReplicaOf,
     VmRecord,
 )
+from volant.daemon.vms import fencing
 from volant.daemon.vms.actions import request
 from volant.daemon.vms.agent import no_agent
 from volant.daemon.vms.book import Book
 from volant.daemon.vms.launch import check_memory
-from volant.daemon.vms.owner import Owner, Request
 from volant.daemon.vms.leases import Leases
+from volant.daemon.vms.owner import Owner, Request
 from volant.daemon.vms.places import Urgency
 from volant.daemon.vms.requests import Ask
 from volant.daemon.vms.restoring import restored
@@ -69,8 +70,8 @@ class Roster:
         self._services, self._defaults = services, defaults
         self._owners: dict[str, Owner] = {}
         self._nursery: trio.Nursery | None = None
-
         self.leases = Leases(services, self.owner)
+
     async def restore(self) -> None:
         """Take the stored VMs back; their owners start with `run`."""
         store = self._services.journal.store
@@ -104,15 +105,15 @@ class Roster:
             self._nursery = nursery
             for owner in self._owners.values():
                 nursery.start_soon(self._own, owner)
-            task_status.started()
             self.leases.begin(nursery, self._owners.values())
+            task_status.started()
             try:
                 await trio.sleep_forever()
             finally:
                 # What is stored while the daemon leaves gets its owner from the next one.
                 self._nursery = None
-
                 self.leases.close()
+
     def owner(self, name: str) -> Owner:
         """The VM called `name`; NoSuchVm."""
         owner = self._owners.get(name)
@@ -156,9 +157,10 @@ class Roster:
     def link(self, name: str) -> GuestLink:
         """The agent's link; AgentMissing when there is none now."""
         owner = self.owner(name)
-        link = owner.session.link if owner.session else None
+        session = owner.session
+        link = session.link if session else None
         if link is None:
-            raise no_agent(name, owner.book.record.state)
+            raise no_agent(name, owner.book.record.state, session.agent.skew if session else "")
         return link
 
     def console(self, name: str) -> ConsoleHolder:
@@ -216,9 +218,9 @@ class Roster:
             raise
         if self._nursery is not None:
             self._nursery.start_soon(self._own, owner)
+            self.leases.expect(owner)
         await passed(FaultPoint.VM_STORED)
         if asked.wait is not None:
-            self.leases.expect(owner)
             await self._within(asked.timeout_ms, owner, asked.wait, boot=1 if asked.start and asked.wait is not WaitFor.STOPPED else None)
         await passed(FaultPoint.ANSWER_DUE, vm_id)
         return owner.book.view
@@ -313,9 +315,9 @@ class Roster:
             created_at=now,
             deployment=replica_of.deployment if replica_of else "",
             revision=replica_of.revision if replica_of else 0,
+            lease=fencing.first(asked.lease, by, now) if asked.lease else None,
         )
         first = ConfigRecord(
-            lease=fencing.first(asked.lease, by, now) if asked.lease else None,
             vm_id=vm_id, version=1, config=to_plain(config), created_at=now, author=by.author, origin=by.origin, note="created"
         )
         return Book(self._services.journal, record, first, plugin)

@@ -19,6 +19,7 @@ from volant.daemon.ports import ExitReport, LaunchPlan, ProcessIdentity
 from volant.proto.api.guest import GuestStatus
 from volant.proto.api.vm import LogLine
 from volant.proto.errors import Fault
+from volant.proto.messages import PROTOCOL
 
 GREETING = "guest is up"
 """First line on the serial console."""
@@ -38,6 +39,8 @@ class Behaviour:
     """The agent never says anything."""
     dies_s: float = 0.0
     """From SIGKILL to its end: of a VMM that the kernel holds."""
+    protocol: tuple[int, int] = PROTOCOL
+    """Oldest and newest protocol that the agent speaks."""
 
 
 class FakeGuest:
@@ -77,6 +80,10 @@ class FakeGuest:
         self.print(f"kestrel: {phase} {message}".rstrip())
         if self._agent is not None:
             self._agent.tell_status()
+
+    @property
+    def protocol(self) -> tuple[int, int]:
+        return self.behaviour.protocol
 
     # ------------------------------------------------------------------------------------------------------ its own time
 
@@ -128,6 +135,11 @@ class FakeGuest:
             if pipe is not None:
                 pipe.end()
 
+    def end_workload(self) -> None:
+        """The workload is asked to end, and does as one that does not heed SIGTERM by itself."""
+        if self.status.phase in ("starting", "ready", "unhealthy"):
+            self.turn("exited", message="the workload was killed by signal 15 when asked to stop", exit_code=128 + SIGTERM, signal=SIGTERM)
+
     def power_off(self, *, reboot: bool = False) -> None:
         """The guest ends itself, as far as its behaviour lets it."""
         if not self.behaviour.ignores_shutdown:
@@ -135,11 +147,6 @@ class FakeGuest:
             self.exit(ExitReport(cause="guest-reset" if reboot else "guest-shutdown", exit_code=0))
 
     def print(self, line: str) -> None:
-    def end_workload(self) -> None:
-        """The workload is asked to end, and does as one that does not heed SIGTERM by itself."""
-        if self.status.phase in ("starting", "ready", "unhealthy"):
-            self.turn("exited", message="the workload was killed by signal 15 when asked to stop", exit_code=128 + SIGTERM, signal=SIGTERM)
-
         """A line on the serial console: into the log, as a VMM does, and to whoever is connected."""
         data = line.encode() + b"\r\n"
         with self.plan.console_log.open("ab") as file:
