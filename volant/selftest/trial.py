@@ -92,20 +92,25 @@ class Asked:
 
 
 class Trials:
-    """Runs cases on one host; `prepare` first. `plugin`: name of the plugin that is installed; empty: one of ours, without a guest."""
+    """Runs cases on one host; `prepare` first. `manifest`: the plugin whose VMs suffer; None: one of ours, for the fake launcher."""
 
-    def __init__(self, host: TrialHost, *, hang_s: float = HANG_S, settle_s: float = SETTLE_S, plugin: str = "") -> None:
+    def __init__(
+        self, host: TrialHost, *, hang_s: float = HANG_S, settle_s: float = SETTLE_S, manifest: dict[str, Any] | None = None
+    ) -> None:
         self._host = host
         self._hang_s, self._settle_s = hang_s, settle_s
-        self._plugin = plugin
+        self._manifest = manifest or _without_guest(host.root)
+        self._plugin: str
         self._bystander: VmView
         self._count = 0
 
     def prepare(self) -> None:
         """Install the plugin and start the VM that no case is about."""
         with self._host.client() as client:
-            if not self._plugin:
-                self._plugin = _install(client, self._host.root)
+            installing = client.plugins.install(manifest=self._manifest)
+            for _ in installing:
+                pass
+            self._plugin = installing.result.name
             self._bystander = client.vms.create(name=BYSTANDER, plugin=self._plugin, wait=WaitFor.READY)
         self._settle()
 
@@ -257,14 +262,14 @@ class Trials:
                 pass
 
 
-def _install(client: Client, folder: Path) -> str:
-    """Install a plugin whose image looks like a file system and holds nothing; its name."""
+def _without_guest(folder: Path) -> dict[str, Any]:
+    """The manifest of a plugin whose image looks like a file system and holds nothing."""
     image = folder / "root.img"
     with image.open("wb") as file:
         file.truncate(IMAGE_BYTES)
         file.seek(_EXT4_MAGIC_AT)
         file.write(_EXT4_MAGIC)
-    manifest = {
+    return {
         "schema_version": "1.0",
         "name": "selftest",
         "version": "1.0.0",
@@ -272,10 +277,6 @@ def _install(client: Client, folder: Path) -> str:
         "resources": {"cpu_cores": 1, "memory_mb": 128},
         "workload": {"type": "http", "base_url": "http://127.0.0.1:8000", "entrypoint": ["/bin/serve"]},
     }
-    installing = client.plugins.install(manifest=manifest)
-    for _ in installing:
-        pass
-    return str(installing.result.name)
 
 
 def _hear(client: Client) -> None:

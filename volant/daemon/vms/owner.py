@@ -32,8 +32,9 @@ from volant.proto.specs.vmconfig import VmConfig
 
 log = logging.getLogger(__name__)
 
-AGAIN_S = 5.0
-"""Between two tries of what the host refused: removing what a destroyed VM had, or finding out what became of its VMM."""
+AGAIN_S, AGAIN_MAX_S = 0.5, 5.0
+"""Between two tries of what the host refused: removing what a destroyed VM had, or finding out what became of its VMM. Often it refuses for
+a moment only; while it goes on, the pause doubles up to the second."""
 
 ADOPTED_GRACE_S = 10.0
 """For a guest whose stop an earlier daemon began: that one's grace is not known any more."""
@@ -68,6 +69,7 @@ class Owner:
         """What somebody asked while something ran that no session drives yet."""
         self._denied: tuple[Ask, str, int] | None = None
         """The refusal that was told last."""
+        self._pause_s = AGAIN_S
 
     @property
     def _config(self) -> VmConfig:
@@ -80,12 +82,16 @@ class Owner:
         step = self._heed_reboot
         while not self.book.gone:
             try:
-                await (step() if failure is None else self._fail(failure))
+                if failure is None:
+                    await step()
+                    self._pause_s = AGAIN_S
+                else:
+                    await self._fail(failure)
                 step = self._step
                 failure = None
             except Exception as error:
                 if failure is not None:
-                    await trio.sleep(AGAIN_S)
+                    await self._pause()
                 failure = self._fault_of(error)
 
     def _fault_of(self, error: Exception) -> Fault:
@@ -319,7 +325,11 @@ class Owner:
         """Tell what is in the way, once, and wait a moment."""
         if self.book.record.reason != obstacle.message:
             await self.book.insist(lambda _: Update({"reason": obstacle.message}))
-        await trio.sleep(AGAIN_S)
+        await self._pause()
+
+    async def _pause(self) -> None:
+        await trio.sleep(self._pause_s)
+        self._pause_s = min(2 * self._pause_s, AGAIN_MAX_S)
 
 
 def _asked(request: Request, verdict: str) -> dict[str, Any]:
