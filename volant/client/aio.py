@@ -37,7 +37,7 @@ class AsyncClient(asyncio.Protocol):
         self.path = path or default_socket()
         self.wire = new_connection()
         self._inboxes: dict[int, AsyncInbox] = {}
-        self._transport: asyncio.WriteTransport | None = None
+        self._transport: asyncio.Transport | None = None
         self._broken: Fault | None = None
         self._may_write = asyncio.Event()
         self._greeted = asyncio.Event()
@@ -126,10 +126,19 @@ class AsyncClient(asyncio.Protocol):
         await self._may_write.wait()
         self.check()
 
+    def pause_reading(self) -> None:
+        """Take no more from the daemon until `resume_reading`: for who can't pass on what comes."""
+        if self._transport is not None:
+            self._transport.pause_reading()
+
+    def resume_reading(self) -> None:
+        if self._transport is not None:
+            self._transport.resume_reading()
+
     # What asyncio calls.
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.WriteTransport)  # a Unix stream connection's always is
+        assert isinstance(transport, asyncio.Transport)  # a Unix stream connection's always is
         self._transport = transport
         self._may_write.set()
         transport.write(self.wire.hello())

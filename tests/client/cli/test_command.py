@@ -156,7 +156,7 @@ def test_a_boot_that_failed_shows_what_was_said_indented_and_harmless(volant: Ru
         )  # fmt: skip
 
     server.handlers["vm.create"] = fail
-    done = volant("run", "hello", "web-1")
+    done = volant("run", "--detach", "hello", "web-1")
     assert done.stderr.splitlines() == [
         "error: the guest's kernel panicked",
         "hint: look at the initramfs",
@@ -193,7 +193,7 @@ def test_flags_become_parameters(volant: Run, server: RpcServer) -> None:
     assert server.params("vm.stop") == {"name": "web-1", "grace_ms": 5_000, "force": True, "wait": False}
     volant("wait", "vm", "web-1", "--for=stopped", "--timeout", "1m")
     assert server.params("vm.wait") == {"name": "web-1", "until": "stopped", "timeout_ms": 60_000}
-    done = volant("run", "hello")
+    done = volant("run", "-d", "hello")
     assert server.params("vm.create")["wait"] == "ready"
     assert done.stdout.strip().startswith("hello-") and server.params("vm.create")["name"] == done.stdout.strip()
     done = volant("vm", "create", "web-1", "--plugin", "hello", "--dry-run")

@@ -126,7 +126,7 @@ def test_a_long_wait_is_narrated_and_leaves_no_trace(at_terminal: AtTerminal, se
         call.wait_over()
 
     server.handlers |= {"vm.create": create, "event.follow": follow}
-    terminal = at_terminal("run", "hello", "web-1")
+    terminal = at_terminal("run", "-d", "hello", "web-1")
     terminal.see(b"booting the guest")
     ready.set()
     code, shown = terminal.finish()

@@ -91,7 +91,7 @@ VERB_ALIASES = {"ls": "list", "rm": "delete", "destroy": "delete", "show": "get"
 
 SHORT_FORMS: dict[str, tuple[str, str, Verb]] = {
     "ps": ("vm", "list", TREE["vm"]["list"]),
-    "run": ("vm", "run", Verb("create", "run", "make a VM of a plugin and wait until it is ready")),
+    "run": ("vm", "run", Verb("run", "run", "run a VM in the foreground, or (--detach) until it is ready")),
     "exec": ("vm", "exec", TREE["vm"]["exec"]),
     "cp": ("vm", "cp", TREE["vm"]["cp"]),
     "logs": ("vm", "logs", TREE["vm"]["logs"]),
@@ -199,7 +199,7 @@ def overview() -> str:
     lines += [
         "examples:",
         "  volant plugin install ./plugin.json",
-        "  volant run hello web-1",
+        "  volant run --detach hello web-1",
         "  volant vm list --filter state:ready",
         "  volant exec web-1 -- uname -a",
         "",

@@ -1,4 +1,4 @@
-"""`volant vm create`, and `volant run`, which also waits and names the VM itself."""
+"""`volant vm create`, and what `volant run` has of it."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ MAX_BASE = 58
 def configure_create(parser: Parser) -> None:
     parser.add_argument("name", metavar="NAME", help="name of the new VM: a-z, 0-9 and -, at most 63")
     parser.add_argument("--plugin", metavar="PLUGIN[@VERSION]", required=True, help="what to run; without a version the newest enabled one")
-    _configure(parser)
+    configure_vm(parser)
     parser.add_argument("--no-start", action="store_true", help="make it, don't start it")
     add_wait(parser)
     parser.give_examples(
@@ -37,18 +37,8 @@ def configure_create(parser: Parser) -> None:
     )
 
 
-def configure_run(parser: Parser) -> None:
-    parser.add_argument("plugin", metavar="PLUGIN[@VERSION]", help="what to run; without a version the newest enabled one")
-    parser.add_argument("name", metavar="NAME", nargs="?", help="name of the new VM; without one it is made from the plugin's")
-    _configure(parser)
-    parser.set_defaults(no_start=False)
-    add_wait(parser, default="ready")
-    parser.give_examples(
-        "volant run hello", "volant run hello web-1 --memory 512M -p 8080:80", "volant run hello --wait=running --timeout 30s"
-    )
-
-
-def _configure(parser: Parser) -> None:
+def configure_vm(parser: Parser) -> None:
+    """The flags that say what a new VM is like."""
     parser.add_argument("--cpus", metavar="N", type=checked(count), help="virtual CPUs; without it the manifest's")
     parser.add_argument(
         "--memory", "-m", metavar="SIZE", type=checked(memory_mib), help="such as 256, 256M or 1G; without it the manifest's"
@@ -107,11 +97,6 @@ def _load_output() -> None:
     """What the result is written with: loaded while the daemon works, which needs none of it to begin."""
     import volant.client.cli.columns
     import volant.client.cli.output  # noqa: F401
-
-
-def run_run(args: argparse.Namespace) -> int:
-    args.name = args.name or name_for(args.plugin)
-    return run_create(args)
 
 
 def parameters(args: argparse.Namespace) -> dict[str, Any]:
