@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
@@ -11,7 +12,9 @@ import pytest
 from volant.daemon.host.clock import rfc3339, utc_now
 from volant.daemon.host.files import first_data, punch_hole, write_atomic
 from volant.daemon.host.memory import HostMemory, host_memory, parse_meminfo
+from volant.daemon.host.refusals import refused
 from volant.daemon.host.tsc import parse_cpu_khz, tsc_khz
+from volant.proto.errors import Failed, Fault, HostShort
 
 
 def test_times_are_utc_with_milliseconds_and_zone() -> None:
@@ -85,3 +88,19 @@ def test_an_empty_file_has_no_data(tmp_path: Path) -> None:
         with path.open("wb") as file:
             file.truncate(size)
             assert first_data(file.fileno()) == size
+
+
+@pytest.mark.parametrize(
+    ("error", "kind", "says"),
+    [
+        (OSError(errno.ENOSPC, "x", "/var/lib/volant/vms"), HostShort, "disk is full (/var/lib/volant/vms)"),
+        (OSError(errno.EMFILE, "x"), HostShort, "Too many open files"),
+        (OSError(errno.EIO, "x"), Failed, "refuses: Input/output error"),
+        (OSError("no number at all"), Failed, "refuses: no number at all"),
+    ],
+)
+def test_what_the_host_refuses_is_told_with_what_to_do(error: OSError, kind: type[Fault], says: str) -> None:
+    fault = refused(error)
+    assert type(fault) is kind
+    assert says in fault.message
+    assert fault.hint

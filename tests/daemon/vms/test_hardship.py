@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from collections.abc import Iterator
 from contextlib import AsyncExitStack
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import trio
 from trio.testing import MockClock
 
-from tests.ensemble import Ensemble, no_threads
+from tests.ensemble import Ensemble, FakeBridge, no_threads
 from volant.daemon.hypervisors.fake.guest import Behaviour
-from volant.daemon.ports import PutVm
+from volant.daemon.ports import DropLease, DropObject, DropVm, PutVm
 from volant.daemon.vms.diagnosis import MAX_SAID
 from volant.daemon.vms.sweep import sweep
 from volant.proto import cbor
 from volant.proto.api.vm import DeleteVm, ListVms, RestartVm, StartVm, StopVm, WaitVm
-from volant.proto.errors import MAX_EXCERPT_CHARS, HostShort, LaunchFailed, NetworkFailed, NoSuchVm, StoreFailed, Timeout
+from volant.proto.errors import MAX_EXCERPT_CHARS, Failed, HostShort, LaunchFailed, NetworkFailed, NoSuchVm, StoreFailed, Timeout
 from volant.proto.frames import MAX_FRAME_TO_CLIENT
 from volant.proto.specs.states import NetworkMode, VmState, WaitFor, Wanted
 
@@ -145,6 +147,37 @@ async def test_a_bridge_that_fails_at_adoption_kills_no_vm(autojump_clock: MockC
         assert (await vms.stop(StopVm(name="web"))).status is VmState.STOPPED
 
 
+class BusyOnce(FakeBridge):
+    """Refuses one time."""
+
+    def check(self) -> None:
+        broken, self.broken = self.broken, None
+        if broken is not None:
+            raise broken
+
+
+async def test_a_tap_that_could_not_go_for_a_moment_is_tried_again(autojump_clock: MockClock, bridged: Ensemble) -> None:
+    bridged.bridge = BusyOnce()
+    async with bridged.playing() as vms:
+        await bridged.create()
+        bridged.bridge.broken = NetworkFailed("the tap is busy")
+        assert (await vms.stop(StopVm(name="web"))).status is VmState.STOPPED
+        assert bridged.bridge.taps == set()
+        assert {item.kind for item in await bridged.store.objects()} & {"tap", "firewall"} == set()
+        assert "SYSTEM_LEFTOVER" not in await kinds(bridged)
+
+
+@pytest.mark.parametrize(("code", "says"), [(errno.ENOSPC, "the host's disk is full"), (errno.EIO, "the host refuses")])
+async def test_what_the_host_refuses_a_start_is_not_called_a_defect(
+    autojump_clock: MockClock, bridged: Ensemble, code: int, says: str
+) -> None:
+    bridged.bridge = BusyOnce(broken=cast(Any, OSError(code, os.strerror(code))))
+    async with bridged.playing() as vms:
+        with pytest.raises(Failed, match=says):
+            await bridged.create()
+        assert (await vms.start(StartVm(name="web", wait=WaitFor.READY))).status is VmState.READY
+
+
 async def test_a_tap_that_stays_is_no_reason_not_to_stop_and_is_not_forgotten(autojump_clock: MockClock, bridged: Ensemble) -> None:
     async with bridged.playing() as vms:
         await bridged.create()
@@ -197,6 +230,26 @@ async def test_disks_that_the_store_does_not_know_survive_the_sweep_at_start(aut
         assert left == {vm.id, "cd" * 6, "notes", "ef" * 6}
         told = await ensemble.store.events(after=0, limit=100, kinds=("SYSTEM_SWEPT",))
         assert [event.data["folders"] for event in told] == [[str(stray)]]
+
+
+async def test_vmms_and_drafts_that_no_row_owns_are_reaped_at_start(autojump_clock: MockClock, ensemble: Ensemble) -> None:
+    async with ensemble.playing():
+        kept, forgotten = await ensemble.create(), await ensemble.create("gone")
+        where = ensemble.services.places(kept.id)
+        draft, disk = where.state / ".root.qcow2.0a1b2c3d.tmp", where.root_disk
+        draft.touch()
+        disk.touch()
+    rows = [item for item in await ensemble.store.objects() if item.vm_id == forgotten.id]
+    lease = [DropLease(forgotten.ip)] if forgotten.ip else []
+    await ensemble.store.commit(*(DropObject(item.kind, item.name) for item in rows), *lease, DropVm(forgotten.id))
+    async with ensemble.playing():
+        await sweep(ensemble.services, ensemble.vms.records())
+        assert [guest.plan.vm_id for guest in ensemble.host.guests()] == [kept.id]
+        assert disk.exists() and not draft.exists()
+        (told,) = await ensemble.store.events(after=0, limit=100, kinds=("SYSTEM_SWEPT",))
+        assert (told.data["vmms"], told.data["drafts"]) == ([forgotten.id], [str(draft)])
+        assert "1 VMMs" in told.message and "1 drafts" in told.message
+        await ensemble.settled(VmState.READY)
 
 
 # ------------------------------------------------------------------------------------------------ rows that are missing
