@@ -12,10 +12,11 @@ if TYPE_CHECKING:
     from volant.client.aio import AsyncClient
     from volant.client.blocking import Client
     from volant.client.paths import default_socket
+    from volant.client.temporary import TemporaryVm
 
-__all__ = ["AsyncClient", "Client", "default_socket"]
+__all__ = ["AsyncClient", "Client", "TemporaryVm", "default_socket"]
 
-_HOMES = {"AsyncClient": "aio", "Client": "blocking", "default_socket": "paths"}
+_HOMES = {"AsyncClient": "aio", "Client": "blocking", "TemporaryVm": "temporary", "default_socket": "paths"}
 
 
 def __getattr__(name: str) -> Any:

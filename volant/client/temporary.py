@@ -1,0 +1,197 @@
+"""A VM that lives as long as a block of code: `async with vm(...)` on asyncio, `with vm(...)` elsewhere.
+
+Entering makes the VM and waits until it is ready. Leaving, on an exception and on cancelling too, returns once the VM and everything
+that was its own is proven gone. A process that dies inside the block takes the VM along: its lease ends with its connection.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import threading
+from collections.abc import Callable, Coroutine
+from contextlib import suppress
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+from volant.client.aio import AsyncClient
+from volant.client.blocking import Client
+from volant.client.leases import AGAIN_S, Lease
+from volant.proto.api.vm import CREATE, DELETE, WAIT, CreateVm, DeleteVm, VmView, WaitVm
+from volant.proto.errors import Fault, NoSuchVm, Timeout, Unreachable
+from volant.proto.specs.leases import NewLease, OnEnd
+from volant.proto.specs.states import WaitFor
+
+if TYPE_CHECKING:
+    from typing import Self
+
+LEAVE_S = 60.0
+"""How long leaving the block may take, whatever is cancelled meanwhile: killing a VM and removing what it had takes a second, a daemon
+that restarts some more. The daemon removes the VM then, for its lease has ended."""
+
+_NAME_BYTES = 4
+
+
+class TemporaryVm:
+    """One VM inside its block. Its verbs are those of `client.vms` without the name: `vm.exec(argv=("uname",))`."""
+
+    def __init__(self, plugin: str, name: str = "", *, socket: str | None = None, timeout_ms: int = 120_000, **create: Any) -> None:
+        """`name`: made from the plugin's when empty. `timeout_ms`: until ready. `create`: further fields of `CreateVm`; it is not started
+        again by itself unless `restart` says so."""
+        self.name = name or f"{plugin[:48].lower()}-{secrets.token_hex(_NAME_BYTES)}"
+        self._path, self._timeout_ms = socket, timeout_ms
+        self._asked = CreateVm(**({"restart": "no"} | create), name=self.name, plugin=plugin, lease=NewLease(on_end=OnEnd.DELETE))
+        self._lease = Lease(socket, self.name, on_end=OnEnd.DELETE)
+        self._keeping: asyncio.Task[None] | None = None
+        self._thread: _LoopThread | None = None
+        self._own = AsyncClient(socket)
+        self.client: Any = None
+        """A client for whatever else is to be done: an `AsyncClient` in `async with`, a `Client` in `with`."""
+        self.view: VmView
+        """The VM as it was when it got ready."""
+
+    def __getattr__(self, verb: str) -> Callable[..., Any]:
+        if verb.startswith("_") or verb == "view":
+            raise AttributeError(verb)
+        ask = getattr(self.client.vms, verb)
+        return lambda **fields: ask(name=self.name, **fields)
+
+    async def __aenter__(self) -> Self:
+        """Raises what the creating or the start ends with; then, too, the VM is gone."""
+        await self._own.connect()
+        self.client = self._own
+        try:
+            await self._make()
+        except BaseException:
+            await self._leave()
+            raise
+        return self
+
+    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        await self._leave()
+
+    def __enter__(self) -> Self:
+        """As `__aenter__`; the lease is kept by a thread."""
+        self._thread = _LoopThread()
+        try:
+            self._thread.run(self._enter_apart())
+            self.client = Client(self._path)
+        except BaseException:
+            self._leave_blocking()
+            raise
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._leave_blocking()
+
+    async def _enter_apart(self) -> None:
+        await self.__aenter__()
+
+    def _leave_blocking(self) -> None:
+        thread, self._thread = self._thread, None
+        if isinstance(self.client, Client):
+            self.client.close()
+        if thread is not None:
+            try:
+                thread.run(self._leave())
+            finally:
+                thread.end()
+
+    async def _make(self) -> None:
+        async def create() -> None:
+            made = await self._own.call(CREATE, self._asked)
+            self._lease.token = made.lease.token if made.lease else 0
+
+        # Cancelled or not, whether there is a VM has to be known before it can be removed.
+        await _to_the_end(create(), LEAVE_S)
+        self._keeping = asyncio.ensure_future(self._keep())
+        self.view = await self._own.call(WAIT, WaitVm(name=self.name, until=WaitFor.READY, timeout_ms=self._timeout_ms))
+
+    async def _keep(self) -> None:
+        """Hold the lease, over restarts of the daemon, until it ends."""
+        with suppress(Fault):  # what it ended with, leaving the block finds out
+            async for _ in self._lease.news():
+                pass
+
+    async def _leave(self) -> None:
+        try:
+            if self._lease.token:
+                await _to_the_end(self._remove(), LEAVE_S)
+        except TimeoutError:
+            raise Timeout(
+                f"VM {self.name!r} is not proven gone after {LEAVE_S:g} s: volantd does not answer",
+                hint=f"it removes the VM once it runs; `volant vm get {self.name}` shows whether it has",
+            ) from None
+        finally:
+            self._lease.token = 0
+            if self._keeping is not None:
+                self._keeping.cancel()
+                await asyncio.wait([self._keeping])
+            self._own.close()
+            await asyncio.sleep(0)  # the transport closes its socket in the loop's next round
+
+    async def _remove(self) -> None:
+        """Delete it, which is answered once nothing of it is left. Raises what the daemon refuses it with."""
+        asked = DeleteVm(name=self.name, force=True, timeout_ms=int(LEAVE_S * 1000), lease_token=self._lease.token)
+        while True:
+            try:
+                async with AsyncClient(self._path) as client:
+                    await client.call(DELETE, asked)
+                return
+            except NoSuchVm:
+                return
+            except Unreachable:
+                await asyncio.sleep(AGAIN_S)
+
+
+async def _to_the_end(work: Coroutine[Any, Any, None], seconds: float) -> None:
+    """Do `work`, which is not cancelled along with us: that takes effect once it is done, or the time is up. TimeoutError."""
+    task = asyncio.ensure_future(work)
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + seconds
+    cancelled: asyncio.CancelledError | None = None
+    while not task.done() and loop.time() < deadline:
+        try:
+            await asyncio.wait([task], timeout=deadline - loop.time())
+        except asyncio.CancelledError as error:
+            cancelled = error
+    if not task.done():
+        task.cancel()
+        raise TimeoutError
+    failure = task.exception()
+    if cancelled is not None:
+        raise cancelled from failure
+    if failure is not None:
+        raise failure
+
+
+class _LoopThread:
+    """An event loop in a thread of its own, for a program that has none."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True, name="volant-lease")
+        self._thread.start()
+
+    def run(self, work: Coroutine[Any, Any, None]) -> None:
+        """Do `work`; an interrupt cancels it, and is raised once it has ended."""
+        done = threading.Event()
+
+        async def noted() -> None:
+            try:
+                await work
+            finally:
+                done.set()
+
+        future = asyncio.run_coroutine_threadsafe(noted(), self._loop)
+        try:
+            future.result()
+        except KeyboardInterrupt:
+            future.cancel()
+            done.wait(LEAVE_S)
+            raise
+
+    def end(self) -> None:
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
