@@ -155,7 +155,7 @@ def handlers() -> Handlers:
 
 
 @contextmanager
-def serving(path: Path, *, policy: Policy | None = None) -> Iterator[Journal]:
+def serving(path: Path, *, policy: Policy | None = None, **limits: int) -> Iterator[Journal]:
     """The echo service on a socket at `path`, in a thread of its own, while the body runs."""
     journal = Journal()
     listening = bind_socket(path)
@@ -165,7 +165,7 @@ def serving(path: Path, *, policy: Policy | None = None) -> Iterator[Journal]:
 
     async def main() -> None:
         token.append(trio.lowlevel.current_trio_token())
-        services.append(RpcService(journal, handlers(), listening, policy=policy, drain_seconds=0.05))
+        services.append(RpcService(journal, handlers(), listening, policy=policy, drain_seconds=0.05, **limits))
         async with trio.open_nursery() as nursery:
             await nursery.start(services[0].run)
             started.set()

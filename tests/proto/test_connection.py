@@ -87,7 +87,7 @@ def test_hellos_are_exchanged_and_the_newest_shared_protocol_is_chosen() -> None
 
 def test_each_side_finds_out_that_they_share_no_protocol() -> None:
     asking, answering = client(Hello("client", "9", (), (2, 3))), server()
-    with pytest.raises(VersionMismatch, match=r"1 \(version 2\), the other 2 to 3 \(version 9\)"):
+    with pytest.raises(VersionMismatch, match=r"volantd \(version 2\) speaks protocol 1, the client \(version 9\) speaks protocol 2 to 3"):
         answering.receive(asking.hello())
     with pytest.raises(VersionMismatch):
         asking.receive(answering.hello())
@@ -277,7 +277,7 @@ def test_a_client_that_breaks_the_rules_is_refused_by_name(messages: list[Any], 
         {"protocol": None},
         {"protocol": [1]},
         {"protocol": [2, 1]},
-        {"protocol": [0, 1]},
+        {"protocol": [-1, 1]},
         {"protocol": [True, 1]},
         {"version": 1},
         {"version": "v" * 65},

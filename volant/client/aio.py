@@ -6,6 +6,8 @@ Built on a Protocol, not on streams: all frames of one read are handed out in on
 from __future__ import annotations
 
 import asyncio
+import os
+from contextlib import suppress
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -24,6 +26,9 @@ __all__ = ["AsyncBytesCall", "AsyncClient", "AsyncStream"]
 
 P = TypeVar("P")
 R = TypeVar("R")
+
+_READ_BYTES = 65_536
+"""One read of what a daemon said before it closed."""
 
 
 class AsyncClient(asyncio.Protocol):
@@ -162,8 +167,18 @@ class AsyncClient(asyncio.Protocol):
                     self._inboxes.pop(message.id, None)
 
     def connection_lost(self, error: Exception | None) -> None:
+        if error is not None:
+            self._hear_last_words()
         why = str(error) if error else "the daemon closed it"
         self._break(ConnectionLost(f"the connection to volantd is gone: {why}", hint="see whether the daemon still runs"))
+
+    def _hear_last_words(self) -> None:
+        """What the daemon said before it closed explains it best, and asyncio reads no more once a write has failed."""
+        assert self._transport is not None  # there was a connection
+        descriptor = self._transport.get_extra_info("socket").fileno()
+        with suppress(OSError):
+            while data := os.read(descriptor, _READ_BYTES):
+                self.data_received(data)
 
     def pause_writing(self) -> None:
         self._may_write.clear()

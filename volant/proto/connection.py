@@ -155,6 +155,11 @@ class Connection:
         """Ids of the calls that have no reply yet."""
         return tuple(self._calls)
 
+    @property
+    def pending(self) -> int:
+        """How many bytes of an unfinished frame are held."""
+        return self._decoder.pending
+
     def is_open(self, id: int) -> bool:
         """Whether more may be said about the call: it has no reply, and the connection is not over."""
         return id in self._calls and not self._over
@@ -218,7 +223,7 @@ class Connection:
         self._last_id = id
         self._calls[id] = _Call()
         if len(self._calls) > MAX_OPEN_CALLS:
-            return CallRefused(id, _too_many())
+            return CallRefused(id, TooManyCalls(MAX_OPEN_CALLS))
         return CallReceived(id, method, params)
 
     def _take_reply(self, id: int, result: Any) -> ReplyReceived:
@@ -292,7 +297,7 @@ class Connection:
         """Open a call; its id and the bytes. TooManyCalls and FrameTooLarge when the server would refuse it; nothing is open then."""
         self._require(Side.CLIENT)
         if len(self._calls) >= MAX_OPEN_CALLS:
-            raise _too_many()
+            raise TooManyCalls(MAX_OPEN_CALLS)
         id = self._last_id + 1
         frame = self._frame([_CALL, id, method, params])
         self._last_id = id
@@ -392,9 +397,3 @@ class Connection:
 
 def _name(kind: int) -> str:
     return Kind(kind).name.lower()
-
-
-def _too_many() -> TooManyCalls:
-    return TooManyCalls(
-        f"{MAX_OPEN_CALLS} calls are open on this connection", hint="wait for one to end, or open another connection", limit=MAX_OPEN_CALLS
-    )

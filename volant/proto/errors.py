@@ -457,3 +457,6 @@ class TooManyCalls(ProtocolFault):
 
     code = "protocol.too_many_calls"
     http_status = 429
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(f"{limit} calls are open on this connection", hint="wait for one to end, or open another connection", limit=limit)

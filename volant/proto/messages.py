@@ -70,7 +70,7 @@ class Hello(_Said):
     def from_wire(wire: dict[str, Any]) -> Hello:
         """MalformedFrame when a field is missing or absurd. Fields we don't know are a newer peer's, and skipped."""
         protocol, features = wire.get("protocol"), wire.get("features")
-        if type(protocol) is not list or [type(number) for number in protocol] != [int, int] or not 0 < protocol[0] <= protocol[1]:
+        if type(protocol) is not list or [type(number) for number in protocol] != [int, int] or not 0 <= protocol[0] <= protocol[1]:
             raise MalformedFrame("the hello's protocol is not a range of two whole numbers")
         if type(features) is not list or len(features) > MAX_HELLO_WORDS:
             raise MalformedFrame(f"the hello's features are not a list of at most {MAX_HELLO_WORDS}")
@@ -83,16 +83,25 @@ class Hello(_Said):
         """The newest protocol that both speak, or VersionMismatch."""
         newest = min(self.protocol[1], peer.protocol[1])
         if newest < max(self.protocol[0], peer.protocol[0]):
-            raise VersionMismatch(
-                f"this side speaks protocol {_range(self)} (version {self.version}), the other {_range(peer)} (version {peer.version})",
-                hint="bring client and daemon to the same version",
-            )
+            raise VersionMismatch(f"{_spoken(self)}, {_spoken(peer)}: they share none", hint=_remedy(self, peer))
         return newest
 
 
-def _range(hello: Hello) -> str:
+_ROLES = {"client": "the client", "daemon": "volantd", "agent": "the VM's agent"}
+
+
+def _spoken(hello: Hello) -> str:
     low, high = hello.protocol
-    return str(low) if low == high else f"{low} to {high}"
+    spoken = str(low) if low == high else f"{low} to {high}"
+    return f"{_ROLES.get(hello.role, 'the other side')} (version {hello.version}) speaks protocol {spoken}"
+
+
+def _remedy(ours: Hello, theirs: Hello) -> str:
+    if "agent" in (ours.role, theirs.role):
+        return "restart the VM: it then boots with this volantd's agent"
+    older, newer = sorted((ours, theirs), key=lambda hello: hello.protocol[1])
+    restart = " and restart it; the VMs go on" if older.role == "daemon" else ""
+    return f"upgrade {_ROLES.get(older.role, 'the older side')} to version {newer.version}{restart}"
 
 
 class HelloReceived(_Said):

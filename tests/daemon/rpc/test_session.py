@@ -7,6 +7,7 @@ import os
 import socket
 import time
 from collections.abc import Callable
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 
@@ -319,3 +320,77 @@ def test_a_stopping_service_says_goodbye(socket_path: Path) -> None:
         farewell = peer.hear()
         assert (farewell[:2], farewell[2]["code"]) == ([3, 0], "unreachable.lost")
         assert peer.hear() is None
+
+
+def test_one_connection_too_many_is_told_so_and_the_others_go_on(socket_path: Path) -> None:
+    with echo.serving(socket_path, max_connections=2), Client(str(socket_path)) as first, RawPeer(socket_path) as second:
+        second.say([1, 1, "echo.say", {"text": "a"}])
+        second.hear()
+        assert first.call(echo.SAY, echo.Text(text="a")).text == "a"
+        for _ in range(50):
+            with Client(str(socket_path)) as third, pytest.raises(ConnectionLost, match="serves 2 connections already") as refused:
+                third.call(echo.SAY, echo.Text(text="a"))
+            assert refused.value.hint
+        assert first.call(echo.SAY, echo.Text(text="b")).text == "b"
+        second.socket.close()
+
+        def admitted() -> bool:
+            try:
+                with Client(str(socket_path)) as fourth:
+                    return fourth.call(echo.SAY, echo.Text(text="c")).text == "c"
+            except ConnectionLost:
+                return False
+
+        eventually(admitted)
+
+
+def bytes_that_nobody_takes(id: int) -> list[Any]:
+    return [[1, id, "echo.sink", {"text": "stop"}], *([6, id, 0, b"x" * MAX_DATA] for _ in range(4))]
+
+
+def replies_that_it_does_not_read(id: int) -> list[Any]:
+    return [[1, id, "echo.big", {"text": "", "times": 3 * 2**20}]]
+
+
+def large_parameters_of_open_calls(id: int) -> list[Any]:
+    return [[1, id, "echo.sleep", {"text": "x" * 100_000}]]
+
+
+@pytest.mark.parametrize("asking", [bytes_that_nobody_takes, replies_that_it_does_not_read, large_parameters_of_open_calls])
+def test_who_holds_most_is_cut_off_once_all_hold_too_much(socket_path: Path, asking: Callable[[int], list[Any]]) -> None:
+    with echo.serving(socket_path, max_held=8 * 2**20), Client(str(socket_path)) as slow, ExitStack() as stack:
+        waiting = slow.bytes_call(echo.SINK, echo.Text(text="stop"))
+        assert waiting.try_send(0, b"x" * 100_000) == 100_000
+        greedy = [stack.enter_context(RawPeer(socket_path)) for _ in range(4)]
+        with suppress(ConnectionError):
+            for id in range(1, 65):
+                for peer in greedy:
+                    peer.say(*asking(id))
+        assert slow.call(echo.SAY, echo.Text(text="on")).text == "on"
+        assert not waiting.over
+        if asking is replies_that_it_does_not_read:  # there the words come behind what it does not read
+            eventually(lambda: any(is_over(peer) for peer in greedy))
+        else:
+            eventually(lambda: any("you most of all" in last_words(peer) for peer in greedy))
+
+
+def last_words(peer: RawPeer) -> str:
+    """What the daemon says of the end of the connection; empty when it says nothing, or goes on."""
+    peer.socket.settimeout(0.1)
+    try:
+        while (message := peer.hear()) is not None:
+            if message[:2] == [3, 0]:
+                return str(message[2]["message"])
+    except OSError:
+        pass
+    return ""
+
+
+def is_over(peer: RawPeer) -> bool:
+    peer.socket.setblocking(False)
+    try:
+        return not peer.socket.recv(65_536)
+    except BlockingIOError:
+        return False
+    except ConnectionError:
+        return True

@@ -20,6 +20,7 @@ from volant.proto.connection import Connection, Side
 from volant.proto.errors import ConnectionLost, Fault, GuestFailed, ProtocolFault
 from volant.proto.frames import MAX_FRAME_TO_DAEMON
 from volant.proto.messages import (
+    PROTOCOL,
     ClosedByPeer,
     CreditReceived,
     DataReceived,
@@ -57,13 +58,14 @@ MAX_UNSENT = 64
 class AgentLink:
     """One attached session. `run` reads until the pipe ends; calls may be made while it runs."""
 
-    def __init__(self, stream: trio.abc.Stream) -> None:
+    def __init__(self, stream: trio.abc.Stream, *, protocol: tuple[int, int] = PROTOCOL) -> None:
+        """`protocol`: the oldest and the newest that we speak."""
         self._stream = stream
         self._put, self._unsent = trio.open_memory_channel[bytes](MAX_UNSENT)
         # Bytes read since the last whole message: what the next one cost.
         self._read_bytes = 0
         self._calls: dict[int, AgentCall] = {}
-        self._connection = _fresh_connection()
+        self._connection = _fresh_connection(protocol)
         self._stirred = trio.Event()
         self._ended = False
         self.version = ""
@@ -71,7 +73,8 @@ class AgentLink:
     async def attach(self) -> None:
         """Find the agent at the other end: repeat preamble and hello until it answers. Waits as long as it takes.
 
-        ConnectionLost when the pipe ends, ProtocolFault when the guest answers with something else.
+        ConnectionLost when the pipe ends, VersionMismatch when the agent speaks another protocol, another ProtocolFault when the
+        guest answers with something else.
         """
         attacher = Attacher(os.urandom(NONCE_SEED_BYTES))
         hello = self._connection.hello()
@@ -212,6 +215,6 @@ def _closed() -> ConnectionLost:
     return ConnectionLost("the agent's channel is closed", hint="see whether the VM still runs")
 
 
-def _fresh_connection() -> Connection:
-    hello = Hello(version=__version__, role="daemon")
+def _fresh_connection(protocol: tuple[int, int]) -> Connection:
+    hello = Hello("daemon", __version__, protocol=protocol)
     return Connection(Side.CLIENT, cbor, max_incoming=MAX_FRAME_TO_DAEMON, hello=hello)

@@ -7,6 +7,7 @@ from typing import Any
 
 import trio
 
+from volant.daemon.rpc.budget import DECODED_BYTES
 from volant.daemon.rpc.outbox import Outbox
 from volant.daemon.rpc.registry import Encoded
 from volant.proto import cbor
@@ -21,8 +22,10 @@ _GRANT_BYTES = INITIAL_CREDIT // 4
 class Call:
     """What a handler sends and receives on. One task per direction and channel; the session feeds it."""
 
-    def __init__(self, id: int, connection: Connection, outbox: Outbox) -> None:
+    def __init__(self, id: int, connection: Connection, outbox: Outbox, size: int = 0) -> None:
+        """`size`: bytes of its parameters on the wire."""
         self.id = id
+        self._size = size
         self.scope = trio.CancelScope()
         """Cancelled when the peer cancels the call."""
         self._connection = connection
@@ -92,6 +95,11 @@ class Call:
     def credit_arrived(self) -> None:
         news, self._news = self._news, trio.Event()
         news.set()
+
+    @property
+    def held(self) -> int:
+        """Bytes that it makes us hold."""
+        return self._size * DECODED_BYTES + sum(map(len, self._arrived.values()))
 
     def clear(self) -> None:
         """Let go of what came and nobody took: the connection has ended."""

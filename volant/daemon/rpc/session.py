@@ -15,6 +15,7 @@ from typing import Any
 import trio
 
 from volant import __version__
+from volant.daemon.rpc.budget import Budget
 from volant.daemon.rpc.calls import Call
 from volant.daemon.rpc.dispatch import Dispatcher, ended_by, fault_of
 from volant.daemon.rpc.outbox import Outbox
@@ -54,31 +55,34 @@ _log = logging.getLogger("volant.rpc")
 class Session:
     """One connection from accept to close. `run` it; `drain` lets it end when its calls have."""
 
-    def __init__(self, connected: socket.socket, peer: Peer, dispatcher: Dispatcher) -> None:
+    def __init__(self, connected: socket.socket, peer: Peer, dispatcher: Dispatcher, budget: Budget) -> None:
         connected.setblocking(False)
         self.peer = peer
+        self._budget = budget
         self._socket = connected
         self._dispatcher = dispatcher
         self._outbox = Outbox(connected)
-        self._connection = Connection(
-            Side.SERVER,
-            cbor,
-            max_incoming=MAX_FRAME_TO_DAEMON,
-            max_outgoing=MAX_FRAME_TO_CLIENT,
-            hello=Hello("daemon", __version__),
-        )
+        self._connection = _connection()
         self._calls: dict[int, tuple[Entry, Call]] = {}
         self._reading = trio.CancelScope()
         self._idle = trio.Event()
         """Set when the last open call has ended."""
+        self._unfinished = 0
+        """Bytes that came of a message that is not there whole."""
+        self._serving = trio.CancelScope()
+        self._cut_off: Fault | None = None
         self._drain_seconds = 0.0
         self._ending: Fault | None = None
         """Why the calls that are still open are being cancelled by us."""
 
     async def run(self) -> None:
         """Serve until the peer leaves, breaks the rules or is cut off. Raises nothing but trio's Cancelled."""
+        fault: Fault | None = None
         try:
-            fault = await ended_by(self._converse, "a connection")
+            with self._serving:
+                fault = await ended_by(self._converse, "a connection")
+            if self._cut_off is not None:
+                fault = self._cut_off
             if fault is not None:
                 _log.info("the connection of %s (pid %d) ended: %s", self.peer, self.peer.pid, fault)
                 await self._bid_farewell(fault)
@@ -87,6 +91,7 @@ class Session:
             trio.lowlevel.notify_closing(self._socket)
             self._socket.close()
             self._let_go()
+            self._budget.forget(self)
 
     def _let_go(self) -> None:
         """Of what may be large: trio's groups of exceptions can hold a session that ended until the next collection, which is rare."""
@@ -94,6 +99,15 @@ class Session:
         for _, call in self._calls.values():
             call.clear()
         self._calls.clear()
+
+    def held(self) -> int:
+        """Bytes that the peer makes us hold now, as far as they are many."""
+        return self._unfinished + self._outbox.unsent + sum(call.held for _, call in self._calls.values())
+
+    def cut_off(self, fault: Fault) -> None:
+        """End now, and say why."""
+        self._cut_off = fault
+        self._serving.cancel()
 
     def drain(self, seconds: float) -> None:
         """Read no more; end once the open calls have ended, or `seconds` later cancel them, and say why."""
@@ -132,10 +146,15 @@ class Session:
             await trio.lowlevel.wait_readable(self._socket)
             handled = 0
             while data := self._receive():
-                for message in self._connection.receive(data):
-                    self._handle(message, calls)
+                came = self._unfinished + len(data)
+                messages = self._connection.receive(data)
+                self._unfinished = self._connection.pending
+                size = _size_of_each(messages, came - self._unfinished)
+                for message in messages:
+                    self._handle(message, calls, size)
                     handled += 1
                     if self._outbox.is_full:
+                        self._budget.note(self, self.held())
                         await self._outbox.wait_room()
                     if handled >= _FRAMES_PER_ROUND:
                         handled = 0
@@ -144,6 +163,7 @@ class Session:
                 if len(data) < _READ_BYTES:
                     break  # that was all there is
             self._outbox.flush()
+            self._budget.note(self, self.held())
             if data == b"":
                 return self._connection.receive_end()
 
@@ -156,19 +176,20 @@ class Session:
         except OSError as error:
             raise ConnectionLost(f"the peer is gone: {error.strerror}") from None
 
-    def _handle(self, message: Message, calls: trio.Nursery) -> None:
+    def _handle(self, message: Message, calls: trio.Nursery, size: int) -> None:
+        """`size`: about as many bytes as it had on the wire."""
         if isinstance(message, ClosedByPeer):
             raise ConnectionLost(f"the peer closed the connection: {message.fault}")
         if type(message) is CallReceived:
             if self._connection.is_open(message.id):  # else its goodbye came with the same bytes
-                self._begin(message, calls)
+                self._begin(message, calls, size)
         elif isinstance(message, CallRefused):
             if self._connection.is_open(message.id):
                 self._outbox.add(self._connection.fault(message.id, message.fault))
         elif isinstance(message, DataReceived | EndReceived | CreditReceived | CancelReceived):
             self._advance(message)
 
-    def _begin(self, message: CallReceived, calls: trio.Nursery) -> None:
+    def _begin(self, message: CallReceived, calls: trio.Nursery, size: int) -> None:
         try:
             entry = self._dispatcher.find(message.method)
             if entry.inline:
@@ -178,7 +199,7 @@ class Session:
         except Fault as fault:
             self._answer_fault(message.id, fault)
             return
-        call = Call(message.id, self._connection, self._outbox)
+        call = Call(message.id, self._connection, self._outbox, size)
         self._calls[message.id] = (entry, call)
         calls.start_soon(self._perform, entry, call, message.params)
 
@@ -217,6 +238,7 @@ class Session:
         else:
             self._answer(call.id, encoded)
         self._outbox.flush()
+        self._budget.note(self, self.held())
         if not self._calls:
             self._idle.set()
 
@@ -239,3 +261,20 @@ class Session:
             self._outbox.add(self._connection.farewell(fault))
             self._outbox.flush()
         await trio.lowlevel.checkpoint()
+
+
+def goodbye(fault: Fault) -> bytes:
+    """All that is ever said on a connection that is not served: our hello, and why."""
+    connection = _connection()
+    return connection.hello() + connection.farewell(fault)
+
+
+def _connection() -> Connection:
+    hello = Hello("daemon", __version__)
+    return Connection(Side.SERVER, cbor, max_incoming=MAX_FRAME_TO_DAEMON, max_outgoing=MAX_FRAME_TO_CLIENT, hello=hello)
+
+
+def _size_of_each(messages: list[Message], size: int) -> int:
+    """What each of `messages` but the data had of their `size` bytes."""
+    data = [len(message.data) for message in messages if type(message) is DataReceived]
+    return (size - sum(data)) // max(1, len(messages) - len(data))
