@@ -26,13 +26,18 @@ from volant.selftest.trial import Outcome, Trials
 PROGRAMS = {"ip": "iproute2", "nft": "nftables", "qemu-img": "qemu-utils"}
 """What the matrix and its daemon call, and the Debian packages that have them."""
 
+MOST_HANG_MS = 30_000
+"""Half of what whoever asks waits for an answer."""
+
+INTERRUPTS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
 MOST_HOSTS = 4
 """Trial hosts at once: each keeps one CPU busy, and more would make the five seconds a measure of this machine."""
 
 
 def main(argv: list[str]) -> int:
     """Run what the flags ask for; the exit code."""
-    for number in (signal.SIGTERM, signal.SIGHUP):
+    for number in INTERRUPTS:
         signal.signal(number, _interrupted)
     try:
         return _run(argv)
@@ -50,6 +55,8 @@ def _run(argv: list[str]) -> int:
     args = parser.read(argv)
     if not args.faults:
         raise Usage("say what is to be tested", hint="`volant selftest --faults` tries every fault at every step of a VM's life")
+    if not 0 < args.hang <= MOST_HANG_MS:
+        raise Usage("--hang is more than nothing and at most 30s", hint="leave it out for 5s")
     cases = _chosen(args.point, args.harm)
     _check_host()
     line, began = StatusLine(quiet=args.quiet), time.monotonic()
@@ -60,7 +67,7 @@ def _run(argv: list[str]) -> int:
         line.draw(f"{counts.total()} of {len(cases)} cases, {counts[False]} went wrong; latest {outcome.case.id}")
 
     try:
-        outcomes = Matrix(cases, tell=tell, new_trials=lambda host: Trials(host, hang_s=args.hang)).run(_hosts())
+        outcomes = Matrix(cases, tell=tell, new_trials=lambda host: Trials(host, hang_s=args.hang / 1000)).run(_hosts())
     finally:
         line.clear()
     took = time.monotonic() - began
@@ -106,6 +113,9 @@ def _hosts() -> int:
 
 
 def _interrupted(number: int, frame: object) -> None:
+    """The first one ends the matrix; from then on everything is cleaned away, which takes a moment and no further word."""
+    for number in INTERRUPTS:
+        signal.signal(number, signal.SIG_IGN)
     raise KeyboardInterrupt
 
 

@@ -5,7 +5,6 @@ the rows of its database. `complaints` compares one with the other; it is pure.
 from __future__ import annotations
 
 import json
-import os
 import re
 import sqlite3
 from collections.abc import Iterator
@@ -14,7 +13,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from volant.daemon.host.processes import command_line_of
 from volant.selftest.host import TrialHost
+from volant.selftest.processes import inside
 
 SETTLED = frozenset({"ready", "stopped", "failed", "crashed"})
 """States in which a VM may rest. A VM that only runs waits for its agent, and the others are on their way."""
@@ -131,15 +132,8 @@ def _database(path: Path) -> tuple[tuple[Row, ...], frozenset[tuple[str, str, st
 
 
 def _processes(netns: int, daemon: int) -> dict[int, str]:
-    found = {}
-    for pid in filter(str.isdecimal, os.listdir("/proc")):
-        try:
-            if os.stat(f"/proc/{pid}/ns/net").st_ino == netns and int(pid) != daemon:
-                words = Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode("utf-8", "replace")
-                found[int(pid)] = words
-        except OSError:
-            continue  # it ended, or is none of ours
-    return found
+    found = {pid: " ".join(command_line_of(pid)) for pid in inside(netns) if pid != daemon}
+    return {pid: words for pid, words in found.items() if words}
 
 
 def _taps(links: list[dict[str, Any]]) -> dict[str, str]:

@@ -23,7 +23,7 @@ from volant.client.blocking import Client
 from volant.proto.errors import Failed
 from volant.selftest.cases import Case
 from volant.selftest.namespaces import new_netns
-from volant.selftest.processes import kill_and_wait, vmms
+from volant.selftest.processes import kill_inside
 
 START_S = 60.0
 """How long the daemon may take to serve; half a second when idle."""
@@ -110,7 +110,7 @@ class TrialHost:
     def reboot(self) -> None:
         """What a host's crash and restart does; the daemon is started anew."""
         self.kill_daemon()
-        self._kill_vmms()
+        kill_inside(self.netns.inode)
         self._network.close()
         self.netns = self._network.enter_context(new_netns())
         shutil.rmtree(self.runtime)
@@ -127,14 +127,10 @@ class TrialHost:
         """Kill everything that was started here, prove it dead, and remove the rest."""
         try:
             self.kill_daemon()
-            self._kill_vmms()
+            kill_inside(self.netns.inode)
         finally:
             self._hang_up()
             self._network.close()
-
-    def _kill_vmms(self) -> None:
-        for pid in vmms(self.runtime):
-            kill_and_wait(pid)
 
     def _new_boot_id(self) -> None:
         self._boot_id = self.root / f"boot-id-{time.monotonic_ns()}"

@@ -32,16 +32,21 @@ class Matrix:
         self._failure: BaseException | None = None
         self._hosts: set[TrialHost] = set()
         self._lock = threading.Lock()
+        self._ended = threading.Semaphore(0)
         self._stopping = False
 
     def run(self, hosts: int) -> list[Outcome]:
-        """All outcomes, in the order in which they came. Raises what kept a host from being made; KeyboardInterrupt leaves nothing."""
+        """All outcomes, in the order in which they came. Raises what kept a host from being made.
+
+        An interrupt leaves nothing behind; another one while that is seen to must be ignored by whoever handles signals.
+        """
         threads = [threading.Thread(target=self._work, name=f"host-{number}") for number in range(min(hosts, len(self._todo)))]
         for thread in threads:
             thread.start()
         try:
-            for thread in threads:
-                thread.join()
+            # Not `join`: CPython 3.11 takes a thread whose join was interrupted for one that has ended (bpo-45274).
+            for _ in threads:
+                self._ended.acquire()
         finally:
             self._stop()
             for thread in threads:
@@ -58,6 +63,8 @@ class Matrix:
         except BaseException as failure:
             self._failure = self._failure or failure
             self._stopping = True
+        finally:
+            self._ended.release()
 
     def _made_host(self, stack: ExitStack) -> TrialHost:
         host = stack.enter_context(self._new_host())

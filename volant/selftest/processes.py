@@ -1,4 +1,4 @@
-"""VMMs as processes of this host, looked for without the daemon's help."""
+"""Processes of a trial host, looked for without the daemon's help: by network namespace, and VMMs by their marks too."""
 
 from __future__ import annotations
 
@@ -21,6 +21,25 @@ def vmms(runtime_dir: Path, vm_id: str = "") -> list[int]:
         for identity, environ in all_marked(FOLDER_MARKER)
         if Path(environ[FOLDER_MARKER]).parent == runtime_dir / "vms" and vm_id in ("", environ.get(MARKER))
     ]
+
+
+def inside(netns: int) -> list[int]:
+    """Pids of all that runs in the network namespace with this inode: whatever is started there stays in it, before and after its exec."""
+    found = []
+    for pid in filter(str.isdecimal, os.listdir("/proc")):
+        try:
+            if os.stat(f"/proc/{pid}/ns/net").st_ino == netns:
+                found.append(int(pid))
+        except OSError:
+            continue  # it ended, or is none of ours
+    return found
+
+
+def kill_inside(netns: int) -> None:
+    """Kill all that runs in that namespace but ourselves, and what it starts meanwhile. TimeoutError when something does not die."""
+    while pids := [pid for pid in inside(netns) if pid != os.getpid()]:
+        for pid in pids:
+            kill_and_wait(pid)
 
 
 def kill_and_wait(pid: int) -> None:

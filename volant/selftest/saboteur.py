@@ -39,7 +39,7 @@ from volant.daemon.host.processes import BOOT_ID
 from volant.daemon.settings import load
 from volant.daemon.wiring import Daemon
 from volant.selftest.cases import Harm
-from volant.selftest.processes import kill_and_wait, vmms
+from volant.selftest.processes import kill_and_wait, kill_inside, vmms
 
 MAX_PACKET = 4_096
 """Longer than any order."""
@@ -96,8 +96,7 @@ class Saboteur:
             await trio.lowlevel.wait_readable(self._orders)
             packet = self._orders.recv(MAX_PACKET)
             if not packet:
-                for pid in vmms(self._config.runtime_dir):
-                    kill_and_wait(pid)
+                kill_inside(os.stat("/proc/self/ns/net").st_ino)
                 die()
             order = json.loads(packet)
             if "watch" in order:
