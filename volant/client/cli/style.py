@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import NamedTuple
 
 from volant.client.cli import terminal
@@ -17,5 +18,6 @@ class Style(NamedTuple):
 
     @classmethod
     def chosen(cls, asked: str | None, *, header: bool = True) -> Style:
-        """The format that was asked for; else a table on a terminal and tab-separated values in a pipe."""
-        return cls(asked or ("table" if terminal.is_tty(1) else "tsv"), header)
+        """The format that was asked for; else VOLANT_OUTPUT's; else a table on a terminal and tab-separated values in a pipe."""
+        usual = os.environ.get("VOLANT_OUTPUT", "")
+        return cls(asked or (usual if usual in FORMATS else "") or ("table" if terminal.is_tty(1) else "tsv"), header)

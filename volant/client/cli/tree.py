@@ -90,6 +90,7 @@ VERB_ALIASES = {"ls": "list", "rm": "delete", "destroy": "delete", "show": "get"
 """Words of other tools for ours, where the noun has no verb of that name itself."""
 
 SHORT_FORMS: dict[str, tuple[str, str, Verb]] = {
+    "tui": ("system", "tui", Verb("tui", "tui", "the terminal UI: everything live on one screen")),
     "ps": ("vm", "list", TREE["vm"]["list"]),
     "run": ("vm", "run", Verb("run", "run", "run a VM in the foreground, or (--detach) until it is ready")),
     "exec": ("vm", "exec", TREE["vm"]["exec"]),

@@ -134,8 +134,8 @@ def _restart(record: dict[str, Any]) -> str:
     return "" if shown == "no" else shown
 
 
-def facts(record: dict[str, Any]) -> list[tuple[str, str]]:
-    """One VM as lines for a person; what it doesn't have is left out."""
+def facts(record: dict[str, Any], *, now: float | None = None) -> list[tuple[str, str]]:
+    """One VM as lines for a person, at this time in seconds since 1970 (None: now); what it doesn't have is left out."""
     ready_ms = int(record.get("ready_ms") or 0)
     fault = record.get("error") or {}
     found = [
@@ -165,7 +165,7 @@ def facts(record: dict[str, Any]) -> list[tuple[str, str]]:
         ("ready after", human.duration(ready_ms / 1000) if ready_ms else ""),
         ("labels", ", ".join(f"{key}={value}" for key, value in (record.get("labels") or {}).items())),
         *(
-            (key, f"{record[f'{key}_at']} ({human.age(record[f'{key}_at'])} ago)")
+            (key, f"{record[f'{key}_at']} ({human.age(record[f'{key}_at'], now=now)} ago)")
             for key in ("created", "started", "ready", "stopped")
             if record.get(f"{key}_at")
         ),

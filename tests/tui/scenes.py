@@ -1,0 +1,135 @@
+"""The screens of tests/tui/frames: what was done to get there, and how large the terminal is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from tests.tui.desks import Seat, event, vm
+from volant.tui.effects import Run
+from volant.tui.model import Happened, Lost
+
+FOLDER = Path(__file__).parent / "frames"
+COMMAND = "python -m tests.tui.scenes"
+"""What writes them anew."""
+
+FLEET = [
+    vm(1, "agent-01", deployment="agent", restarts=3, created_at="2026-01-31T11:34:00Z"),
+    vm(2, "build-01", status="failed", ip="", restarts=2, reason="kernel panic", created_at="2026-01-31T11:39:00Z",
+       error={"code": "failed.launch", "message": "the guest panicked", "hint": "look at the console", "data": {}}),
+    vm(3, "cache-02", status="starting", memory_mb=1024, created_at="2026-01-31T11:59:58Z", deployment="cache"),
+    vm(4, "db-01", status="stopped", memory_mb=2048, ip="", cpu_cores=4, labels={"protected": "true"}),
+    vm(5, "web-01", deployment="web", created_at="2026-01-30T11:00:00Z", labels={"env": "prod"}),
+    vm(6, "web-02", deployment="web", status="paused", labels={"env": "prod"}, plugin="a-plugin-with-a-long-name"),
+]  # fmt: skip
+
+
+def fleet(**options: Any) -> Seat:
+    return Seat(*FLEET, **options)
+
+
+def opened() -> Seat:
+    """One VM, with its answer."""
+    seat = fleet()
+    seat.desk.heard(Happened((event(8, "VM_STARTING", FLEET[1]), event(9, "VM_FAILED", FLEET[1], "kernel panic"))))
+    seat.type("j enter")
+    seat.asked()
+    console = "[    0.8] Kernel panic - not syncing: VFS\n[    0.9] ---[ end Kernel panic ]---"
+    seat.answer({**FLEET[1], "error": {**FLEET[1]["error"], "data": {"console": console}}})
+    return seat
+
+
+def config() -> Seat:
+    seat = fleet()
+    seat.type("j j j j y")
+    seat.asked()
+    first = {"version": 1, "note": "created", "changes": [], "created_at": "2026-01-31T10:00:00Z", "author": "uid:0(root)", "origin": "",
+             "config": {"cpu_cores": 1, "memory_mb": 256, "env": {"COLOUR": "blue"}}}  # fmt: skip
+    second = {
+        **first,
+        "version": 2,
+        "note": "changed",
+        "created_at": "2026-01-31T11:50:00Z",
+        "config": {**first["config"], "memory_mb": 512},
+    }
+    seat.answer({"name": "web-01", "config_version": 2, "running_version": 1, "pending_changes": ["memory_mb"], "shown": second})
+    seat.type("tab")
+    seat.asked()
+    seat.answer({"name": "web-01", "running_version": 1, "items": [first, second]})
+    return seat
+
+
+def typed(keys: str, **options: Any) -> Callable[[], Seat]:
+    def scene() -> Seat:
+        seat = fleet(**options)
+        seat.type(keys)
+        return seat
+
+    return scene
+
+
+def lost() -> Seat:
+    seat = fleet()
+    seat.lose()
+    seat.now += 12
+    return seat
+
+
+def down() -> Seat:
+    seat = Seat(live=False)
+    seat.desk.heard(Lost(seat.now, "no daemon listens on /run/volant/volantd.sock", "start it: systemctl start volantd", seat.now + 5))
+    return seat
+
+
+def output() -> Seat:
+    seat = fleet()
+    seat.type(": 'vm_explain_web-01' enter")
+    (run,) = seat.effects(Run)
+    seat.desk.streamed(run.tag, ["TIME          SOURCE  WHAT", "11:00:00.000  state   boot 1 starts", "\x1b[31mred\x1b[0m"])
+    seat.desk.answered(run.tag, 0)
+    return seat
+
+
+def events() -> Seat:
+    seat = fleet()
+    seat.type(": 'events' enter")
+    seat.asked()
+    seat.answer({"items": [event(seq, "VM_READY", FLEET[seq % 6]) for seq in range(1, 8)], "seq": 7, "oldest": 1})
+    seat.desk.heard(Happened((event(8, "VM_CRASHED", FLEET[4], "the VMM ended unasked"),)))
+    return seat
+
+
+SCENES: dict[str, tuple[Callable[[], Seat], int, int]] = {
+    "vms-80x24": (fleet, 80, 24),
+    "vms-140x40": (typed("j j j j"), 140, 40),
+    "vms-60x15": (fleet, 60, 15),
+    "vms-20x5": (fleet, 20, 5),
+    "vms-ascii": (typed("space", ascii=True), 80, 16),
+    "filter": (typed("/ 'state:failed|web'"), 80, 16),
+    "filter-wrong": (typed("/ 'web_colour:red'"), 80, 16),
+    "command": (typed(": 'vm_st' tab"), 80, 16),
+    "menu": (typed("x"), 80, 20),
+    "question": (typed("* x S"), 80, 20),
+    "question-protected": (typed("j j j delete"), 80, 20),
+    "sort": (typed("o"), 80, 24),
+    "help": (typed("?"), 80, 30),
+    "empty": (Seat, 80, 16),
+    "lost": (lost, 80, 16),
+    "down": (down, 80, 16),
+    "vm-80x24": (opened, 80, 24),
+    "vm-history": (config, 80, 20),
+    "output": (output, 80, 12),
+    "events": (events, 80, 14),
+}
+
+
+def drawn(name: str) -> str:
+    scene, width, height = SCENES[name]
+    return scene().screen(width, height) + "\n"
+
+
+if __name__ == "__main__":
+    FOLDER.mkdir(exist_ok=True)
+    for name in SCENES:
+        (FOLDER / f"{name}.txt").write_text(drawn(name))

@@ -1,0 +1,181 @@
+"""Typing filters and commands: editing, history, completion, and what a line asks for."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from volant.client.cli import tree
+from volant.proto.errors import Usage
+from volant.tui.bar import Bar, Prompt
+from volant.tui.commands import Cli, Go, Own, complete, parse
+from volant.tui.field import MAX_CHARS, Field, Past
+from volant.tui.keys.bindings import BINDINGS
+from volant.tui.lines import text_of
+
+NAMES = ["web-1", "web-2", "db-1"]
+
+
+@pytest.mark.parametrize(
+    ("actions", "expected"),
+    [
+        (["backspace"], Field("vm stop web-", 12)),
+        (["home", "erase"], Field("m stop web-1", 0)),
+        (["erase.word"], Field("vm stop ", 8)),
+        (["erase.word", "erase.word"], Field("vm ", 3)),
+        (["left", "left", "erase.all"], Field("-1", 0)),
+        (["home", "left", "backspace", "end", "right"], Field("vm stop web-1", 13)),
+    ],
+)
+def test_editing(actions: list[str], expected: Field) -> None:
+    field = Field.of("vm stop web-1")
+    for action in actions:
+        field = field.edit(action) or field
+    assert field == expected
+
+
+@given(st.lists(st.sampled_from([binding.id for binding in BINDINGS["line"]]) | st.text(max_size=3), max_size=30))
+def test_the_cursor_is_always_in_the_line(steps: list[str]) -> None:
+    field = Field()
+    for step in steps:
+        field = field.edit(step) or field.insert(step)
+        assert 0 <= field.at <= len(field.text) <= MAX_CHARS
+        assert field.text.isprintable()
+
+
+def test_a_paste_of_several_lines_is_one_line() -> None:
+    assert Field().insert("a\nb\x1b[A").text == "a b[A"
+
+
+def test_history() -> None:
+    past = Past(["one", "two"])
+    past.begin()
+    assert [past.step("dra", -1), past.step("", -1), past.step("", -1), past.step("", 1), past.step("", 1)] == [
+        "two",
+        "one",
+        "one",
+        "two",
+        "dra",
+    ]
+    past.add("one")
+    assert past.lines == ["two", "one"]
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("vms", Go("vms")),
+        ("events", Go("events")),
+        ("vm web-1", Go("vm", "web-1")),
+        ("q", Own("q")),
+        ("exit", Own("q")),
+        ("ro", Own("ro")),
+        ("set theme light", Own("theme", "light")),
+        ("help", Own("help")),
+        ("help vm stop", Cli(("help", "vm", "stop"), changes=False, foreground=False)),
+        ("volant vm list", Cli(("vm", "list"), changes=False, foreground=False)),
+        ("vm stop web-1 'web 2'", Cli(("vm", "stop", "web-1", "web 2"), changes=True, foreground=False)),
+        ("ps", Cli(("ps",), changes=False, foreground=False)),
+        ("logs web-1 --follow", Cli(("logs", "web-1", "--follow"), changes=False, foreground=False)),
+        ("console web-1", Cli(("console", "web-1"), changes=True, foreground=True)),
+        ("console web-1 --read-only", Cli(("console", "web-1", "--read-only"), changes=False, foreground=True)),
+        ("exec web-1 -- ls -l", Cli(("exec", "web-1", "--", "ls", "-l"), changes=True, foreground=True)),
+        ("vm stop --help", Cli(("vm", "stop", "--help"), changes=False, foreground=False)),
+    ],
+)
+def test_what_a_line_asks_for(line: str, expected: object) -> None:
+    assert parse(line, NAMES) == expected
+
+
+@pytest.mark.parametrize(
+    ("line", "at", "said"),
+    [
+        ("vm stpo web-1", 3, "no vm command"),
+        ("machine list", 0, "no command"),
+        ("vm 'web", 7, "can't be read"),
+        ("set theme pink", 4, "theme"),
+        ("tui", 0, "here already"),
+        ("", 0, "no command"),
+    ],
+)
+def test_what_is_wrong_with_a_line_is_told_with_its_place(line: str, at: int, said: str) -> None:
+    with pytest.raises(Usage, match=said) as refused:
+        parse(line, NAMES)
+    assert refused.value.data["at"] == at
+
+
+def test_a_verb_that_is_not_known_to_read_only_counts_as_changing() -> None:
+    reading = {verb for verbs in tree.TREE.values() for verb in verbs if not _changes(verb, verbs)}
+    assert {"list", "get", "logs", "watch"} <= reading
+    assert not {"create", "delete", "stop", "call", "exec", "set", "rollback", "scale", "install", "enable", "pause"} & reading
+
+
+def _changes(verb: str, verbs: dict[str, tree.Verb]) -> bool:
+    noun = next(noun for noun, found in tree.TREE.items() if found is verbs)
+    command = parse(f"{noun} {verb} x y")
+    assert isinstance(command, Cli)
+    return command.changes
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("vm st", ["start", "stop"]),
+        ("vm stop w", ["web-1", "web-2"]),
+        ("exec d", ["db-1"]),
+        ("deploym", ["deployment"]),
+        ("plugin rem", ["remove"]),
+        ("set theme da", ["dark"]),
+        ("vm serial", ["console"]),
+        ("exec web-1 -- w", []),
+    ],
+)
+def test_completion(line: str, expected: list[str]) -> None:
+    assert [word for word, _ in complete(line, len(line), NAMES).choices] == expected
+
+
+def bar(prompt: Prompt = Prompt.COMMAND) -> tuple[Bar, list[str]]:
+    told: list[str] = []
+
+    def accepted(text: str) -> None:
+        parse(text, NAMES)
+        told.append(f"accepted {text}")
+
+    return Bar(prompt, lambda text: told.append(text), accepted, lambda: told.append("cancelled"), Past([]), NAMES), told
+
+
+def test_tab_completes_as_far_as_it_is_certain_then_goes_round() -> None:
+    line, _ = bar()
+    line.insert("vm stop w")
+    seen = []
+    for _ in range(4):
+        assert line.act("complete")
+        seen.append(line.field.text)
+    assert seen == ["vm stop web-", "vm stop web-1", "vm stop web-2", "vm stop web-1"]
+    line.insert(" d")
+    line.act("complete")
+    assert line.field.text == "vm stop web-1 db-1 "
+
+
+def test_a_wrong_command_stays_in_the_bar_with_its_place() -> None:
+    line, told = bar()
+    line.insert("vm stpo web-1")
+    assert line.act("accept")
+    shown = [text_of(each) for each in line.lines(60, 5)]
+    assert shown[0] == "    ^"
+    assert "stpo" in shown[1]
+    assert "'stop'" in shown[2]
+    line.act("erase.all")
+    line.insert("vm stop web-1")
+    assert not line.act("accept")
+    assert told[-1] == "accepted vm stop web-1"
+    assert line.past.lines == ["vm stop web-1"]
+
+
+def test_backspace_in_an_empty_bar_leaves_it() -> None:
+    line, told = bar(Prompt.FILTER)
+    line.insert("w")
+    assert line.act("backspace")
+    assert not line.act("backspace")
+    assert told == ["w", "", "cancelled"]

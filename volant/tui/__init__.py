@@ -1,0 +1,1 @@
+"""The terminal UI, `volant tui`. Importing it loads nothing: `main` says what is loaded when."""

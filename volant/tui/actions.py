@@ -1,0 +1,83 @@
+"""What can be done with VMs: which call it is, when it makes sense, what it asks before, and the same as a command. Pure."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from volant.tui.model import Record
+
+PROTECTED = "protected"
+"""A VM with this label set to `true` is deleted, stopped or restarted only by somebody who types its name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """One thing to do. What can't be taken back asks first; what can, offers the way back instead."""
+
+    id: str
+    key: str
+    """In the menu of actions."""
+    label: str
+    method: str
+    words: tuple[str, ...]
+    """The command's words before the names."""
+    done: str
+    """`stopped`, as in "web-1 stopped"."""
+    params: Mapping[str, Any] = field(default_factory=dict)
+    question: str = ""
+    """`Stop`, as in "Stop web-1?"; empty: it is done without asking."""
+    effect: str = ""
+    """What it does, one sentence, for the question."""
+    states: frozenset[str] = frozenset()
+    """States in which it makes sense; empty: all."""
+    way_back: str = ""
+
+    def fits(self, record: Record) -> bool:
+        return not self.states or record["status"] in self.states
+
+    def command(self, names: Sequence[str]) -> str:
+        """The same for a shell."""
+        return shlex.join(["volant", *self.words, *names])
+
+    def params_for(self, record: Record) -> dict[str, Any]:
+        """The call's parameters for one VM."""
+        return {"name": record["name"], **self.params}
+
+
+_LIVE = frozenset({"starting", "running", "ready", "paused", "stopping"})
+_DOWN = frozenset({"stopped", "crashed", "failed"})
+
+VM_ACTIONS: tuple[Action, ...] = (
+    Action("vm.start", "s", "start", "vm.start", ("vm", "start"), "is starting", states=_DOWN, way_back="x S stops it"),
+    Action("vm.stop", "S", "stop", "vm.stop", ("vm", "stop"), "stopped", params={"wait": True}, question="Stop", states=_LIVE | {"pending"},
+           effect="The guest is asked to power off, and killed when it has not after 10 s. Its disks stay."),
+    Action("vm.restart", "R", "restart", "vm.restart", ("vm", "restart"), "is restarting", question="Restart", states=_LIVE | _DOWN,
+           effect="The guest is asked to power off, and boots anew, with its newest configuration."),
+    Action("vm.kill", "X", "kill", "vm.stop", ("vm", "stop", "--force"), "killed", params={"force": True, "wait": True}, question="Kill",
+           states=_LIVE, effect="The guest is not asked: what it has not written to its disks is lost."),
+    Action("vm.delete", "d", "delete", "vm.delete", ("vm", "delete", "--yes"), "deleted", question="Delete",
+           states=frozenset({"stopped", "crashed", "failed"}), effect="Its disks and everything else it had are gone for good."),
+    Action("vm.destroy", "D", "kill and delete", "vm.delete", ("vm", "delete", "--force", "--yes"), "deleted", params={"force": True},
+           question="Kill and delete", states=_LIVE | {"pending"},
+           effect="It is killed; its disks and everything else it had are gone for good."),
+)  # fmt: skip
+"""In the order of the menu."""
+
+
+def action(id: str, records: Sequence[Record]) -> Action:
+    """The action of this id; deleting what runs is killing it, too."""
+    if id == "vm.delete" and any(record["status"] not in _DOWN for record in records):
+        id = "vm.destroy"
+    return next(each for each in VM_ACTIONS if each.id == id)
+
+
+def fitting(records: Sequence[Record]) -> list[Action]:
+    """The actions that make sense for at least one of these."""
+    return [each for each in VM_ACTIONS if any(each.fits(record) for record in records)]
+
+
+def is_protected(record: Record) -> bool:
+    return str((record.get("labels") or {}).get(PROTECTED, "")).lower() in ("true", "yes", "1")

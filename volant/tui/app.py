@@ -1,0 +1,186 @@
+"""The Textual application: brings keys and news to the desk, draws its frame, and does what it asks for. No decisions are made here."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+import time
+from typing import Any, ClassVar
+
+from textual import events
+from textual.app import App, ComposeResult
+
+from volant.proto.errors import ConnectionLost, Fault
+from volant.tui import effects
+from volant.tui.canvas import Canvas
+from volant.tui.desk import Desk
+from volant.tui.driver import TappedDriver
+from volant.tui.feed import Feed
+from volant.tui.model import Heard
+from volant.tui.processes import foreground, lines_of
+from volant.tui.settings import history_path, save_history
+from volant.tui.themes import Look, chosen
+
+FRAME_S = 1 / 30
+"""Shortest time between two frames. The first of a burst is drawn at once, so that a key is seen when it is pressed."""
+PER_TURN = 256
+"""Items of a stream that are handed to the desk together."""
+
+
+class VolantApp(App[int]):
+    """`desk` decides; this only moves things between it, the terminal and the daemon."""
+
+    ENABLE_COMMAND_PALETTE = False
+    CSS = "Screen { background: ansi_default; } * { scrollbar-size: 0 0; }"
+    BINDINGS: ClassVar[list[Any]] = []
+
+    def __init__(self, desk: Desk, feed: Feed, *, theme: str) -> None:
+        self._look = Look(chosen(theme, os.environ))
+        super().__init__(driver_class=TappedDriver, ansi_color=True)
+        self.desk, self._feed = desk, feed
+        self._canvas = Canvas(self._look)
+        self._drawn_at = 0.0
+        self._drawing: asyncio.TimerHandle | None = None
+        self._waking: asyncio.TimerHandle | None = None
+        self._tasks: dict[int, asyncio.Task[None]] = {}
+        self._feeding: asyncio.Task[None] | None = None
+
+    def compose(self) -> ComposeResult:
+        yield self._canvas
+
+    def on_mount(self) -> None:
+        self._feeding = asyncio.create_task(self._feed.run())
+        self.draw()
+
+    async def on_unmount(self) -> None:
+        running = [task for task in (self._feeding, *self._tasks.values()) if task is not None]
+        for task in running:
+            task.cancel()
+        await asyncio.gather(*running, return_exceptions=True)
+
+    async def on_event(self, event: events.Event) -> None:
+        """Keys and pastes go straight to the desk, in their order; everything else is Textual's."""
+        if isinstance(event, events.Key):
+            self.desk.key(key_name(event))
+        elif isinstance(event, events.Paste):
+            self.desk.paste(event.text)
+        else:
+            await super().on_event(event)
+            return
+        event.stop()
+        self.settle()
+
+    def on_resize(self, event: events.Resize) -> None:
+        self.draw()
+
+    def heard(self, news: Heard) -> None:
+        """News from the feed."""
+        self.desk.heard(news)
+        self.settle()
+
+    # ---------------------------------------------------------------------------------------------------------- drawing
+
+    def settle(self) -> None:
+        """Do what the desk asks for, and draw soon: at once when the last frame is old enough."""
+        self._do_effects()
+        if self._drawing is None:
+            wait = self._drawn_at + FRAME_S - time.monotonic()
+            if wait <= 0:
+                self.draw()
+            else:
+                self._drawing = asyncio.get_running_loop().call_later(wait, self.draw)
+
+    def draw(self) -> None:
+        """Show the desk's frame, and wake up when it looks different by time alone."""
+        for timer in (self._drawing, self._waking):
+            if timer is not None:
+                timer.cancel()
+        self._drawing = self._waking = None
+        if not self.is_running:
+            return
+        self._drawn_at = time.monotonic()
+        self._canvas.show(self.desk.frame(self.size.width, self.size.height), self._look)
+        wait = self.desk.next_change_s()
+        if wait is not None:
+            self._waking = asyncio.get_running_loop().call_later(wait, self.draw)
+
+    # ---------------------------------------------------------------------------------------------------------- effects
+
+    def _do_effects(self) -> None:
+        while self.desk.effects:
+            self._do(self.desk.effects.pop(0))
+
+    def _do(self, effect: effects.Effect) -> None:
+        match effect:
+            case effects.Call():
+                self._start(effect.tag, self._call(effect))
+            case effects.Follow():
+                self._start(effect.tag, self._follow(effect))
+            case effects.Run():
+                self._start(effect.tag, self._run(effect))
+            case effects.Unfollow(tag):
+                task = self._tasks.pop(tag, None)
+                if task is not None:
+                    task.cancel()
+            case effects.Copy(text):
+                self.copy_to_clipboard(text)
+            case effects.Reconnect():
+                self._feed.again()
+            case effects.Theme(name):
+                self._look = Look(chosen(name, os.environ))
+            case effects.Redraw():
+                self.refresh(layout=True)
+                self._canvas.refresh()
+            case effects.Remember(lines):
+                save_history(history_path(os.environ), list(lines))
+            case effects.Quit():
+                self.exit(0)
+
+    def _start(self, tag: int, work: Any) -> None:
+        self._tasks[tag] = asyncio.create_task(self._finish(tag, work))
+
+    async def _finish(self, tag: int, work: Any) -> None:
+        """Do it, and tell the desk what came of it."""
+        try:
+            result = await work
+        except Fault as fault:
+            result = fault
+        self._tasks.pop(tag, None)
+        self.desk.answered(tag, result)
+        self.settle()
+
+    async def _call(self, asked: effects.Call) -> Any:
+        return await self._connected().call_plain(asked.method, dict(asked.params))
+
+    async def _follow(self, asked: effects.Follow) -> Any:
+        async with self._connected().stream(asked.method, dict(asked.params)) as stream:
+            async for item in stream:
+                self.desk.streamed(asked.tag, [item])
+                self.settle()
+            return await stream.result()
+
+    async def _run(self, asked: effects.Run) -> int:
+        command = (sys.executable, "-m", "volant.client.cli", "--socket", self._feed.path, *asked.words)
+        if asked.foreground:
+            with self.suspend():
+                return await foreground(command)
+        async for lines in lines_of(command, most=PER_TURN):
+            if isinstance(lines, int):
+                return lines
+            self.desk.streamed(asked.tag, lines)
+            self.settle()
+        return 0
+
+    def _connected(self) -> Any:
+        if self._feed.client is None:
+            raise ConnectionLost("not connected to the daemon", hint="it is tried again by itself; Ctrl-R tries now")
+        return self._feed.client
+
+
+def key_name(event: events.Key) -> str:
+    """The decoder's name for a key, from events of our driver and of tests alike."""
+    char = event.character
+    if char is not None and len(char) == 1 and char.isprintable():
+        return "space" if char == " " else char
+    return event.key

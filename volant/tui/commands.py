@@ -1,0 +1,153 @@
+"""The command bar: the `volant` command line without `volant`, and a few words of the UI's own. Pure; the tree is the CLI's."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from volant.client.cli import tree
+from volant.proto.errors import Usage
+from volant.tui.settings import THEMES
+
+OWN = {
+    "vms": "the list of VMs",
+    "events": "all events, as they happen",
+    "help": "the keys, or the help of a command",
+    "ro": "read-only from now on",
+    "rw": "allow changes again",
+    "set theme": f"colours: {', '.join(THEMES)}",
+    "resync": "list anew",
+    "q": "leave",
+}
+"""Words of the UI and their help."""
+
+_READING = frozenset({"list", "get", "logs", "config", "history", "diff", "explain", "status", "show", "info", "ping", "ledger", "actions",
+                      "wait", "follow", "watch", "doctor"})  # fmt: skip
+"""Verbs that change nothing; any other is refused in read-only mode, one that this list doesn't know yet included."""
+_NEEDS_TERMINAL = frozenset({"console", "exec"})
+
+
+@dataclass(frozen=True, slots=True)
+class Go:
+    """Show a screen: `vms`, `events`, or `vm` with a name."""
+
+    screen: str
+    name: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Own:
+    """A word of the UI's own, with what follows it."""
+
+    word: str
+    argument: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Cli:
+    """A command of the CLI."""
+
+    words: tuple[str, ...]
+    changes: bool
+    foreground: bool
+    """It needs the terminal for itself."""
+
+
+Command = Go | Own | Cli
+
+
+def parse(line: str, names: Sequence[str] = ()) -> Command:
+    """What a line asks for; `names` are the VMs there are. Usage, whose data has `at`, the character that is wrong."""
+    try:
+        words = shlex.split(line)
+    except ValueError as error:
+        raise Usage(f"the command can't be read: {error}", hint="close the quotes", at=len(line)) from None
+    if words[:1] == ["volant"]:
+        words = words[1:]
+    if not words:
+        raise Usage("no command", hint="for example: vm stop web-1", at=0)
+    first, rest = words[0], words[1:]
+    if first in ("q", "quit", "exit", "ro", "rw", "resync") and not rest:
+        return Own("q" if first in ("quit", "exit") else first)
+    if first == "help" and not rest:
+        return Own("help")
+    if first == "set":
+        if len(rest) != 2 or rest[0] != "theme" or rest[1] not in THEMES:
+            raise Usage(f"what can be set is: theme {'|'.join(THEMES)}", hint="for example: set theme dark", at=line.find("set") + 4)
+        return Own("theme", rest[1])
+    if first in ("vms", "events") and not rest:
+        return Go(first)
+    if first in ("vm", "vms") and len(rest) == 1 and rest[0] in names and rest[0] not in tree.TREE["vm"]:
+        return Go("vm", rest[0])
+    return _cli(line, words)
+
+
+def _cli(line: str, words: list[str]) -> Cli:
+    if words[0] == "tui":
+        raise Usage("the terminal UI is here already", hint="type ? for its keys", at=0)
+    try:
+        chosen = tree.choose(words)
+    except tree.HelpWanted as wanted:
+        return Cli(("help", *([wanted.noun] if wanted.noun else [])), changes=False, foreground=False)
+    except tree.VersionWanted:
+        return Cli(("--version",), changes=False, foreground=False)
+    except Usage as fault:
+        wrong = next((word for word in words if repr(word) in fault.message), words[0])
+        fault.data["at"] = max(0, line.find(wrong))
+        raise
+    verb = chosen.words[-1]
+    asks_help = words[0] == "help" or "--help" in words or "-h" in words
+    reads = asks_help or verb in (*_READING, "events", "ps") or (verb == "console" and "--read-only" in words)
+    return Cli(tuple(words), changes=not reads, foreground=verb in _NEEDS_TERMINAL and not asks_help)
+
+
+@dataclass(frozen=True, slots=True)
+class Completion:
+    """What the word at the cursor could become. `start` is where that word begins."""
+
+    start: int
+    choices: tuple[tuple[str, str], ...]
+    """Words and their help."""
+
+    @property
+    def common(self) -> str:
+        """What all choices begin with."""
+        words = [word for word, _ in self.choices]
+        if not words:
+            return ""
+        least, most = min(words), max(words)
+        length = next((at for at, char in enumerate(least) if at >= len(most) or most[at] != char), len(least))
+        return least[:length]
+
+
+def complete(line: str, at: int, names: Sequence[str] = ()) -> Completion:
+    """Choices for the word that ends at the cursor: what begins so; where nothing does, what contains it, in the word or its help."""
+    before = line[:at]
+    start = before.rfind(" ") + 1
+    word = before[start:]
+    known = _known(before[:start].split(), names)
+    choices = tuple((each, help) for each, help in known.items() if each.startswith(word))
+    if not choices and word:
+        choices = tuple((each, help) for each, help in known.items() if word in each or word in help.split())
+    return Completion(start, choices)
+
+
+def _known(before: list[str], names: Sequence[str]) -> dict[str, str]:
+    """The words that may follow these."""
+    if not before:
+        nouns = {noun: tree.NOUN_HELP[noun] for noun in tree.TREE}
+        return {**OWN, **nouns, **{word: short[2].help for word, short in tree.SHORT_FORMS.items()}}
+    first = tree.PLURALS.get(before[0], before[0])
+    vms = dict.fromkeys(names, "a VM")
+    if before == ["set"]:
+        return {"theme": OWN["set theme"]}
+    if before == ["set", "theme"]:
+        return dict.fromkeys(THEMES, "")
+    if first == "help" and len(before) == 1:
+        return {**tree.NOUN_HELP, **{word: short[2].help for word, short in tree.SHORT_FORMS.items()}}
+    if first in tree.TREE and len(before) == 1:
+        verbs = {name: verb.help for name, verb in tree.TREE[first].items()}
+        return {**verbs, **vms} if first == "vm" else verbs
+    about_vms = first == "vm" or (first in tree.SHORT_FORMS and tree.SHORT_FORMS[first][0] == "vm" and first not in ("run", "ps"))
+    return vms if about_vms and "--" not in before else {}

@@ -1,0 +1,79 @@
+"""What can be had of the VM under the cursor: its other screens and commands, and text to copy."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from volant.client.cli.text import harmless
+from volant.proto.errors import Fault
+from volant.tui.effects import Copy
+from volant.tui.model import Record
+from volant.tui.overlays import Choice, Menu
+from volant.tui.screens.output import OutputScreen
+from volant.tui.screens.vm import VmScreen
+
+if TYPE_CHECKING:
+    from volant.tui.desk import Desk
+
+_PAGES = {"open": "overview", "vm.describe": "overview", "vm.config": "config", "vm.events": "events"}
+_TERMINAL = {"vm.attach": ("console",), "vm.shell": ("exec", "-it")}
+
+
+def open_about(desk: Desk, action: str, record: Record) -> bool:
+    """Open what an action means for one VM; whether it means anything."""
+    name = str(record["name"])
+    if action in _PAGES:
+        desk.open(VmScreen(str(record["id"]), _PAGES[action]))
+    elif action == "vm.logs":
+        desk.open(OutputScreen(desk, ("logs", name, "--follow"), title=f"logs {name}"))
+    elif action in _TERMINAL:
+        words = (*_TERMINAL[action], name, *(("--read-only",) if desk.read_only and action == "vm.attach" else ()))
+        if action == "vm.shell":
+            if desk.refuses("shell"):
+                return True
+            words = (*words, "--", "/bin/sh")
+        run_in_foreground(desk, words)
+    else:
+        return False
+    return True
+
+
+def run_in_foreground(desk: Desk, words: tuple[str, ...]) -> None:
+    """Give the terminal to a command until it ends."""
+
+    def ended(result: object) -> None:
+        if isinstance(result, Fault):
+            desk.say_fault(result)
+        elif result:
+            desk.say(f"volant {shlex.join(words)} ended with {result}", "warm")
+
+    desk.pending.run(words, lambda lines: None, ended, foreground=True)
+
+
+def menu(desk: Desk) -> None:
+    """Choose what to copy of the VM that is looked at."""
+    record = desk.screen.record(desk)
+    if record is None:
+        desk.say("there is nothing to copy here")
+        return
+    name = str(record["name"])
+    texts = [
+        ("n", "name", name),
+        ("i", "address", str(record.get("ip") or "")),
+        ("d", "id", str(record["id"])),
+        ("j", "record as JSON", json.dumps(dict(record), ensure_ascii=False)),
+        ("c", "the command that shows it", shlex.join(["volant", "vm", "get", name])),
+    ]
+    choices = [Choice(key, f"{label:<26} {harmless(text)[:60]}", _copying(desk, label, text)) for key, label, text in texts if text]
+    desk.overlay = Menu(f"Copy of {harmless(name)}", choices)
+
+
+def _copying(desk: Desk, label: str, text: str) -> Callable[[], None]:
+    def copy() -> None:
+        desk.effects.append(Copy(text))
+        desk.say(f"{label} copied, where the terminal allows it")
+
+    return copy

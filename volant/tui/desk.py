@@ -1,0 +1,397 @@
+"""The whole state of the UI, without a terminal: keys, answers and news go in, lines and effects come out.
+
+One key after the other is carried out to its end, so that a burst of keys means what it would mean typed slowly. Nothing here waits,
+and nothing here knows Textual: `app` brings keys and news, draws `frame`, and does what `effects` ask for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from volant.client.cli.text import harmless
+from volant.proto.errors import Fault
+from volant.proto.specs.filter import parse as parse_filter
+from volant.tui import copying, effects, frame, overlays
+from volant.tui.actions import VM_ACTIONS, Action, action, fitting
+from volant.tui.bar import Bar, Prompt
+from volant.tui.effects import Effect
+from volant.tui.field import Past
+from volant.tui.glyphs import Glyphs
+from volant.tui.keys.router import Router
+from volant.tui.lines import Line
+from volant.tui.model import Heard, Phase, Record, Snapshot, reduce
+from volant.tui.obeying import carry_out
+from volant.tui.overlays import Choice, Menu, Overlay, Question, Reading
+from volant.tui.screens.base import Screen
+from volant.tui.screens.vms import VmsScreen
+from volant.tui.work import Operation, Pending, question
+
+SAID_S = 8.0
+"""How long a message stays; the next key takes it away earlier, once it has been there for a moment."""
+TWICE_S = 1.5
+"""Within which Ctrl-C has to come twice."""
+
+
+@dataclass(slots=True)
+class Said:
+    """A message in the status line."""
+
+    text: str
+    style: str
+    until: float
+
+
+class Desk:
+    """`clock` is monotonic, `wall` since 1970, both in seconds."""
+
+    def __init__(
+        self,
+        *,
+        place: str,
+        router: Router,
+        glyphs: Glyphs,
+        clock: Callable[[], float],
+        wall: Callable[[], float],
+        past: Sequence[str] = (),
+        read_only: bool = False,
+    ) -> None:
+        self.place = place
+        """The daemon's socket."""
+        self.router, self.glyphs, self.clock, self.wall = router, glyphs, clock, wall
+        self.read_only = read_only
+        self.snapshot = Snapshot()
+        self.overlay: Overlay | None = None
+        self.bar: Bar | None = None
+        self.said: Said | None = None
+        self.operations: list[Operation] = []
+        self.effects: list[Effect] = []
+        """What is to be done; whoever does it takes it out."""
+        self.pending = Pending(self.effects)
+        self.commands, self._filters = Past(list(past)), Past([])
+        self.home = VmsScreen()
+        self._path: tuple[Screen, ...] = (self.home,)
+        self._history: list[tuple[Screen, ...]] = [self._path]
+        self._at = 0
+        self._interrupted = -TWICE_S
+        self.home.shown(self)
+
+    # ------------------------------------------------------------------------------------------------------------- news
+
+    def heard(self, news: Heard) -> None:
+        """Something came from the daemon, or happened to the connection."""
+        before = self.snapshot
+        self.snapshot, delta = reduce(before, news)
+        if delta.whole and delta.words:
+            self.say(f"up to date again: {delta.words}")
+        if self.snapshot.vms is not before.vms:
+            self.home.refreshed(self, delta)
+        for screen in self._path[1:]:
+            screen.refreshed(self, delta)
+
+    def answered(self, tag: int, result: Any) -> None:
+        """A call, a stream or a program is over; `result` is what it gave, or the Fault that it ended with."""
+        self.pending.answered(tag, result)
+
+    def streamed(self, tag: int, items: list[Any]) -> None:
+        """Items of a stream, or lines of a program."""
+        self.pending.came(tag, items)
+
+    # ------------------------------------------------------------------------------------------------------------- keys
+
+    @property
+    def contexts(self) -> tuple[str, ...]:
+        """Whose keys hold now, the particular first."""
+        if self.bar is not None or (isinstance(self.overlay, Question) and self.overlay.expects):
+            return ("line",)
+        if isinstance(self.overlay, Question):
+            return ("dialog",)
+        if self.overlay is not None:
+            return ("menu",)
+        return (*self.screen.contexts, "everywhere")
+
+    def key(self, name: str) -> None:
+        """One key was pressed, named as `keys.decoder` does."""
+        if self.said is not None and self.said.until - self.clock() < SAID_S - 1:
+            self.said = None
+        found = self.router.action(self.contexts, name)
+        if self.bar is not None:
+            self._type(name, found)
+        elif isinstance(self.overlay, Question):
+            self._answer(self.overlay, name, found)
+        elif self.overlay is not None:
+            self._choose(self.overlay, name, found)
+        elif found:
+            self.act(found)
+
+    def paste(self, text: str) -> None:
+        """Pasted text goes where something is typed; elsewhere it is not taken for keys, which could do anything."""
+        if self.bar is not None:
+            self.bar.insert(text)
+        elif isinstance(self.overlay, Question) and self.overlay.expects:
+            self.overlay.typed = self.overlay.typed.insert(text)
+        else:
+            self.say("pasted text is only taken where something is typed: / or : first")
+
+    def act(self, name: str) -> None:
+        """Carry an action out: the screen's own, else one that holds everywhere."""
+        if self.screen.act(self, name):
+            return
+        general = _EVERYWHERE.get(name)
+        if general is not None:
+            general(self)
+
+    def _type(self, name: str, found: str) -> None:
+        bar = self.bar
+        assert bar is not None
+        if not found:
+            typed = " " if name == "space" else name
+            if len(typed) == 1:
+                bar.insert(typed)
+        elif not bar.act(found) and self.bar is bar:
+            self.bar = None
+
+    def _answer(self, asked: Question, name: str, found: str) -> None:
+        if not asked.expects:
+            self.overlay = None
+            if found == "yes":
+                asked.then()
+            else:
+                self.say("nothing was done")
+        elif found == "cancel" or (found == "accept" and asked.typed.text != asked.expects):
+            self.overlay = None
+            self.say("nothing was done")
+        elif found == "accept":
+            self.overlay = None
+            asked.then()
+        elif found:
+            asked.typed = asked.typed.edit(found) or asked.typed
+        elif len(name) == 1:
+            asked.typed = asked.typed.insert(name)
+
+    def _choose(self, shown: Menu | Reading, name: str, found: str) -> None:
+        choice = shown.chosen(name) if isinstance(shown, Menu) else None
+        if choice is None and found == "accept" and isinstance(shown, Menu) and shown.choices:
+            choice = shown.choices[shown.at]
+        steps = {"down": 1, "up": -1, "page.down": 10, "page.up": -10}
+        if choice is not None:
+            self.overlay = None
+            if choice.then is not None:
+                choice.then()
+            else:
+                self.say(f"{choice.label}: {choice.why}", "warm")
+        elif found in steps:
+            shown.move(steps[found])
+        elif found:
+            self.overlay = None
+
+    # ---------------------------------------------------------------------------------------------------------- screens
+
+    @property
+    def screen(self) -> Screen:
+        """What is looked at."""
+        return self._path[-1]
+
+    @property
+    def path(self) -> tuple[Screen, ...]:
+        """The screens from home to here."""
+        return self._path
+
+    def open(self, screen: Screen) -> None:
+        """Go into a screen, from here."""
+        self.go((*self._path, screen))
+
+    def go(self, path: tuple[Screen, ...]) -> None:
+        """Show another path of screens, and remember this one."""
+        self._history = [*self._history[: self._at + 1], path]
+        self._at = len(self._history) - 1
+        self._show(path)
+
+    def travel(self, by: int) -> None:
+        """Back or forward in what was shown."""
+        to = self._at + by
+        if 0 <= to < len(self._history):
+            self._at = to
+            self._show(self._history[to])
+        else:
+            self.say("there is nothing before" if by < 0 else "there is nothing after")
+
+    def _show(self, path: tuple[Screen, ...]) -> None:
+        if path[-1] is not self.screen:
+            self.screen.hidden(self)
+        self._path = path
+        self.screen.shown(self)
+
+    def back(self) -> None:
+        """Undo what Esc undoes here, else go one screen back."""
+        if self.screen.filter:
+            self._filter("")
+        elif not self.screen.leave_step(self):
+            self.up()
+
+    def up(self) -> bool:
+        """One screen back; whether there was one."""
+        if len(self._path) == 1:
+            return False
+        self.go(self._path[:-1])
+        return True
+
+    # ------------------------------------------------------------------------------------------------ filter and command
+
+    def open_filter(self) -> None:
+        """Type a filter; it holds while it is typed."""
+        if self.screen.fields is None:
+            self.say("there is nothing to filter here")
+            return
+        before = self.screen.filter
+        self._filters.begin()
+        self.bar = Bar(Prompt.FILTER, self._filter, self._filter, lambda: self._filter(before), self._filters)
+        if before:
+            self.bar.insert(before)
+
+    def _filter(self, text: str) -> None:
+        """Filter the screen; a filter that can't be read leaves the last good one in force, and raises."""
+        screen = self.screen
+        assert screen.fields is not None
+        screen.take_filter(text.strip(), parse_filter(text, screen.fields, dict.get))
+
+    def open_command(self, text: str = "") -> None:
+        """Type a command."""
+        names = sorted(str(vm["name"]) for vm in self.snapshot.vms.values())
+        self.commands.begin()
+        self.bar = Bar(Prompt.COMMAND, lambda _: None, self._command, lambda: None, self.commands, names)
+        if text:
+            self.bar.insert(text)
+
+    def _command(self, line: str) -> None:
+        assert self.bar is not None
+        carry_out(self, line, self.bar.names)
+        self.effects.append(effects.Remember((*self.commands.lines, line.strip())))
+
+    # ---------------------------------------------------------------------------------------------------------- actions
+
+    def vm_action(self, name: str, victims: list[Record], here: Record | None) -> bool:
+        """An action of context `vms` on these VMs, or (what can be done with one only) on the one under the cursor."""
+        if name == "actions":
+            self._menu(victims)
+        elif name in {each.id for each in VM_ACTIONS}:
+            if victims:
+                self.perform(action(name, victims), victims)
+        elif name == "new":
+            self.open_command("run ")
+        elif here is not None:
+            return copying.open_about(self, name, here)
+        else:
+            return False
+        return True
+
+    def _menu(self, victims: list[Record]) -> None:
+        if not victims:
+            self.say("there is no VM")
+            return
+        who = harmless(str(victims[0]["name"])) if len(victims) == 1 else f"{len(victims)} VMs"
+        why = "read-only" if self.read_only else "" if self.snapshot.is_live else "not connected"
+        choices = [Choice(each.key, each.label, None if why else partial(self.perform, each, victims), why) for each in fitting(victims)]
+        self.overlay = Menu(f"What to do with {who}", choices)
+
+    def perform(self, chosen: Action, records: Sequence[Record]) -> None:
+        """Do it with those it makes sense for, after asking where it can't be taken back."""
+        fit = [record for record in records if chosen.fits(record)]
+        if self.refuses(chosen.label):
+            return
+        if not fit:
+            states = ", ".join(sorted({str(record["status"]) for record in records}))
+            self.say(f"{chosen.label}: makes no sense for what is {states}", "warm")
+            return
+        names = tuple(str(record["name"]) for record in fit)
+        if not chosen.question:
+            self._start(chosen, names, fit)
+            return
+        hidden = len({str(record["id"]) for record in fit} - set(self.home.rows.order))
+        left_out = [str(record["name"]) for record in records if not chosen.fits(record)]
+        start = partial(self._start, chosen, names, fit)
+        self.overlay = question(chosen, fit, start, hidden=hidden, left_out=left_out, command=harmless(chosen.command(names)))
+
+    def refuses(self, what: str) -> bool:
+        """Say why nothing may be changed now, if so."""
+        if self.read_only:
+            self.say(f"{what}: read-only; `:rw` allows changes again", "warm")
+        elif not self.snapshot.is_live:
+            self.say(f"{what}: not connected ({harmless(self.snapshot.link.reason) or 'no answer yet'})", "bad")
+        else:
+            return False
+        return True
+
+    def _start(self, chosen: Action, names: tuple[str, ...], records: Sequence[Record]) -> None:
+        if self.refuses(chosen.label):  # the answer may have come long after the question
+            return
+        operation = Operation(chosen, names, len(names))
+        self.operations.append(operation)
+        for name, record in zip(names, records, strict=True):
+            self.pending.call(chosen.method, chosen.params_for(record), partial(self._operated, operation, name))
+
+    def _operated(self, operation: Operation, name: str, result: Any) -> None:
+        if operation.answered(name, result):
+            self.operations.remove(operation)
+            self.say(operation.words, "bad" if operation.failures else "good")
+
+    # ------------------------------------------------------------------------------------------------------------ looks
+
+    def say(self, text: str, style: str = "") -> None:
+        """Show a message for a while."""
+        self.said = Said(text, style, self.clock() + SAID_S)
+
+    def say_fault(self, fault: Fault) -> None:
+        self.say(harmless(fault.message) + (f"; {harmless(fault.hint)}" if fault.hint else ""), "bad")
+
+    def frame(self, width: int, height: int) -> list[Line]:
+        """The whole screen: exactly `height` lines of exactly `width` columns."""
+        if self.said is not None and self.clock() >= self.said.until:
+            self.said = None
+        return frame.frame(self, width, height)
+
+    def next_change_s(self) -> float | None:
+        """In how many seconds the frame looks different by time alone; None for never: then nothing has to wake up."""
+        waits = [self.screen.next_change_s(self)]
+        if self.snapshot.link.phase is not Phase.LIVE:
+            waits.append(1.0)
+        if self.said is not None:
+            waits.append(max(0.05, self.said.until - self.clock()))
+        return min((wait for wait in waits if wait is not None), default=None)
+
+    # ---------------------------------------------------------------------------------------------------- general actions
+
+    def quit(self) -> None:
+        """One screen back; at home, leave."""
+        if not self.up():
+            self.effects.append(effects.Quit())
+
+    def interrupt(self) -> None:
+        """Ctrl-C: a second one soon after leaves."""
+        if self.clock() - self._interrupted < TWICE_S:
+            self.effects.append(effects.Quit())
+        else:
+            self._interrupted = self.clock()
+            self.say("Ctrl-C once more leaves; VMs go on either way")
+
+    def help(self) -> None:
+        text = overlays.help_text(self.router, self.contexts, read_only=self.read_only)
+        self.overlay = Reading(f"Keys: {self.screen.title}", text)
+
+
+_EVERYWHERE: dict[str, Callable[[Desk], object]] = {
+    "command": Desk.open_command,
+    "filter": Desk.open_filter,
+    "help": Desk.help,
+    "back": Desk.back,
+    "quit": Desk.quit,
+    "previous": lambda desk: desk.travel(-1),
+    "history.back": lambda desk: desk.travel(-1),
+    "history.forward": lambda desk: desk.travel(1),
+    "resync": lambda desk: desk.effects.append(effects.Reconnect()),
+    "copy": copying.menu,
+    "redraw": lambda desk: desk.effects.append(effects.Redraw()),
+    "interrupt": Desk.interrupt,
+}

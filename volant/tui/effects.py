@@ -1,0 +1,80 @@
+"""What the desk wants done in the world. The desk only says so; `app` does it, and tells the desk what came of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """Make a UNARY call; `Desk.answered` hears its plain result or its fault, with the tag."""
+
+    tag: int
+    method: str
+    params: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Follow:
+    """Open a STREAM call; `Desk.streamed` hears its items with the tag, `Desk.answered` its end."""
+
+    tag: int
+    method: str
+    params: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Unfollow:
+    """Close a stream, or end a program, by its tag; nothing more is heard of it."""
+
+    tag: int
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """Carry out a `volant` command. In the foreground it has the terminal until it ends; else its output comes as with `Follow`."""
+
+    tag: int
+    words: tuple[str, ...]
+    foreground: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Copy:
+    """Put text where the terminal keeps what is copied (OSC 52)."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Reconnect:
+    """List anew; while disconnected, try now."""
+
+
+@dataclass(frozen=True, slots=True)
+class Theme:
+    """Draw in this theme from now on."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Redraw:
+    """Write every cell of the terminal anew."""
+
+
+@dataclass(frozen=True, slots=True)
+class Remember:
+    """Keep these command lines for the next time."""
+
+    lines: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Quit:
+    """Leave."""
+
+
+Effect = Call | Follow | Unfollow | Run | Copy | Reconnect | Theme | Redraw | Remember | Quit

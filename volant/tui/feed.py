@@ -1,0 +1,121 @@
+"""The connection: kept up for as long as the UI runs, told to the desk as news. Never ends it, never blocks a key."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any
+
+from volant.client.aio import AsyncClient, AsyncStream
+from volant.proto.errors import Fault, Lagged
+from volant.tui.model import Changed, Connected, Connecting, EventsLost, Happened, Heard, Lost
+
+FIRST_RETRY_S, SOON_S, LATE_S = 0.25, 0.8, 5.0
+"""Pauses between tries, doubled each time up to SOON_S, after a while up to LATE_S: a daemon that is restarted is found within a
+second, one that stays down costs next to nothing."""
+RESTART_S = 60.0
+"""How long a restart may take; later the tries become rare."""
+JITTER = 0.2
+"""Share by which a pause differs, so that many clients don't come at once."""
+QUIET_S = 3.0
+"""A connection that lived so long was a good one: the next pause is the first again."""
+
+
+class Feed:
+    """`run` it. `client` is the connection of the moment; `events_after` says which event is the last one that is known."""
+
+    def __init__(self, path: str, tell: Callable[[Heard], None], clock: Callable[[], float], *, events_after: Callable[[], int]) -> None:
+        self.path = path
+        self._tell, self._clock, self._events_after = tell, clock, events_after
+        self.client: AsyncClient | None = None
+        self._now = asyncio.Event()
+        self._conversation: asyncio.Task[None] | None = None
+
+    def again(self) -> None:
+        """List anew; while disconnected, try now."""
+        self._now.set()
+        if self._conversation is not None:
+            self._conversation.cancel()
+
+    async def run(self) -> None:
+        pause, down_since = FIRST_RETRY_S, self._clock()
+        while True:
+            begun = self._clock()
+            self._tell(Connecting(begun))
+            fault = await self._once()
+            now = self._clock()
+            if fault is None:  # asked to list anew
+                pause, down_since = FIRST_RETRY_S, now
+                continue
+            if now - begun > QUIET_S:
+                pause, down_since = FIRST_RETRY_S, now
+            wait = pause * random.uniform(1 - JITTER, 1 + JITTER)  # noqa: S311 - no secret
+            self._tell(Lost(now, fault.message, fault.hint, now + wait))
+            self._now.clear()
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._now.wait(), wait)
+            pause = min(pause * 2, SOON_S if now - down_since < RESTART_S else LATE_S)
+
+    async def _once(self) -> Fault | None:
+        """One connection, until it ends: why it did; None when `again` ended it."""
+        self._conversation = asyncio.create_task(self._converse())
+        try:
+            await self._conversation
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if task is not None and task.cancelling():  # it is the app that ends
+                self._conversation.cancel()
+                raise
+            return None
+        except Fault as fault:
+            return fault
+        finally:
+            self.client, self._conversation = None, None
+        return Fault("the daemon ended the list")
+
+    async def _converse(self) -> None:
+        async with AsyncClient(self.path) as client:
+            hello = await client.daemon()
+            self.client = client
+            self._tell(Connected(self._clock(), hello.version))
+            following: asyncio.Task[None] | None = None
+            try:
+                async with self._open(client, "vm.watch", {}) as changes:
+                    async for item in changes:
+                        self._tell(Changed(tuple(item["items"]), tuple(item["gone"]), item["seq"], item["complete"]))
+                        if following is None and item["complete"]:
+                            following = asyncio.create_task(self._follow(client))
+                    await changes.result()
+            finally:
+                if following is not None:
+                    following.cancel()
+                    with suppress(asyncio.CancelledError):
+                        await following
+
+    async def _follow(self, client: AsyncClient) -> None:
+        """Events from the last known one on. A gap that can't be filled is told; the list says how things are either way."""
+        after = self._events_after()
+        while True:
+            try:
+                async with self._open(client, "event.follow", {"after": after}) as stream:
+                    async for event in stream:
+                        self._tell(Happened((event,)))
+                    await stream.result()
+            except Lagged as lagged:
+                after = self._resume(lagged.data)
+            except Fault:
+                return  # the connection is gone, which the list tells; or the daemon has no events for us
+
+    @staticmethod
+    def _open(client: AsyncClient, method: str, params: dict[str, Any]) -> AsyncStream[Any]:
+        return client.stream(method, params)
+
+    def _resume(self, data: dict[str, Any]) -> int:
+        """Where to follow from after having missed some."""
+        if "seen" in data:  # read too slowly: what was missed is replayed
+            return self._events_after()
+        oldest, newest = int(data.get("oldest", 0)), int(data.get("newest", 0))
+        self._tell(EventsLost(oldest or newest + 1))
+        return max(oldest - 1, 0) if oldest else newest

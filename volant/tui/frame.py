@@ -1,0 +1,128 @@
+"""The whole screen as lines: top line, crumbs, body, keys, status, and what lies over them. Pure.
+
+Where there is little room the frame gives way from the outside in: crumbs from 8 lines on, keys from 6, and the body always.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from volant.client.cli import human
+from volant.client.cli.text import harmless
+from volant.tui.keys.bindings import shown_key
+from volant.tui.lines import BLANK, Line, Span, clipped, columns_of, filled, justified
+from volant.tui.model import Phase
+
+if TYPE_CHECKING:
+    from volant.tui.desk import Desk
+
+CRUMBS_FROM, KEYS_FROM = 8, 6
+"""Lines of the terminal from which there is room for them."""
+BOX_FROM = 100
+"""Columns from which a panel does not take the whole width."""
+
+
+def frame(desk: Desk, width: int, height: int) -> list[Line]:
+    """Exactly `height` lines of exactly `width` columns."""
+    if width < 1 or height < 1:
+        return []
+    head = [_top(desk, width), *([_crumbs(desk, width)] if height >= CRUMBS_FROM else [])] if height > 2 else []
+    alarm = [_lost(desk, width)] if desk.snapshot.link.phase is Phase.LOST and desk.snapshot.listed else []
+    typed = desk.bar.lines(width, max(0, height - len(head) - 4)) if desk.bar is not None else []
+    below = len(typed) or (height >= KEYS_FROM) + (height > 1)
+    room = max(0, height - len(head) - len(alarm) - below)
+    body = [filled(line, width) for line in desk.screen.body(desk, width, room)[:room]] if room else []
+    body += [filled(BLANK, width)] * (room - len(body))
+    if desk.overlay is not None:
+        body = _over(desk, body, width)
+    # After the body, which decides what part of it is seen.
+    foot = typed or [*([_keys(desk, width)] if height >= KEYS_FROM else []), *([_status(desk, width)] if height > 1 else [])]
+    return [*head, *body, *(filled(line, width) for line in (*alarm, *foot))][-height:]
+
+
+def _over(desk: Desk, body: list[Line], width: int) -> list[Line]:
+    """The body with a panel over its last lines."""
+    assert desk.overlay is not None
+    inner = min(width, BOX_FROM) - 2
+    panel = desk.overlay.lines(inner, max(1, len(body) - 1), desk.glyphs)
+    panel = panel[: max(0, len(body) - 1)]
+    rule: Line = ((desk.glyphs["bar"] * min(width, BOX_FROM), "panel.rule"),)
+    drawn = [filled(rule, width), *(filled(filled(((" ", "panel"), *line), min(width, BOX_FROM), "panel"), width) for line in panel)]
+    return [*body[: len(body) - len(drawn)], *drawn][-len(body) :] if body else []
+
+
+def _top(desk: Desk, width: int) -> Line:
+    snapshot, glyphs = desk.snapshot, desk.glyphs
+    phase = snapshot.link.phase
+    if phase is Phase.LIVE:
+        state: Span = (f"{glyphs['live']} live", "good")
+    elif phase is Phase.LOST:
+        state = (f"{glyphs['lost']} disconnected", "bad")
+    else:
+        state = (f"{glyphs['dots']} {phase.value}", "warm")
+    up = sum(vm["status"] in ("running", "ready") for vm in snapshot.vms.values())
+    failed = sum(vm["status"] in ("failed", "crashed") for vm in snapshot.vms.values())
+    left: list[Span] = [(" volant ", "brand"), (" ", ""), state]
+    if snapshot.listed:
+        left.append((f"   {up} up", ""))
+        left += [(f"  {failed} failed", "bad")] if failed else []
+        left.append((f"  of {len(snapshot.vms)}", "dim"))
+    right: Line = (("RO " if desk.read_only else "RW ", "warm" if desk.read_only else "dim"),)
+    return justified(tuple(left), right, width)
+
+
+def _crumbs(desk: Desk, width: int) -> Line:
+    trail: list[Span] = [(" ", "")]
+    for at, screen in enumerate(desk.path):
+        last = at == len(desk.path) - 1
+        trail.append((harmless(screen.title), "title" if last else "dim"))
+        trail += [] if last else [(" > ", "dim")]
+    running = sum(operation.left for operation in desk.operations)
+    words = [harmless(desk.screen.subtitle(desk)), f"{running} running" if running else ""]
+    return justified(tuple(trail), (("  ".join(word for word in words if word) + " ", "dim"),), width)
+
+
+def _lost(desk: Desk, width: int) -> Line:
+    link, now = desk.snapshot.link, desk.clock()
+    age = human.duration(max(0, round(now - link.since)))
+    retry = max(0.0, link.retry_at - now)
+    key = _key_of(desk, "resync")
+    text = f" {desk.glyphs['lost']} DISCONNECTED {age}: {harmless(link.reason)}; retry in {retry:.0f}s ({key} now)"
+    return filled(((text, "alarm"),), width, "alarm")
+
+
+def _keys(desk: Desk, width: int) -> Line:
+    """The most useful keys, as many as there is room for."""
+    contexts = desk.contexts
+    spans: list[Span] = [(" ", "")]
+    taken = 1
+    over = desk.bar is not None or desk.overlay is not None
+    for action in ("accept", "cancel", "complete") if over else (*desk.screen.hints, "back", "command", "help"):
+        binding = desk.router.binding(contexts, action)
+        if binding is None or not binding.keys or not binding.label or (desk.read_only and binding.changes):
+            continue
+        words = (f"<{shown_key(binding.keys[0]).lower() if len(binding.keys[0]) > 1 else binding.keys[0]}>", f"{binding.label} ")
+        if any(span[0] == words[0] for span in spans):
+            continue
+        taken += sum(map(len, words))
+        if taken > width:
+            break
+        spans += [(words[0], "key"), (words[1], "")]
+    return tuple(spans)
+
+
+def _key_of(desk: Desk, action: str) -> str:
+    binding = desk.router.binding(("everywhere",), action)
+    return shown_key(binding.keys[0]) if binding is not None and binding.keys else f":{action}"
+
+
+def _status(desk: Desk, width: int) -> Line:
+    if desk.said is not None:
+        return clipped(((f" {desk.said.text}", desk.said.style),), width)
+    left = "   ".join(("", *desk.screen.status(desk)))[2:]
+    snapshot = desk.snapshot
+    right = f"event {snapshot.seq} " if snapshot.seq else ""
+    line: Line = ((left, "dim"),)
+    if snapshot.missed:
+        right = f"{snapshot.missed} events missed  {right}"
+    return justified(line, ((right, "dim"),), width) if columns_of(line) + len(right) < width else clipped(line, width)

@@ -1,0 +1,148 @@
+"""Every action that a key can mean: its id, its keys unless somebody remaps them, and its line of help. Pure data.
+
+An action belongs to a context. Several contexts hold at a time, from the particular to the general (a VM list: `vms`, `list`,
+`everywhere`); the first that knows a key decides. `router` looks keys up, `keymap` reads what a person wants otherwise, help and
+docs/tui.md are written from here.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+FORBIDDEN = frozenset({"ctrl+a", "ctrl+b", "ctrl+s", "ctrl+z", "ctrl+q", "ctrl+k"})
+"""Never bound: terminals, tmux and screen have them for themselves, and Ctrl-K kills elsewhere without asking."""
+
+
+class Binding(NamedTuple):
+    """One action of one context."""
+
+    id: str
+    keys: tuple[str, ...]
+    help: str
+    label: str = ""
+    """What the key line calls it; empty: not shown there."""
+    changes: bool = False
+    """Changes something on the host: not offered in read-only mode."""
+
+
+CONTEXTS: dict[str, str] = {
+    "everywhere": "Everywhere",
+    "list": "Lists",
+    "vms": "The list of VMs",
+    "vm": "One VM",
+    "stream": "Events and logs",
+    "text": "Reading",
+    "line": "Typing a filter or a command",
+    "dialog": "Questions",
+    "menu": "Menus",
+}
+"""Contexts and their headings."""
+
+BINDINGS: dict[str, tuple[Binding, ...]] = {
+    "everywhere": (
+        Binding("command", (":",), "type a command, as after `volant` in a shell", "cmd"),
+        Binding("help", ("?", "f1"), "the keys that mean something here", "help"),
+        Binding("back", ("escape",), "back; before that, clear the filter, then the marks", "back"),
+        Binding("quit", ("q",), "back, and at the first screen leave"),
+        Binding("previous", ("-",), "the screen before this one"),
+        Binding("history.back", ("[",), "back in the history of screens"),
+        Binding("history.forward", ("]",), "forward in the history of screens"),
+        Binding("resync", ("ctrl+r",), "list anew; while disconnected: try to connect now"),
+        Binding("copy", (".",), "copy: name, address, record, or the command that shows it", "copy"),
+        Binding("redraw", ("ctrl+l",), "draw the screen anew"),
+        Binding("interrupt", ("ctrl+c",), "twice: leave"),
+    ),
+    "list": (
+        Binding("down", ("j", "down"), "down"),
+        Binding("up", ("k", "up"), "up"),
+        Binding("first", ("g", "home"), "the first row"),
+        Binding("last", ("G", "end"), "the last row"),
+        Binding("page.down", ("pagedown", "ctrl+f"), "a page down"),
+        Binding("page.up", ("pageup", "ctrl+u"), "a page up"),
+        Binding("open", ("enter",), "open", "open"),
+        Binding("filter", ("/",), "filter", "filter"),
+        Binding("mark", ("space",), "mark, and go down", "mark"),
+        Binding("mark.range", ("v",), "mark everything from the last marked row to here"),
+        Binding("mark.all", ("*",), "mark all that are shown, or none"),
+        Binding("sort", ("o",), "sort by a column", "sort"),
+        Binding("sort.invert", ("I",), "turn the order round"),
+        Binding("wide", ("w",), "all columns, or those that matter"),
+        Binding("pane", ("z",), "the side pane on or off, where there is room"),
+    ),
+    "vms": (
+        Binding("actions", ("x",), "everything that can be done with it", "actions"),
+        Binding("vm.describe", ("d",), "overview"),
+        Binding("vm.config", ("y",), "configuration"),
+        Binding("vm.events", ("e",), "its events"),
+        Binding("vm.logs", ("l",), "its logs", "logs"),
+        Binding("vm.attach", ("a",), "its console: leave the screen to it until Ctrl-]", "attach"),
+        Binding("vm.shell", ("s",), "a shell in it"),
+        Binding("vm.kill", ("X",), "stop without asking the guest", changes=True),
+        Binding("vm.delete", ("ctrl+d", "delete"), "delete", changes=True),
+        Binding("new", ("n",), "make one", changes=True),
+        Binding("sort.name", ("N",), "sort by name"),
+        Binding("sort.status", ("S",), "sort by state"),
+        Binding("sort.cpu_cores", ("C",), "sort by CPUs"),
+        Binding("sort.memory_mb", ("M",), "sort by memory"),
+        Binding("sort.created_at", ("A",), "sort by age"),
+        Binding("problem", ("!",), "go to the newest failure"),
+    ),
+    "vm": (
+        Binding("tab.next", ("tab", "right"), "next page", "pages"),
+        Binding("tab.previous", ("shift+tab", "left"), "page before"),
+        Binding("vm.next", ("J",), "the next VM of the list"),
+        Binding("vm.previous", ("K",), "the VM before it"),
+    ),
+    "stream": (
+        Binding("pause", ("p",), "hold still, or go on", "pause"),
+        Binding("time", ("t",), "times: of the clock, ago, none", "time"),
+        Binding("wrap", ("W",), "break long lines, or cut them", "wrap"),
+        Binding("filter", ("/",), "filter", "filter"),
+        Binding("open", ("enter",), "open what the line is about", "open"),
+    ),
+    "text": (
+        Binding("down", ("j", "down"), "down"),
+        Binding("up", ("k", "up"), "up"),
+        Binding("first", ("g", "home"), "the beginning"),
+        Binding("last", ("G", "end"), "the end, and follow it", "end"),
+        Binding("page.down", ("pagedown", "ctrl+f", "space"), "a page down"),
+        Binding("page.up", ("pageup", "ctrl+u"), "a page up"),
+    ),
+    "line": (
+        Binding("accept", ("enter",), "do it", "do it"),
+        Binding("cancel", ("escape", "ctrl+c"), "leave it as it was", "cancel"),
+        Binding("complete", ("tab",), "complete", "complete"),
+        Binding("older", ("up", "ctrl+p"), "an older line"),
+        Binding("newer", ("down", "ctrl+n"), "a newer line"),
+        Binding("left", ("left",), "left"),
+        Binding("right", ("right",), "right"),
+        Binding("home", ("home",), "to the beginning"),
+        Binding("end", ("end", "ctrl+e"), "to the end"),
+        Binding("backspace", ("backspace",), "take the character before the cursor away"),
+        Binding("erase", ("delete",), "take the character under the cursor away"),
+        Binding("erase.word", ("ctrl+w",), "take the word before the cursor away"),
+        Binding("erase.all", ("ctrl+u",), "take everything before the cursor away"),
+    ),
+    "dialog": (
+        Binding("cancel", ("escape", "ctrl+c", "enter", "n", "q"), "cancel: that is what Enter does as well"),
+        Binding("yes", ("y",), "go ahead, where one object is meant"),
+    ),
+    "menu": (
+        Binding("cancel", ("escape", "ctrl+c", "q"), "close"),
+        Binding("accept", ("enter",), "choose", "choose"),
+        Binding("down", ("j", "down"), "down"),
+        Binding("up", ("k", "up"), "up"),
+        Binding("page.down", ("pagedown",), "a page down"),
+        Binding("page.up", ("pageup",), "a page up"),
+    ),
+}
+
+
+def shown_key(name: str) -> str:
+    """A key as people write it: `Ctrl-D`, `Shift-Tab`, `Esc`, `G`."""
+    *held, last = name.rsplit("+", 1) if name not in ("+", "ctrl++") else [name]
+    words = {"escape": "Esc", "pageup": "PgUp", "pagedown": "PgDn", "delete": "Del", "backspace": "Bksp"}
+    named = words.get(last, last.capitalize())
+    if held:
+        return "-".join([*(word.capitalize() for word in held[0].split("+")), last.upper() if len(last) == 1 else named])
+    return last if len(last) == 1 else named

@@ -1,0 +1,202 @@
+"""What is known of the daemon, as a pure reducer: a snapshot and what was heard give the next snapshot, and what changed.
+
+The VMs come from `vm.watch` (the whole list first, then changes), what happened from `event.follow`. While a new list arrives after a
+break, the old one stays on the screen; only when it is complete does it take its place, and the difference is told.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from enum import Enum
+from typing import Any
+
+Record = Mapping[str, Any]
+"""A plain record of the API."""
+
+KEPT_EVENTS = 1_000
+"""Events kept for the lines that show the latest: far more than any screen has, and about a megabyte."""
+
+
+class Phase(Enum):
+    """How things stand between us and the daemon."""
+
+    CONNECTING = "connecting"
+    """Not connected yet, or anew."""
+    LISTING = "listing"
+    """Connected; the list is on its way."""
+    LIVE = "live"
+    """What is shown is how things are."""
+    LOST = "lost"
+    """Disconnected; what is shown is how things were."""
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """The connection. Times are of a monotonic clock, in seconds."""
+
+    phase: Phase = Phase.CONNECTING
+    since: float = 0.0
+    """When the data was last known to be fresh, or since when we try."""
+    reason: str = ""
+    hint: str = ""
+    retry_at: float = 0.0
+    """When the next try is made, while LOST."""
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """Everything that screens show of the daemon."""
+
+    vms: Mapping[str, Record] = field(default_factory=dict)
+    """By id."""
+    link: Link = Link()
+    seq: int = 0
+    """Number of the newest event that is known; 0 for none yet."""
+    events: tuple[Record, ...] = ()
+    """The latest, oldest first."""
+    missed: int = 0
+    """Events that were too old to be had after a break."""
+    version: str = ""
+    """Of the daemon."""
+    listed: bool = False
+    """A whole list has been seen since the start: an empty one means that there are no VMs."""
+    arriving: Mapping[str, Record] | None = None
+    """The list on its way after a break; None when there is none."""
+
+    @property
+    def is_live(self) -> bool:
+        return self.link.phase is Phase.LIVE
+
+
+@dataclass(frozen=True, slots=True)
+class Connecting:
+    """A try begins."""
+
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Connected:
+    """The daemon greeted us, and a new list is on its way."""
+
+    at: float
+    version: str
+
+
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """The connection, or the try, failed."""
+
+    at: float
+    reason: str
+    hint: str
+    retry_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Changed:
+    """An item of `vm.watch`."""
+
+    items: tuple[Record, ...]
+    gone: tuple[str, ...]
+    seq: int
+    complete: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Happened:
+    """Items of `event.follow`."""
+
+    events: tuple[Record, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class EventsLost:
+    """Events between the last one seen and `oldest` are no longer kept."""
+
+    oldest: int
+
+
+Heard = Connecting | Connected | Lost | Changed | Happened | EventsLost
+
+
+@dataclass(frozen=True, slots=True)
+class Delta:
+    """What became different: the lines that show one of these have to be drawn anew."""
+
+    changed: frozenset[str] = frozenset()
+    """Ids of VMs that are new or not what they were."""
+    gone: frozenset[str] = frozenset()
+    whole: bool = False
+    """The list was replaced after a break."""
+    added: int = 0
+
+    @property
+    def words(self) -> str:
+        """`+3 ~12 -1`; empty when nothing is different."""
+        altered = len(self.changed) - self.added
+        parts = [f"{sign}{count}" for sign, count in (("+", self.added), ("~", altered), ("-", len(self.gone))) if count]
+        return " ".join(parts)
+
+
+NOTHING = Delta()
+
+
+def reduce(now: Snapshot, heard: Heard) -> tuple[Snapshot, Delta]:
+    """The next snapshot, and what of the VMs is different in it."""
+    match heard:
+        case Connecting(at):
+            since = now.link.since if now.listed else at
+            return replace(now, link=replace(now.link, phase=Phase.CONNECTING, since=since)), NOTHING
+        case Connected(at, version):
+            link = Link(Phase.LISTING, since=now.link.since if now.listed else at)
+            return replace(now, link=link, version=version, arriving={} if now.listed else None), NOTHING
+        case Lost(at, reason, hint, retry_at):
+            since = at if now.link.phase is Phase.LIVE else now.link.since
+            return replace(now, link=Link(Phase.LOST, since, reason, hint, retry_at), arriving=None), NOTHING
+        case Changed():
+            return _changed(now, heard) if now.arriving is None else _arriving(now, now.arriving, heard)
+        case Happened(events):
+            new = tuple(event for event in events if event["seq"] > now.seq)
+            if not new:
+                return now, NOTHING
+            kept = (now.events + new)[-KEPT_EVENTS:]
+            return replace(now, events=kept, seq=new[-1]["seq"]), NOTHING
+        case EventsLost(oldest):
+            return replace(now, missed=now.missed + max(0, oldest - now.seq - 1), seq=max(now.seq, oldest - 1)), NOTHING
+
+
+def _live(now: Snapshot, heard: Changed) -> Snapshot:
+    """The list is complete. Until the first event is heard, its number is the one to follow from."""
+    return replace(now, link=Link(Phase.LIVE), listed=True, seq=now.seq or heard.seq)
+
+
+def _changed(now: Snapshot, heard: Changed) -> tuple[Snapshot, Delta]:
+    if heard.complete and (now.link.phase is not Phase.LIVE or not now.listed):
+        now = _live(now, heard)
+    if not heard.items and not heard.gone:
+        return now, NOTHING
+    vms = dict(now.vms)
+    gone = frozenset(vm_id for vm_id in heard.gone if vms.pop(vm_id, None) is not None)
+    added = 0
+    for record in heard.items:
+        added += record["id"] not in vms
+        vms[record["id"]] = record
+    changed = frozenset(record["id"] for record in heard.items)
+    return replace(now, vms=vms), Delta(changed, gone, added=added)
+
+
+def _arriving(now: Snapshot, arriving: Mapping[str, Record], heard: Changed) -> tuple[Snapshot, Delta]:
+    """Part of a list that will take the place of the old one."""
+    came = {**arriving, **{record["id"]: record for record in heard.items}}
+    for vm_id in heard.gone:
+        came.pop(vm_id, None)
+    if not heard.complete:
+        return replace(now, arriving=came), NOTHING
+    old = now.vms
+    # What did not change keeps its record, so that its line is not drawn anew.
+    vms = {vm_id: old[vm_id] if old.get(vm_id) == record else record for vm_id, record in came.items()}
+    changed = frozenset(vm_id for vm_id, record in vms.items() if old.get(vm_id) is not record)
+    delta = Delta(changed, frozenset(old.keys() - vms.keys()), whole=True, added=len(vms.keys() - old.keys()))
+    return replace(_live(now, heard), vms=vms, arriving=None), delta

@@ -1,0 +1,128 @@
+"""What lies over a screen and takes its keys: questions, menus, help. Each gives its lines; the desk decides about keys. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from volant.tui.field import Field
+from volant.tui.glyphs import Glyphs
+from volant.tui.keys.bindings import CONTEXTS, shown_key
+from volant.tui.keys.router import Router
+from volant.tui.lines import Line, wrapped
+
+MAX_VICTIMS = 12
+"""Names that a question lists; the rest is counted."""
+
+
+@dataclass(slots=True)
+class Question:
+    """Asks before something that can't be taken back. Cancel is what every key but the right answer means."""
+
+    title: str
+    text: tuple[str, ...]
+    command: str
+    """The same for a shell."""
+    verb: str
+    expects: str
+    """What has to be typed; empty: `y` is enough."""
+    then: Callable[[], None]
+    typed: Field = field(default_factory=Field)
+
+    def lines(self, width: int, height: int, glyphs: Glyphs) -> list[Line]:
+        found: list[Line] = [((self.title, "panel.title"),)]
+        room = max(1, height - 4)
+        body = [piece for text in self.text for piece in wrapped(text, width - 2)]
+        if len(body) > room:
+            body = [*body[: room - 1], f"and more, {len(body) - room + 1} lines in all that don't fit"]
+        found += [((f" {piece}", "panel"),) for piece in body]
+        found.append(((f" {self.command}", "panel.dim"),))
+        if self.expects:
+            found.append(
+                ((f" type {self.expects} and press Enter to {self.verb}: ", "panel"), (self.typed.text, "panel.key"), (" ", "cursor"))
+            )
+            found.append(((" Esc cancels", "panel.dim"),))
+        else:
+            found.append(((" [ Cancel ] Enter, Esc", "panel.title"), ("    y", "panel.key"), (f" {self.verb}", "panel")))
+        return found
+
+
+@dataclass(slots=True)
+class Choice:
+    """One line of a menu. Without `then` it can't be chosen now; `why` says why."""
+
+    key: str
+    label: str
+    then: Callable[[], None] | None
+    why: str = ""
+
+
+@dataclass(slots=True)
+class Menu:
+    """A list to choose from, by a line's own key or by going to it."""
+
+    title: str
+    choices: Sequence[Choice]
+    at: int = 0
+
+    def lines(self, width: int, height: int, glyphs: Glyphs) -> list[Line]:
+        room = max(1, height - 1)
+        first = max(0, min(self.at - room + 1, len(self.choices) - room))
+        found: list[Line] = [((self.title, "panel.title"),)]
+        for at, choice in enumerate(self.choices[first : first + room], first):
+            cursor = glyphs["cursor"] if at == self.at else " "
+            style = "panel" if choice.then else "panel.dim"
+            why = f"  ({choice.why})" if choice.why else ""
+            found.append(((f"{cursor} ", "panel"), (f"{choice.key:<3}", "panel.key"), (f"{choice.label}{why}", style)))
+        return found
+
+    def chosen(self, key: str) -> Choice | None:
+        """The line that has this key."""
+        return next((choice for choice in self.choices if choice.key == key), None)
+
+    def move(self, by: int) -> None:
+        self.at = max(0, min(len(self.choices) - 1, self.at + by))
+
+
+@dataclass(slots=True)
+class Reading:
+    """Text over the screen, to be read and closed: help."""
+
+    title: str
+    text: Sequence[Line]
+    at: int = 0
+
+    def lines(self, width: int, height: int, glyphs: Glyphs) -> list[Line]:
+        room = max(1, height - 1)
+        self.at = max(0, min(self.at, len(self.text) - room))
+        more = f"  {self.at + 1}-{min(self.at + room, len(self.text))} of {len(self.text)}" if len(self.text) > room else ""
+        head: Line = ((self.title, "panel.title"), (f"{more}   Esc closes", "panel.dim"))
+        return [head, *self.text[self.at : self.at + room]]
+
+    def move(self, by: int) -> None:
+        self.at = max(0, self.at + by)
+
+
+Overlay = Question | Menu | Reading
+
+
+def help_text(router: Router, contexts: Sequence[str], *, read_only: bool) -> list[Line]:
+    """The keys of the contexts in force, from the particular to the general, as they are bound now."""
+    found: list[Line] = []
+    seen: set[str] = set()
+    for context in contexts:
+        found.append(((CONTEXTS[context], "panel.title"),))
+        for binding in router.bindings(context):
+            keys = [key for key in binding.keys if key not in seen]
+            seen.update(keys)
+            if keys and not (read_only and binding.changes):
+                found.append(((f"  {' '.join(map(shown_key, keys)):<14}", "panel.key"), (f" {binding.help}", "panel")))
+        found.append(())
+    found += [
+        ((line, "panel"),)
+        for line in (
+            "Filters: web  ~regex  -f fuzzy  state:failed  label.env:prod  mem>=512M  age<5m  !not  a|b  (a b)",
+            "Every fact here is also told line by line by `volant vm watch` and `volant events --follow`, for screen readers and scripts.",
+        )
+    ]
+    return found

@@ -1,0 +1,117 @@
+"""Which records are shown and in which order: filter, sort and selection, kept up to date change by change. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from volant.tui.model import Delta, Record
+
+Key = Callable[[Record], Any]
+"""What a column is sorted by."""
+
+
+class Rows:
+    """The shown rows of one list. `order` has their ids; the selected row stays selected wherever it moves."""
+
+    def __init__(self, key: Key, *, name: str = "name") -> None:
+        self._records: Mapping[str, Record] = {}
+        self._key, self._name = key, name
+        self._reverse = False
+        self._takes: Callable[[Record], bool] = lambda record: True
+        self._keys: dict[str, tuple[Any, str]] = {}
+        """Of the rows that are shown."""
+        self.order: list[str] = []
+        self.selected = ""
+        """Id of the row under the cursor; empty when there is none."""
+        self._at = 0
+        """Where that row was: who takes its place is selected when it goes."""
+
+    def __len__(self) -> int:
+        return len(self.order)
+
+    @property
+    def total(self) -> int:
+        """How many there would be without a filter."""
+        return len(self._records)
+
+    @property
+    def position(self) -> int:
+        """Index of the selected row; 0 when there is none."""
+        return self._at
+
+    @property
+    def record(self) -> Record | None:
+        """The selected row's record."""
+        return self._records.get(self.selected)
+
+    def records(self, ids: Iterable[str]) -> list[Record]:
+        """The records of those ids that still exist, in the order shown; hidden ones last."""
+        wanted = set(ids)
+        shown = [vm_id for vm_id in self.order if vm_id in wanted]
+        return [self._records[vm_id] for vm_id in (*shown, *sorted(wanted - set(shown))) if vm_id in self._records]
+
+    def sort(self, key: Key, *, reverse: bool = False) -> None:
+        self._key, self._reverse = key, reverse
+        self._all_anew()
+
+    def filter(self, takes: Callable[[Record], bool]) -> None:
+        self._takes = takes
+        self._all_anew()
+
+    def update(self, records: Mapping[str, Record], delta: Delta) -> None:
+        """`records` is what there is now, `delta` what of it is different from the last time."""
+        first = not self._records
+        self._records = records
+        if first or delta.whole:
+            self._all_anew()
+            return
+        moved = False
+        for vm_id in delta.gone:
+            moved = self._keys.pop(vm_id, None) is not None or moved
+        for vm_id in delta.changed:
+            record = records.get(vm_id)
+            key = self._sort_key(record) if record is not None and self._takes(record) else None
+            if key != self._keys.get(vm_id):
+                moved = True
+                if key is None:
+                    del self._keys[vm_id]
+                else:
+                    self._keys[vm_id] = key
+        if moved:
+            self._arrange()
+
+    def move(self, by: int) -> None:
+        """Select another row, so many further down, as far as there are any."""
+        self.go(self._at + by)
+
+    def go(self, to: int) -> None:
+        """Select the row at this index; -1 and beyond is the last."""
+        if self.order:
+            self._at = max(0, min(to if to >= 0 else 0, len(self.order) - 1))
+            self.selected = self.order[self._at]
+
+    def select(self, vm_id: str) -> bool:
+        """Select a row by its id; whether it is shown."""
+        if vm_id not in self._keys:
+            return False
+        self.go(self.order.index(vm_id))
+        return True
+
+    def _sort_key(self, record: Record) -> tuple[Any, str]:
+        return self._key(record), str(record.get(self._name, ""))
+
+    def _all_anew(self) -> None:
+        self._keys = {vm_id: self._sort_key(record) for vm_id, record in self._records.items() if self._takes(record)}
+        self._arrange()
+
+    def _arrange(self) -> None:
+        # Names go up whichever way the column goes: two stable sorts.
+        self.order = sorted(self._keys, key=lambda vm_id: self._keys[vm_id][1])
+        self.order.sort(key=lambda vm_id: self._keys[vm_id][0], reverse=self._reverse)
+        if not self.order:
+            self.selected, self._at = "", 0
+        elif self.selected in self._keys:
+            self._at = self.order.index(self.selected)
+        else:
+            self.go(self._at)

@@ -1,0 +1,75 @@
+"""What a screen is. A new one subclasses `Screen`, gives lines, and takes actions; `docs/tui.md` walks through it.
+
+A screen never touches the terminal, the socket or a clock: it asks the desk (`call`, `follow`, `now`), and is told.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+from volant.proto.specs.filter import Fields
+from volant.tui.lines import Line
+from volant.tui.model import Delta, Record
+
+if TYPE_CHECKING:
+    from volant.tui.desk import Desk
+
+
+class Screen:
+    """One place to be. All methods are called by the desk, on the one loop there is; none may wait."""
+
+    contexts: tuple[str, ...] = ()
+    """Contexts of its keys, the particular first; `everywhere` comes after them."""
+    hints: tuple[str, ...] = ()
+    """Ids of the actions that the key line offers, the most useful first."""
+    fields: Fields | None = None
+    """What its filter knows; None: it has no filter."""
+    filter = ""
+    """The filter in force, as it was typed."""
+
+    @property
+    def title(self) -> str:
+        """Its crumb in the top line."""
+        raise NotImplementedError
+
+    def body(self, desk: Desk, width: int, height: int) -> list[Line]:
+        """At most `height` lines of at most `width` columns; the desk cuts and fills."""
+        raise NotImplementedError
+
+    def status(self, desk: Desk) -> Sequence[str]:
+        """Words for the status line."""
+        return ()
+
+    def subtitle(self, desk: Desk) -> str:
+        """What stands at the right of its crumb."""
+        return ""
+
+    def record(self, desk: Desk) -> Record | None:
+        """The VM that is looked at, for what is copied of it; None for none."""
+        return None
+
+    def act(self, desk: Desk, action: str) -> bool:
+        """Do what a key means; whether it means anything here."""
+        return False
+
+    def take_filter(self, text: str, takes: Callable[[Record, float], bool]) -> None:
+        """Show only what is taken; `text` is how it was typed."""
+        self.filter = text
+
+    def leave_step(self, desk: Desk) -> bool:
+        """Undo one thing that Esc undoes before it leaves, such as the marks; whether there was any. The filter is cleared by the desk."""
+        return False
+
+    def shown(self, desk: Desk) -> None:
+        """It is what is looked at from now on."""
+
+    def hidden(self, desk: Desk) -> None:
+        """It is not looked at any more, and may come back: close what it follows."""
+
+    def refreshed(self, desk: Desk, delta: Delta) -> None:
+        """The desk's snapshot is another. Told to hidden screens, too."""
+
+    def next_change_s(self, desk: Desk) -> float | None:
+        """In how many seconds it looks different by time alone; None for never."""
+        return None

@@ -1,0 +1,95 @@
+"""Lines to read: scrolling, following the end, holding still. Screens with text build on it. Pure."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable
+from itertools import islice
+from typing import Generic, TypeVar
+
+T = TypeVar("T")
+
+KEPT_LINES = 50_000
+"""Lines kept of one stream: hours of a chatty log, some 10 MB of short lines."""
+
+
+class Reader(Generic[T]):
+    """The newest KEPT_LINES lines, and which of them are seen. It follows the end until somebody goes up, and again from there on."""
+
+    def __init__(self, *, follow: bool) -> None:
+        self.all: deque[T] = deque(maxlen=KEPT_LINES)
+        self.shown: deque[T] = deque(maxlen=KEPT_LINES)
+        """Those that the filter takes."""
+        self.following = follow
+        self.dropped = 0
+        """Lines that are no longer kept."""
+        self.waiting: list[T] = []
+        """What came while holding still."""
+        self.held = False
+        self._takes: Callable[[T], bool] = lambda line: True
+        self._first = 0
+        self._page = 10
+
+    def add(self, lines: Iterable[T]) -> None:
+        """Lines came; while holding still they wait, the newest KEPT_LINES of them."""
+        if self.held:
+            self.waiting.extend(lines)
+            if len(self.waiting) > KEPT_LINES:
+                self.dropped += len(self.waiting) - KEPT_LINES
+                del self.waiting[: len(self.waiting) - KEPT_LINES]
+            return
+        for line in lines:
+            if len(self.all) == KEPT_LINES:
+                self.dropped += 1
+            self.all.append(line)
+            if self._takes(line):
+                if len(self.shown) == KEPT_LINES and not self.following:
+                    self._first = max(0, self._first - 1)
+                self.shown.append(line)
+
+    def replace(self, lines: Iterable[T]) -> None:
+        """Other lines from now on, seen from where the old ones were."""
+        self.all.clear()
+        self.shown.clear()
+        self.add(lines)
+
+    def hold(self, held: bool) -> None:
+        """Hold still, or go on with what came meanwhile."""
+        self.held = held
+        if not held:
+            waited, self.waiting = self.waiting, []
+            self.add(waited)
+
+    def filter(self, takes: Callable[[T], bool]) -> None:
+        """Show only what is taken, of what is kept and of what comes."""
+        self._takes = takes
+        self.shown = deque((line for line in self.all if takes(line)), maxlen=KEPT_LINES)
+
+    def view(self, room: int) -> list[T]:
+        """The lines that are seen in so much room."""
+        self._page = max(1, room)
+        last = max(0, len(self.shown) - self._page)
+        self._first = last if self.following else max(0, min(self._first, last))
+        return list(islice(self.shown, self._first, self._first + self._page))
+
+    @property
+    def position(self) -> tuple[int, int]:
+        """Numbers of the first line that is seen, counted from 1, and of the last one."""
+        return (min(self._first + 1, len(self.shown)), min(self._first + self._page, len(self.shown)))
+
+    def act(self, action: str) -> bool:
+        """Do what an action of context `text` means; whether it is one."""
+        page = max(1, self._page - 1)
+        steps = {"down": 1, "up": -1, "page.down": page, "page.up": -page}
+        last = max(0, len(self.shown) - self._page)
+        if action in steps:
+            self._first = max(0, min(self._first + steps[action], last))
+            self.following = action in ("down", "page.down") and self._first == last and self.following
+        elif action == "first":
+            self._first, self.following = 0, False
+        elif action == "last":
+            self._first, self.following = last, True
+            self.hold(False)
+        else:
+            return False
+        return True

@@ -1,0 +1,209 @@
+"""One VM: overview, configuration with its history, events, and what its agent offers."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from volant.client.cli import human
+from volant.client.cli.text import harmless
+from volant.proto.errors import Fault
+from volant.tui.lines import Line, Span, clipped
+from volant.tui.model import Delta, Record
+from volant.tui.screens.base import Screen
+from volant.tui.screens.reader import Reader
+from volant.tui.screens.vm_facts import event_line, facts
+
+if TYPE_CHECKING:
+    from volant.tui.desk import Desk
+
+TABS = ("overview", "config", "history", "events", "actions")
+EVENTS = 200
+"""Events of one VM asked for: its last ten starts or so."""
+
+_ASKS: dict[str, tuple[str, dict[str, Any]]] = {
+    "overview": ("vm.get", {}),
+    "config": ("vm.config", {}),
+    "history": ("vm.config_history", {}),
+    "actions": ("vm.actions", {}),
+}
+
+
+class VmScreen(Screen):
+    """Known by its id, so that a VM that is deleted and made anew under the same name is another one."""
+
+    contexts = ("vm", "text", "vms")
+    hints = ("tab.next", "vm.attach", "vm.logs", "actions", "copy", "back")
+
+    def __init__(self, vm_id: str, tab: str = "overview") -> None:
+        self._id, self._tab = vm_id, tab
+        self._last: Record | None = None
+        """As it was last seen: it may be deleted while we look."""
+        self._gone = False
+        self._answers: dict[str, Any] = {}
+        self._reader: Reader[Line] = Reader(follow=False)
+        self._drawn: object = None
+        self._generation = -1
+
+    @property
+    def title(self) -> str:
+        return str(self._last["name"]) if self._last is not None else "vm"
+
+    def record(self, desk: Desk) -> Record | None:
+        return self._last
+
+    def shown(self, desk: Desk) -> None:
+        self.refreshed(desk, Delta())
+
+    def refreshed(self, desk: Desk, delta: Delta) -> None:
+        """The list's record is fresh at once; what the tab shows besides is asked for anew when the VM changed."""
+        record = desk.snapshot.vms.get(self._id)
+        self._gone = record is None and desk.snapshot.is_live
+        self._last = record or self._last
+        if record is not None and desk.snapshot.is_live and desk.screen is self and record["generation"] != self._generation:
+            self._generation = record["generation"]
+            self._ask(desk)
+
+    def _ask(self, desk: Desk) -> None:
+        tab = self._tab
+        if self._last is None:
+            return
+        if tab == "events":
+            method, params = "event.list", {"vm": self._id, "last": EVENTS}
+        else:
+            method, more = _ASKS[tab]
+            params = {"name": self._last["name"], **more}
+        desk.pending.call(method, params, lambda result: self._answered(tab, result))
+
+    def _answered(self, tab: str, result: Any) -> None:
+        self._answers[tab] = result
+
+    # ------------------------------------------------------------------------------------------------------------ looks
+
+    def subtitle(self, desk: Desk) -> str:
+        if self._last is None:
+            return ""
+        status = "gone" if self._gone else str(self._last["status"])
+        at = f"   {desk.home.rows.position + 1}/{len(desk.home.rows)}" if desk.home.rows.selected == self._id else ""
+        return f"{desk.glyphs.state(status).sign} {status}{at}"
+
+    def body(self, desk: Desk, width: int, height: int) -> list[Line]:
+        tabs: list[Span] = [(" ", "")]
+        for tab in TABS:
+            tabs += [(f"[{tab.capitalize()}]" if tab == self._tab else f" {tab} ", "title" if tab == self._tab else "dim"), (" ", "")]
+        if self._last is None:
+            return [clipped(tuple(tabs), width), (("  this VM is not known", "dim"),)]
+        answer = self._answers.get(self._tab)
+        # The page is laid out anew only when what it shows, or its width, is another.
+        basis = (self._tab, width, id(answer), id(self._last), self._gone, desk.snapshot.events[-1:] if self._tab == "events" else ())
+        if basis != self._drawn:
+            self._drawn = basis
+            self._reader.replace(self._page(desk, answer, width))
+        return [clipped(tuple(tabs), width), *self._reader.view(max(1, height - 1))]
+
+    def _page(self, desk: Desk, answer: Any, width: int) -> list[Line]:
+        if self._gone:
+            return [(("  it was deleted; this is how it was last seen", "warm"),), *self._overview(desk, None, width)]
+        if isinstance(answer, Fault) and self._tab != "overview":
+            return [((f"  {harmless(answer.message)}", "bad"),), ((f"  {harmless(answer.hint)}", "dim"),)]
+        page = getattr(self, f"_{self._tab}")
+        lines: list[Line] = page(desk, answer, width)
+        return lines
+
+    def _overview(self, desk: Desk, answer: Any, width: int) -> list[Line]:
+        assert self._last is not None
+        whole = answer if isinstance(answer, dict) and answer.get("generation") == self._last["generation"] else self._last
+        lines = facts(desk, whole, width)
+        console = str(((whole.get("error") or {}).get("data") or {}).get("console") or "")
+        if console:
+            lines += [(), (("the last lines of its console", "header"),)]
+            lines += [clipped(((harmless(line), ""),), width) for line in console.splitlines()[-20:]]
+        return lines
+
+    def _config(self, desk: Desk, answer: Any, width: int) -> list[Line]:
+        if answer is None:
+            return [(("  asking ...", "dim"),)]
+        shown = answer["shown"]
+        who = f"version {shown['version']} of {answer['config_version']}, {shown['note']} by {shown['author']}"
+        pending = set(answer["pending_changes"])
+        lines: list[Line] = [((harmless(who), "header"),)]
+        if pending:
+            lines.append(((f"from the next start on: {harmless(', '.join(sorted(pending)))}", "warm"),))
+        for name, value in shown["config"].items():
+            text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+            waits = any(field == name or field.startswith(f"{name}.") for field in pending)
+            lines.append(clipped(((f"{name:<16}", "label"), (harmless(text), "warm" if waits else "" if value else "dim")), width))
+        return lines
+
+    def _history(self, desk: Desk, answer: Any, width: int) -> list[Line]:
+        if answer is None:
+            return [(("  asking ...", "dim"),)]
+        lines: list[Line] = []
+        before: dict[str, Any] = {}
+        for version in answer["items"]:
+            runs = "  runs" if version["version"] == answer["running_version"] else ""
+            age = human.age(version["created_at"], now=desk.wall())
+            head = f"version {version['version']}  {version['note']}  {age} ago  {version['author']}"
+            block: list[Line] = [((harmless(head), "header"), (runs, "good"))]
+            for name, value in version["config"].items():
+                if before and before.get(name) != value:
+                    block.append(clipped(((f"  - {name}: ", "bad"), (harmless(json.dumps(before.get(name))), "dim")), width))
+                    block.append(clipped(((f"  + {name}: ", "good"), (harmless(json.dumps(value)), "")), width))
+            before = version["config"]
+            lines = [*block, *lines]
+        return lines
+
+    def _events(self, desk: Desk, answer: Any, width: int) -> list[Line]:
+        if answer is None:
+            return [(("  asking ...", "dim"),)]
+        listed = list(answer["items"])
+        newest = listed[-1]["seq"] if listed else 0
+        listed += [event for event in desk.snapshot.events if event["seq"] > newest and event.get("vm_id") == self._id]
+        return [event_line(event, width, vm=False) for event in reversed(listed)] or [(("  nothing happened yet", "dim"),)]
+
+    def _actions(self, desk: Desk, answer: Any, width: int) -> list[Line]:
+        if answer is None:
+            return [(("  asking ...", "dim"),)]
+        if not answer["items"]:
+            return [(("  its plugin declares no actions", "dim"),)]
+        lines: list[Line] = []
+        for each in answer["items"]:
+            words: Line = ((f"{harmless(each['name']):<20} ", "name"), (f"{harmless(each['method']):<6} {harmless(each['path'])}  ", "dim"))
+            lines.append(clipped((*words, (harmless(each["description"]), "")), width))
+        name = harmless(str((self._last or {}).get("name", "")))
+        return [*lines, (), (("to call one:  ", "dim"), (f":vm call {name} ACTION", "name"))]
+
+    def status(self, desk: Desk) -> list[str]:
+        if self._last is None:
+            return []
+        first, last = self._reader.position
+        return [harmless(self.title), f"config {self._last.get('config_version') or 1}", f"{first}-{last} of {len(self._reader.shown)}"]
+
+    # ------------------------------------------------------------------------------------------------------------- keys
+
+    def act(self, desk: Desk, action: str) -> bool:
+        steps = {"tab.next": 1, "tab.previous": -1}
+        pages = {"vm.describe": "overview", "vm.config": "config", "vm.events": "events"}
+        if action in steps:
+            self._turn(desk, TABS[(TABS.index(self._tab) + steps[action]) % len(TABS)])
+        elif action in pages:
+            self._turn(desk, pages[action])
+        elif action in ("vm.next", "vm.previous"):
+            self._neighbour(desk, 1 if action == "vm.next" else -1)
+        elif not self._reader.act(action):
+            victims = [self._last] if self._last is not None and not self._gone else []
+            return desk.vm_action(action, victims, victims[0] if victims else None)
+        return True
+
+    def _turn(self, desk: Desk, tab: str) -> None:
+        self._tab = tab
+        self._reader.act("first")
+        if desk.snapshot.is_live:
+            self._ask(desk)
+
+    def _neighbour(self, desk: Desk, by: int) -> None:
+        rows = desk.home.rows
+        rows.select(self._id)
+        rows.move(by)
+        if rows.selected and rows.selected != self._id:
+            desk.go((desk.home, VmScreen(rows.selected, self._tab)))

@@ -1,0 +1,116 @@
+"""What was asked of the daemon and has not been answered yet, and what somebody wants done with VMs. No I/O."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import count
+from typing import Any
+
+from volant.client.cli.text import harmless
+from volant.proto.errors import Fault
+from volant.tui.actions import Action, is_protected
+from volant.tui.effects import Call, Effect, Follow, Run, Unfollow
+from volant.tui.model import Record
+from volant.tui.overlays import MAX_VICTIMS, Question
+
+Answered = Callable[[Any], None]
+"""Hears a call's plain result, or the Fault that it ended with."""
+Came = Callable[[list[Any]], None]
+"""Hears items of a stream, or lines of a program."""
+
+
+@dataclass(slots=True)
+class Pending:
+    """Calls and streams under way, by tag."""
+
+    effects: list[Effect]
+    _tags: Any = field(default_factory=lambda: count(1))
+    _answered: dict[int, Answered] = field(default_factory=dict)
+    _came: dict[int, Came] = field(default_factory=dict)
+
+    def call(self, method: str, params: Mapping[str, Any], then: Answered) -> int:
+        tag: int = next(self._tags)
+        self._answered[tag] = then
+        self.effects.append(Call(tag, method, params))
+        return tag
+
+    def follow(self, method: str, params: Mapping[str, Any], came: Came, ended: Answered) -> int:
+        tag: int = next(self._tags)
+        self._answered[tag], self._came[tag] = ended, came
+        self.effects.append(Follow(tag, method, params))
+        return tag
+
+    def run(self, words: Sequence[str], came: Came, ended: Answered, *, foreground: bool) -> int:
+        tag: int = next(self._tags)
+        self._answered[tag], self._came[tag] = ended, came
+        self.effects.append(Run(tag, tuple(words), foreground))
+        return tag
+
+    def forget(self, tag: int) -> None:
+        """Close it; nothing of it is heard any more."""
+        if self._answered.pop(tag, None) is not None:
+            self._came.pop(tag, None)
+            self.effects.append(Unfollow(tag))
+
+    def answered(self, tag: int, result: Any) -> None:
+        self._came.pop(tag, None)
+        then = self._answered.pop(tag, None)
+        if then is not None:
+            then(result)
+
+    def came(self, tag: int, items: list[Any]) -> None:
+        hear = self._came.get(tag)
+        if hear is not None:
+            hear(items)
+
+
+@dataclass(slots=True)
+class Operation:
+    """One action on one or several VMs, until all have answered."""
+
+    action: Action
+    names: tuple[str, ...]
+    left: int
+    failures: list[str] = field(default_factory=list)
+
+    def answered(self, name: str, result: Any) -> bool:
+        """One of them has answered; whether that was the last one."""
+        self.left -= 1
+        if isinstance(result, Fault):
+            self.failures.append(f"{harmless(name)}: {harmless(result.message)}" + (f"; {harmless(result.hint)}" if result.hint else ""))
+        return self.left == 0
+
+    @property
+    def words(self) -> str:
+        """How it went, in one line."""
+        good = len(self.names) - len(self.failures)
+        who = harmless(self.names[0]) if len(self.names) == 1 else f"{good} VM{'' if good == 1 else 's'}"
+        done = f"{who} {self.action.done}" + (f" ({self.action.way_back})" if self.action.way_back else "") if good else ""
+        failed = f"{len(self.failures)} failed: " if len(self.names) > 1 and self.failures else ""
+        return "; ".join(part for part in (done, failed + "; ".join(self.failures)) if part)
+
+
+def question(
+    action: Action, records: Sequence[Record], then: Callable[[], None], *, hidden: int, left_out: Sequence[str], command: str
+) -> Question:
+    """What is asked before an action that can't be taken back: the objects by name, and the effect.
+
+    `hidden` of them are not on the screen, because a filter hides them; those `left_out` were meant as well, but it makes no sense for
+    them. One VM: `y`. Several: their number. Protected: its name.
+    """
+    names = [harmless(str(record["name"])) for record in records]
+    protected = [harmless(str(record["name"])) for record in records if is_protected(record)]
+    title = f"{action.question} {names[0]}?" if len(names) == 1 else f"{action.question} {len(names)} VMs?"
+    text = [action.effect]
+    if len(names) > 1:
+        more = f" and {len(names) - MAX_VICTIMS} more" if len(names) > MAX_VICTIMS else ""
+        text.append(", ".join(names[:MAX_VICTIMS]) + more)
+    if hidden:
+        text.append(f"{hidden} of them {'is' if hidden == 1 else 'are'} marked but hidden by the filter.")
+    if left_out:
+        text.append(f"Left out, since it makes no sense for them: {', '.join(map(harmless, left_out[:MAX_VICTIMS]))}")
+    if protected:
+        text.append(f"Protected: {', '.join(protected)}")
+    expects = protected[0] if protected else str(len(names)) if len(names) > 1 else ""
+    return Question(title, tuple(text), command, action.label, expects, then)
