@@ -50,6 +50,13 @@ def test_ext4_has_room_for_what_goes_in(tmp_path: Path, count: int) -> None:
     subprocess.run([shutil.which("e2fsck", path=SBIN) or "", "-fn", tmp_path / "image"], check=True, capture_output=True)
 
 
+def test_ext4_has_a_journal_so_that_a_crash_does_not_damage_it(tree: Path, tmp_path: Path) -> None:
+    make_image(tree, tmp_path / "image", Format.EXT4)
+    superblock = (tmp_path / "image").read_bytes()[1024:2048]
+    features = int.from_bytes(superblock[0x5C:0x60], "little")  # s_feature_compat (the kernel's fs/ext4/ext4.h)
+    assert features & 0x4, "COMPAT_HAS_JOURNAL"
+
+
 def test_squashfs_is_the_same_each_time(tree: Path, tmp_path: Path) -> None:
     sums = set()
     for number in range(2):
