@@ -1,9 +1,9 @@
 """Network namespaces for tests.
 
-    @pytest.fixture
-    def netns() -> Iterator[NetNs]:
-        with fresh_netns() as namespace:
-            yield namespace
+@pytest.fixture
+def netns() -> Iterator[NetNs]:
+    with fresh_netns() as namespace:
+        yield namespace
 """
 
 from __future__ import annotations

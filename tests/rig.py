@@ -12,12 +12,13 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from tests.netns import NetNs
 from volant.client.blocking import Client
+from volant.selftest.processes import vmms
 
 START_S = 30.0
 """How long the daemon may take to listen; it takes half a second on an idle machine."""
@@ -25,14 +26,17 @@ START_S = 30.0
 VOLANT = (sys.executable, "-m", "volant.client.cli")
 """The `volant` command, whether or not it is installed."""
 
+SURVIVING = "tests.fakes.volantd"
+"""The program of a daemon whose VMMs are fakes that outlive it."""
+
 HOST_KERNELS = Path(os.environ.get("VOLANT_TEST_KERNELS", "/var/lib/volant/kernels"))
 
 
 class Rig:
     """One state folder, on which daemons come and go."""
 
-    def __init__(self, root: Path, *, netns: NetNs | None = None, **settings: str) -> None:
-        self.root, self._netns = root, netns
+    def __init__(self, root: Path, *, netns: NetNs | None = None, program: str = "volant.daemon", **settings: str) -> None:
+        self.root, self._netns, self._program = root, netns, program
         self.state, self.runtime = root / "s", root / "r"
         self.socket = self.runtime / "d.sock"
         self._settings = {"state-dir": str(self.state), "runtime-dir": str(self.runtime), "socket": str(self.socket), **settings}
@@ -69,7 +73,7 @@ class Rig:
     def argv(self, *extra: str) -> list[str]:
         """The daemon's command line, for tests that start one by themselves."""
         settings = [word for name, value in self._settings.items() for word in (f"--{name}", value)]
-        return [sys.executable, "-m", "volant.daemon", *settings, *extra]
+        return [sys.executable, "-m", self._program, *settings, *extra]
 
     def client(self) -> Client:
         return Client(str(self.socket))
@@ -138,15 +142,16 @@ class Rig:
     def close(self) -> None:
         if self.daemon is not None and self.daemon.poll() is None:
             self.kill()
-        for pid in self.vmms():
-            os.kill(pid, signal.SIGKILL)
+        for pid in {*self.vmms(), *vmms(self.runtime)}:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
 
 
 @contextmanager
-def rig(*, netns: NetNs | None = None, **settings: str) -> Iterator[Rig]:
+def rig(*, netns: NetNs | None = None, program: str = "volant.daemon", **settings: str) -> Iterator[Rig]:
     """A rig in a short temporary folder; whatever the test left is killed at the end."""
     root = Path(tempfile.mkdtemp(prefix="vl-"))
-    made = Rig(root, netns=netns, **settings)
+    made = Rig(root, netns=netns, program=program, **settings)
     try:
         yield made
     finally:

@@ -311,3 +311,11 @@ def test_an_interrupt_right_before_a_wait_is_heeded(socket_path: Path) -> None:
         silent.listen()
         done = subprocess.run([sys.executable, "-c", UNHEEDED, str(socket_path)], capture_output=True, timeout=40, check=False)
         assert done.stdout == b"interrupted\n", done.stderr
+
+
+def test_a_client_that_is_not_connected_says_so() -> None:
+    async def main() -> None:
+        await AsyncClient("/nowhere").call_plain("echo.say", {"text": "a"})
+
+    with pytest.raises(ConnectionLost, match="not connected"):
+        asyncio.run(main())

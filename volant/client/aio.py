@@ -12,7 +12,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from volant.client.aio_calls import AsyncBytesCall, AsyncInbox, AsyncStream
-from volant.client.asking import NAMED, asked, check_path, new_connection, typed_result, why_unreachable
+from volant.client.asking import NAMED, asked, check_path, lost, new_connection, typed_result, why_unreachable
 from volant.client.nouns import Noun
 from volant.client.paths import default_socket
 from volant.proto.errors import ConnectionLost, Fault
@@ -105,9 +105,11 @@ class AsyncClient(asyncio.Protocol):
     # What calls use.
 
     def check(self) -> None:
-        """Raises why the connection is gone, when it is."""
+        """Raises why the connection is gone, when it is, or that there never was one."""
         if self._broken is not None:
             raise self._broken
+        if self._transport is None:
+            raise ConnectionLost("this client is not connected", hint="use it in `async with`")
 
     def open(self, method: str, params: dict[str, Any]) -> AsyncInbox:
         self.check()
@@ -122,8 +124,7 @@ class AsyncClient(asyncio.Protocol):
             self.write(self.wire.cancel(inbox.id))
 
     def write(self, frame: bytes) -> None:
-        if self._transport is None:
-            raise ConnectionLost("this client is not connected", hint="use it in `async with`")
+        assert self._transport is not None  # only open calls write
         self._transport.write(frame)
 
     async def wait_writable(self) -> None:
@@ -170,7 +171,7 @@ class AsyncClient(asyncio.Protocol):
         if error is not None:
             self._hear_last_words()
         why = str(error) if error else "the daemon closed it"
-        self._break(ConnectionLost(f"the connection to volantd is gone: {why}", hint="see whether the daemon still runs"))
+        self._break(lost(why))
 
     def _hear_last_words(self) -> None:
         """What the daemon said before it closed explains it best, and asyncio reads no more once a write has failed."""

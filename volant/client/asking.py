@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from volant import __version__
 from volant.proto import cbor
 from volant.proto.connection import INITIAL_CREDIT, Connection, Side
-from volant.proto.errors import Fault, SocketForbidden, SocketMissing, SocketPathTooLong, SocketRefused, Unreachable
+from volant.proto.errors import ConnectionLost, Fault, SocketForbidden, SocketMissing, SocketPathTooLong, SocketRefused, Unreachable
 from volant.proto.frames import MAX_FRAME_TO_CLIENT
 from volant.proto.messages import Hello
 
@@ -52,6 +52,14 @@ def why_unreachable(path: str, error: OSError) -> Fault:
     if error.errno in (errno.EACCES, errno.EPERM):
         return SocketForbidden(path, _group_allowed(path))
     return Unreachable(f"can't connect to {path}: {error.strerror}", hint="`volant system info` shows whether the daemon runs")
+
+
+def lost(why: str) -> ConnectionLost:
+    """The fault of everything that is open on a connection that broke."""
+    return ConnectionLost(
+        f"the connection to volantd is gone: {why}",
+        hint="see whether the daemon still runs; a change that was under way may have been made or not: look, or ask for it again",
+    )
 
 
 def _group_allowed(path: str) -> str:

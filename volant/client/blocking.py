@@ -8,7 +8,7 @@ import struct
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
-from volant.client.asking import NAMED, asked, check_path, new_connection, typed_result, why_unreachable
+from volant.client.asking import NAMED, asked, check_path, lost, new_connection, typed_result, why_unreachable
 from volant.client.blocking_calls import BytesCall, Stream
 from volant.client.calls import Inbox
 from volant.client.paths import default_socket
@@ -138,9 +138,9 @@ class Client:
         except BlockingIOError:
             return False
         except OSError as error:
-            self._break(_lost(str(error.strerror)))
+            self._break(lost(str(error.strerror)))
         if not data:
-            self._break(_lost("the daemon closed it"))
+            self._break(lost("the daemon closed it"))
         try:
             messages = self._wire.receive(data)
         except Fault as fault:
@@ -196,7 +196,7 @@ class Client:
             # What the daemon said before it closed explains it best.
             while self.pump(wait=False):
                 pass
-            self._break(_lost(str(error.strerror)))
+            self._break(lost(str(error.strerror)))
 
     def _check(self) -> None:
         if self._broken is not None:
@@ -209,7 +209,3 @@ class Client:
             inbox.fail(fault)
         self._inboxes.clear()
         raise fault
-
-
-def _lost(why: str) -> ConnectionLost:
-    return ConnectionLost(f"the connection to volantd is gone: {why}", hint="see whether the daemon still runs")

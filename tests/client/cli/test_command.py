@@ -226,7 +226,7 @@ def test_a_daemon_that_dies_in_the_middle(volant: Run, server: RpcServer) -> Non
         raise ConnectionLost("gone")
 
     server.handlers["event.follow"] = die
-    done = volant("events", "--follow", "-o", "name")
+    done = volant("events", "--follow", "-o", "name", "--reconnect", "0")
     assert done.returncode == 6
     assert done.stderr.startswith("error: the connection to volantd is gone")
 

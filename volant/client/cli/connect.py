@@ -3,12 +3,31 @@
 from __future__ import annotations
 
 import argparse
+from typing import TYPE_CHECKING
 
 from volant.client.blocking import BytesCall, Client
 
-__all__ = ["BytesCall", "Client", "open_client"]
+if TYPE_CHECKING:
+    from volant.client.following import Following
+    from volant.client.resuming import Progress
+
+__all__ = ["BytesCall", "Client", "open_client", "open_following"]
 
 
 def open_client(args: argparse.Namespace) -> Client:
     """A client of the daemon that `--socket`, VOLANT_SOCKET or the default names. Its faults say what is wrong with the socket."""
     return Client(args.socket)
+
+
+def open_following(args: argparse.Namespace, progress: Progress) -> Following:
+    """A stream that goes on when the daemon was away, for no longer than `--reconnect`; a person is told, unless `--quiet`."""
+    from volant.client.cli.terminal import say
+    from volant.client.cli.text import harmless
+    from volant.client.following import Following
+
+    return Following(
+        lambda: open_client(args),
+        progress,
+        patience_s=args.reconnect / 1000,
+        say=lambda text: None if args.quiet else say(harmless(text)),
+    )

@@ -109,6 +109,12 @@ def add_duration(parser: Parser, *flags: str, help: str, default: int | None = N
     parser.add_argument(*flags, metavar="DURATION", type=checked(milliseconds), default=default, help=help)
 
 
+def add_reconnect(parser: Parser) -> None:
+    """`--reconnect`, for commands that follow something."""
+    help = "how long to look for a daemon that went away before giving up (default 1m; 0: give up at once)"
+    add_duration(parser, "--reconnect", help=help, default=60_000)
+
+
 def add_wait(parser: Parser, *, default: str | None = None) -> None:
     """`--wait[=COND]` with `--timeout`."""
     parser.add_argument(

@@ -7,9 +7,9 @@ import sys
 from typing import Any
 
 from volant.client.cli import columns, declared, human, output, terminal
-from volant.client.cli.connect import open_client
+from volant.client.cli.connect import open_client, open_following
 from volant.client.cli.narrate import asked_to_go_on, narrated
-from volant.client.cli.parsing import Parser, add_duration, add_names, add_output, checked, style_of
+from volant.client.cli.parsing import Parser, add_duration, add_names, add_output, add_reconnect, checked, style_of
 from volant.client.cli.several import for_each, with_suggestion
 from volant.client.cli.style import Style
 from volant.client.cli.text import harmless
@@ -103,6 +103,7 @@ def configure_status(parser: Parser) -> None:
     parser.add_argument("--watch", "-w", action="store_true", help="go on with each change, until interrupted")
     parser.add_argument("--wait", nargs="?", const="ready", choices=("ready",), metavar="ready", help="return when all is as wanted")
     add_duration(parser, "--timeout", default=300_000, help="how long to wait at most (default 5m)")
+    add_reconnect(parser)
     parser.give_examples(
         "volant deployment status web", "volant deployment status web --watch", "volant deployment status web --wait --timeout 1m"
     )
@@ -113,14 +114,16 @@ def run_status(args: argparse.Namespace) -> int:
     params = {"name": args.name, "watch": args.watch, "wait": bool(args.wait), "timeout_ms": args.timeout}
     if style.format == "tsv" and style.header:
         output.write_rows(style, columns.DEPLOYMENT, [])
-    with open_client(args) as client:
+    from volant.client.resuming import StatusProgress
+
+    with open_following(args, StatusProgress(params)) as following:
 
         def follow() -> None:
-            for view in client.stream_plain("deployment.status", params):
+            for view in following:
                 _write_status(style, view)
                 sys.stdout.flush()
 
-        with_suggestion(client, follow)
+        with_suggestion(following.client, follow)
     return ExitCode.OK
 
 

@@ -9,8 +9,8 @@ from contextlib import contextmanager
 from typing import Any
 
 from volant.client.cli import columns, output
-from volant.client.cli.connect import open_client
-from volant.client.cli.parsing import Parser, add_output, checked, style_of
+from volant.client.cli.connect import open_client, open_following
+from volant.client.cli.parsing import Parser, add_output, add_reconnect, checked, style_of
 from volant.client.cli.style import Style
 from volant.client.cli.text import harmless
 from volant.client.cli.values import count
@@ -29,6 +29,7 @@ def configure_list(parser: Parser) -> None:
 def configure_follow(parser: Parser) -> None:
     _configure(parser)
     parser.add_argument("--since", metavar="N", type=checked(count), help="first replay what came after event number N")
+    add_reconnect(parser)
     parser.give_examples("volant event follow", "volant event follow --vm web-1", "volant event follow --since 120 -o jsonl")
 
 
@@ -36,6 +37,7 @@ def configure_events(parser: Parser) -> None:
     _configure(parser)
     _configure_range(parser)
     parser.add_argument("--follow", "-f", action="store_true", help="go on with events as they happen")
+    add_reconnect(parser)
     parser.give_examples(
         "volant events", "volant events --follow", "volant events --follow --since 120 -o jsonl", "volant events --kind VM_CRASHED"
     )
@@ -82,8 +84,10 @@ def run_follow(args: argparse.Namespace) -> int:
     params = _selection(args) | ({"after": args.since} if args.since is not None else {})
     if style.format == "tsv" and style.header:
         output.write_rows(style, columns.EVENT, [])
-    with open_client(args) as client, _explaining_gaps():
-        for event in client.stream_plain("event.follow", params):
+    from volant.client.resuming import EventProgress
+
+    with open_following(args, EventProgress(params)) as events, _explaining_gaps():
+        for event in events:
             _write(style, event)
             sys.stdout.flush()
     return ExitCode.OK

@@ -5,11 +5,12 @@ from __future__ import annotations
 import argparse
 import sys
 import time
+from collections.abc import Iterable
 from typing import Any
 
 from volant.client.cli import output, terminal
-from volant.client.cli.connect import open_client
-from volant.client.cli.parsing import Parser, checked
+from volant.client.cli.connect import open_client, open_following
+from volant.client.cli.parsing import Parser, add_reconnect, checked
 from volant.client.cli.several import with_suggestion
 from volant.client.cli.text import harmless, harmless_log_line
 from volant.client.cli.values import count, instant
@@ -27,6 +28,7 @@ def configure_logs(parser: Parser) -> None:
     )
     parser.add_argument("--since", metavar="AGE|INSTANT", default="", help="only lines after this: 10m, or 2026-01-31T12:00:00Z")
     parser.add_argument("--timestamps", "-t", action="store_true", help="each line's time before it")
+    add_reconnect(parser)
     parser.add_argument("-o", "--output", choices=("json", "jsonl"), metavar="FORMAT", help="jsonl (or json): each line as an object")
     parser.give_examples(
         "volant logs web-1",
@@ -48,8 +50,8 @@ def run_logs(args: argparse.Namespace) -> int:
         raise Usage("the VM's name is empty", hint="`volant vm list` shows the VMs")
     on_terminal, colour = terminal.is_tty(1), terminal.wants_colour(1)
 
-    def show() -> None:
-        for line in client.stream_plain("vm.logs", params):
+    def show(lines: Iterable[Any]) -> None:
+        for line in lines:
             if args.output:
                 output.write_line(output.as_json(line))
             else:
@@ -57,8 +59,14 @@ def run_logs(args: argparse.Namespace) -> int:
             if args.follow:
                 sys.stdout.flush()
 
-    with open_client(args) as client:
-        with_suggestion(client, show)
+    if args.follow:
+        from volant.client.resuming import LogProgress
+
+        with open_following(args, LogProgress(params)) as following:
+            with_suggestion(following.client, lambda: show(following))
+    else:
+        with open_client(args) as client:
+            with_suggestion(client, lambda: show(client.stream_plain("vm.logs", params)))
     return ExitCode.OK
 
 

@@ -1,0 +1,147 @@
+"""Followers of a real daemon that is stopped, killed and started again: nothing is lost, nothing comes twice."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import aclosing
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.fakes.hello import hello
+from tests.rig import START_S, SURVIVING, Rig, rig
+from volant.client.aio_following import follow_events as follow_events_async
+from volant.client.following import follow_events
+from volant.proto.errors import ExitCode, Unreachable
+
+
+@pytest.fixture
+def host(tmp_path: Path) -> Iterator[Rig]:
+    with rig(program=SURVIVING, network="none") as made:
+        made.start()
+        made.volant("plugin", "install", hello(tmp_path))
+        yield made
+
+
+def again(host: Rig, *, killed: bool) -> None:
+    """Another daemon on the same state."""
+    host.kill() if killed else host.stop()
+    host.start()
+
+
+def until(holds: Callable[[], bool]) -> None:
+    """Return once it holds."""
+    deadline = time.monotonic() + START_S
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+class Heard:
+    """What a command prints, line by line, as it comes."""
+
+    def __init__(self, process: subprocess.Popen[bytes]) -> None:
+        self.lines: list[str] = []
+        assert process.stdout is not None
+        self._reader = threading.Thread(target=self._read, args=(process.stdout,), daemon=True)
+        self._reader.start()
+
+    def _read(self, stdout: Any) -> None:
+        for line in stdout:
+            self.lines.append(line.decode().rstrip("\n"))
+
+    def until(self, holds: Callable[[list[str]], bool]) -> list[str]:
+        until(lambda: holds(self.lines))
+        return self.lines
+
+
+def test_the_command_hears_every_event_once_over_restarts(host: Rig) -> None:
+    with host.under_way("events", "--follow", "--since", "0", "-o", "jsonl") as following:
+        heard = Heard(following)
+        heard.until(lambda lines: bool(lines))
+        for number, killed in enumerate((True, False, True)):
+            again(host, killed=killed)
+            host.volant("vm", "create", f"web-{number}", "--plugin", "hello", "--wait")
+            newest = host.json("event", "list", "--last", "1")["seq"]
+            lines = heard.until(lambda lines, newest=newest: bool(lines) and json.loads(lines[-1])["seq"] >= newest)  # type: ignore[misc]
+        assert [json.loads(line)["seq"] for line in lines] == list(range(1, len(lines) + 1))
+        following.terminate()
+        assert following.stderr is not None
+        said = following.stderr.read().decode()
+    assert said.count("looking for volantd for 60 s") == said.count("is back; going on after event") == 3
+
+
+def test_both_clients_hear_every_event_once_over_restarts(host: Rig) -> None:
+    socket = str(host.socket)
+    found: dict[str, list[int]] = {"blocking": [], "asyncio": []}
+
+    def follow() -> None:
+        for event in follow_events(socket, after=0):
+            found["blocking"].append(event.seq)
+            if event.vm == "last" and event.kind == "VM_READY":
+                return
+
+    async def follow_async() -> None:
+        async with aclosing(follow_events_async(socket, after=0)) as events:
+            async for event in events:
+                found["asyncio"].append(event.seq)
+                if event.vm == "last" and event.kind == "VM_READY":
+                    return
+
+    followers = [threading.Thread(target=follow), threading.Thread(target=lambda: asyncio.run(follow_async()))]
+    for follower in followers:
+        follower.start()
+    until(lambda: all(found.values()))
+    for killed in (True, False):
+        again(host, killed=killed)
+    host.volant("vm", "create", "last", "--plugin", "hello", "--wait")
+    for follower in followers:
+        follower.join(START_S)
+    assert found["blocking"] == found["asyncio"] == list(range(1, len(found["asyncio"]) + 1))
+
+
+def test_logs_go_on_without_a_line_twice(host: Rig) -> None:
+    host.volant("vm", "create", "web", "--plugin", "hello", "--wait")
+    pid = host.json("vm", "get", "web")["pid"]
+    with host.under_way("logs", "web", "--follow", "-o", "jsonl") as following:
+        heard = Heard(following)
+        heard.until(lambda lines: len(lines) >= 1)
+        before = list(heard.lines)
+        again(host, killed=True)
+        host.volant("vm", "wait", "web", "--for", "ready")
+        assert host.json("vm", "get", "web")["pid"] == pid
+        host.volant("vm", "stop", "web")
+        assert following.wait(START_S) in (ExitCode.OK, ExitCode.UNREACHABLE)
+        numbers = [json.loads(line)["seq"] for line in heard.lines]
+    assert heard.lines[: len(before)] == before and numbers == sorted(set(numbers))
+
+
+def test_a_watched_deployment_is_watched_on(host: Rig) -> None:
+    host.volant("deployment", "create", "web", "--plugin", "hello", "--replicas", "1", "--wait")
+    with host.under_way("deployment", "status", "web", "--watch", "-o", "jsonl") as following:
+        heard = Heard(following)
+        heard.until(lambda lines: len(lines) >= 1)
+        again(host, killed=True)
+        host.volant("deployment", "scale", "web", "2", "--wait")
+        heard.until(lambda lines: json.loads(lines[-1])["available"] == 2)
+        assert all(one != other for one, other in zip(heard.lines, heard.lines[1:], strict=False))
+        host.volant("deployment", "delete", "web", "--yes")
+        assert following.wait(START_S) == ExitCode.OK
+
+
+def test_a_daemon_that_stays_away_is_given_up(host: Rig) -> None:
+    with host.under_way("events", "--follow", "--since", "0", "--reconnect", "300ms") as following:
+        Heard(following).until(lambda lines: len(lines) >= 1)
+        host.kill()
+        assert following.wait(START_S) == ExitCode.UNREACHABLE
+        assert following.stderr is not None
+        said = following.stderr.read().decode().splitlines()
+    assert "looking for volantd for 0.3 s" in said[0] and said[1].startswith("error: ") and said[2].startswith("hint: ")
+    with pytest.raises(Unreachable):
+        next(iter(follow_events(str(host.socket))))

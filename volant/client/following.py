@@ -1,0 +1,97 @@
+"""Streams that outlive the daemon: when it goes away they look for it, and go on where they were. Blocking."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+from volant.client.blocking import Client
+from volant.client.resuming import PATIENCE_S, Absence, EventProgress, Progress
+from volant.proto.errors import Fault, Unreachable
+
+if TYPE_CHECKING:
+    from typing import Self
+
+    from volant.proto.api.event import Event
+
+
+class Following:
+    """The items of one stream, in plain form. The first connection's failures are raised; later ones once `patience_s` is over."""
+
+    def __init__(
+        self,
+        connect: Callable[[], Client],
+        progress: Progress,
+        *,
+        patience_s: float = PATIENCE_S,
+        say: Callable[[str], object] = lambda text: None,
+    ) -> None:
+        """`say` gets what a person should know when the daemon goes away and comes back."""
+        self._connect, self._progress = connect, progress
+        self._patience_s, self._say = patience_s, say
+        self.client = connect()
+        """The connection of the moment."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.client.close()
+
+    def __iter__(self) -> Iterator[Any]:
+        asked_at = time.monotonic()
+        absence = Absence(self._patience_s)
+        while True:
+            try:
+                if absence.away:
+                    version = self._reconnect()
+                    absence.back()
+                    self._say(f"volantd {version} is back; going on {self._progress.place}")
+                for item in self._stream(time.monotonic() - asked_at):
+                    if self._progress.takes(item):
+                        yield item
+                return
+            except Fault as fault:
+                if not absence.may_pass(fault) or (isinstance(fault, Unreachable) and self._daemon_answers()):
+                    raise
+                if not absence.away and isinstance(fault, Unreachable):
+                    self._say(f"{fault.message}; looking for volantd for {self._patience_s:g} s")
+                pause = absence.pause(fault, time.monotonic())
+            time.sleep(pause)
+
+    def _reconnect(self) -> str:
+        """A new connection, once the daemon has greeted on it; its version."""
+        self.client.close()
+        self.client = self._connect()
+        return self.client.daemon.version
+
+    def _stream(self, elapsed_s: float) -> Iterator[Any]:
+        first = self._progress.begins_with
+        if first is not None:
+            self._progress.begun(self.client.call_plain(*first))
+        return self.client.stream_plain(self._progress.method, self._progress.params(elapsed_s))
+
+    def _daemon_answers(self) -> bool:
+        """Whether what went away was a guest's agent: that is the same fault."""
+        try:
+            self.client.call_plain("system.ping", {})
+        except Fault:
+            return False
+        return True
+
+
+def follow_events(path: str | None = None, *, patience_s: float = PATIENCE_S, **asked: Any) -> Iterator[Event]:
+    """Events as they happen, each once and in order, over restarts of the daemon. Keywords: the fields of `FollowEvents`.
+
+    Lagged when events are no longer kept; Unreachable at once where no daemon is, and when one stays away for `patience_s`.
+    """
+    from volant.client.asking import plain_params
+    from volant.proto.api.event import Event, FollowEvents
+    from volant.proto.plain import from_plain
+
+    progress = EventProgress(plain_params(FollowEvents(**asked)))
+    with Following(lambda: Client(path), progress, patience_s=patience_s) as following:
+        for item in following:
+            yield from_plain(Event, item)

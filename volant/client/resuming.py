@@ -1,0 +1,155 @@
+"""Where a stream goes on after the daemon went away: what to ask again, and what of the answers is new. No I/O: both shells use it."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+from volant.proto.errors import AgentMissing, Fault, Unreachable
+
+AGAIN_S, AGAIN_MAX_S = 0.05, 1.0
+"""Pause before a daemon that is away is asked again; it doubles from the first to the most. A restart takes half a second."""
+
+PATIENCE_S = 60.0
+"""How long a daemon may be away before a stream gives up, unless told otherwise: an upgrade's restart, with hundreds of VMs to adopt."""
+
+
+class Progress(Protocol):
+    """How far one stream has come."""
+
+    method: str
+
+    @property
+    def begins_with(self) -> tuple[str, dict[str, Any]] | None:
+        """The call to make on each new connection before the stream is asked for; None for none."""
+
+    def begun(self, reply: Any) -> None:
+        """What that call answered."""
+
+    def params(self, elapsed_s: float) -> dict[str, Any]:
+        """What to ask the stream for now. `elapsed_s`: since it was first asked for."""
+
+    def takes(self, item: Any) -> bool:
+        """An item came: whether it is new. It counts as dealt with."""
+
+    @property
+    def place(self) -> str:
+        """Where it goes on, for people."""
+
+
+class EventProgress:
+    """`event.follow`: by the events' numbers, so that none is missed and none comes twice."""
+
+    method = "event.follow"
+
+    def __init__(self, params: dict[str, Any]) -> None:
+        self._asked = params
+        self._after: int | None = params.get("after")
+
+    @property
+    def begins_with(self) -> tuple[str, dict[str, Any]] | None:
+        # From which number "from now on" counts has to be known before the daemon goes away for the first time.
+        return ("event.list", {"last": 1}) if self._after is None else None
+
+    def begun(self, reply: Any) -> None:
+        self._after = int(reply["seq"])
+
+    def params(self, elapsed_s: float) -> dict[str, Any]:
+        return self._asked | {"after": self._after}
+
+    def takes(self, item: Any) -> bool:
+        self._after = int(item["seq"])
+        return True
+
+    @property
+    def place(self) -> str:
+        return f"after event {self._after}"
+
+
+class LogProgress:
+    """`vm.logs`: by the lines' numbers, which begin anew with each boot."""
+
+    method = "vm.logs"
+
+    def __init__(self, params: dict[str, Any]) -> None:
+        self._asked = params
+        self._boot: int | None = None
+        self._seen = self._known = 0
+        """The newest line's number, and up to which a new stream only repeats."""
+        self._resumes = False
+
+    @property
+    def begins_with(self) -> tuple[str, dict[str, Any]] | None:
+        return "vm.get", {"name": self._asked["name"]}
+
+    def begun(self, reply: Any) -> None:
+        self._resumes = self._boot is not None
+        if reply["boot"] != self._boot:
+            self._boot, self._seen = reply["boot"], 0
+        self._known = self._seen
+
+    def params(self, elapsed_s: float) -> dict[str, Any]:
+        # All that the guest keeps: the lines that were written meanwhile are among them, however many they are.
+        return self._asked | {"tail": -1} if self._resumes else self._asked
+
+    def takes(self, item: Any) -> bool:
+        if item["seq"] <= self._known:
+            return False
+        self._seen = max(self._seen, item["seq"])
+        return True
+
+    @property
+    def place(self) -> str:
+        return f"after line {self._seen}"
+
+
+class StatusProgress:
+    """`deployment.status`: each item tells all, so one that is as the last one is not news."""
+
+    method = "deployment.status"
+    begins_with = None
+    place = "with how it is now"
+
+    def __init__(self, params: dict[str, Any]) -> None:
+        self._asked = params
+        self._last: Any = None
+
+    def begun(self, reply: Any) -> None:
+        """Nothing is asked before."""
+
+    def params(self, elapsed_s: float) -> dict[str, Any]:
+        return self._asked | {"timeout_ms": max(0, self._asked["timeout_ms"] - round(elapsed_s * 1000))}
+
+    def takes(self, item: Any) -> bool:
+        is_new = bool(item != self._last)
+        self._last = item
+        return is_new
+
+
+class Absence:
+    """Whether a stream's failure may pass, and when to try again. Times are seconds of any clock that only goes forward."""
+
+    def __init__(self, patience_s: float) -> None:
+        self._patience_s = patience_s
+        self._until: float | None = None
+        self._pause = AGAIN_S
+        self.away = False
+        """The daemon went away and has not greeted since."""
+
+    def back(self) -> None:
+        """The daemon greeted."""
+        self.away = False
+
+    def may_pass(self, fault: Fault) -> bool:
+        """Whether it may be because the daemon is away, or is back so lately that it has not met the VM's agent yet."""
+        if isinstance(fault, AgentMissing):
+            return self._until is not None
+        return self._patience_s > 0 and isinstance(fault, Unreachable)
+
+    def pause(self, fault: Fault, now: float) -> float:
+        """Seconds to wait before the next try; `fault` is raised when there was time enough."""
+        if self._until is None or (isinstance(fault, Unreachable) and not self.away):
+            self.away, self._until, self._pause = True, now + self._patience_s, AGAIN_S
+        pause, self._pause = self._pause, min(2 * self._pause, AGAIN_MAX_S)
+        if now + pause > self._until:
+            raise fault
+        return pause
