@@ -6,9 +6,11 @@ Names resolve when they are first used, so that the `volant` command loads only 
 from __future__ import annotations
 
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
 
+TYPE_CHECKING = False  # typing itself is slow to import
 if TYPE_CHECKING:
+    from typing import Any
+
     from volant.client.aio import AsyncClient
     from volant.client.blocking import Client
     from volant.client.paths import default_socket

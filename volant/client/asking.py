@@ -5,16 +5,18 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from typing import TYPE_CHECKING, Any
 
 from volant import __version__
-from volant.proto import cbor
+from volant.client.codec import QuickStart
 from volant.proto.connection import INITIAL_CREDIT, Connection, Side
 from volant.proto.errors import ConnectionLost, Fault, SocketForbidden, SocketMissing, SocketPathTooLong, SocketRefused, Unreachable
 from volant.proto.frames import MAX_FRAME_TO_CLIENT
 from volant.proto.messages import Hello
 
+TYPE_CHECKING = False  # typing itself is slow to import
 if TYPE_CHECKING:
+    from typing import Any
+
     from volant.proto.method import Method
 
 # What typed calls need (dataclasses and all they load) is imported where it is used: the `volant` command speaks in plain
@@ -32,7 +34,7 @@ NAMED = {"vms": "vm", "plugins": "plugin", "deployments": "deployment", "events"
 
 def new_connection() -> Connection:
     """A client's end of the wire."""
-    return Connection(Side.CLIENT, cbor, max_incoming=MAX_FRAME_TO_CLIENT, hello=Hello("client", __version__))
+    return Connection(Side.CLIENT, QuickStart(), max_incoming=MAX_FRAME_TO_CLIENT, hello=Hello("client", __version__))
 
 
 def check_path(path: str) -> None:

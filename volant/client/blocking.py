@@ -6,27 +6,25 @@ import select
 import socket
 import struct
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 from volant.client.asking import NAMED, asked, check_path, lost, new_connection, typed_result, why_unreachable
-from volant.client.blocking_calls import BytesCall, Stream
 from volant.client.calls import Inbox
 from volant.client.paths import default_socket
 from volant.proto.errors import ConnectionLost, Fault
 from volant.proto.messages import ClosedByPeer, Hello, HelloReceived
 
+TYPE_CHECKING = False  # typing itself is slow to import
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import Self
+    from typing import Any, NoReturn, Self, TypeVar
 
+    from volant.client.blocking_calls import BytesCall, Stream
     from volant.client.nouns import Noun
     from volant.proto.connection import Connection
     from volant.proto.method import Method
 
-__all__ = ["BytesCall", "Client", "Stream"]
-
-P = TypeVar("P")
-R = TypeVar("R")
+    P = TypeVar("P")
+    R = TypeVar("R")
 
 _READ_BYTES = 256 * 1024
 """One read: a page of VMs comes in few of them."""
@@ -85,14 +83,20 @@ class Client:
 
     def stream(self, method: Method[P, R], params: P) -> Stream[R]:
         """Make a STREAM call: iterate over its typed items, then take its `result`."""
+        from volant.client.blocking_calls import Stream
+
         return Stream(self, method, self._open(*asked(method, params)))
 
     def stream_plain(self, method: str, params: dict[str, Any]) -> Stream[Any]:
         """`stream` with a method's name and plain values."""
+        from volant.client.blocking_calls import Stream
+
         return Stream(self, method, self._open(method, params))
 
     def bytes_call(self, method: Method[Any, Any] | str, params: Any) -> BytesCall:
         """Make a BYTES call, to send and receive on. With a method's name: plain parameters, items and result."""
+        from volant.client.blocking_calls import BytesCall
+
         return BytesCall(self, method, self._open(*asked(method, params)))
 
     def __getattr__(self, name: str) -> Noun:

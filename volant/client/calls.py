@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections import deque
-from typing import Any
 
 from volant.client.asking import GRANT_BYTES
 from volant.proto.connection import Connection
 from volant.proto.errors import Fault
 from volant.proto.messages import DataReceived, EndReceived, FaultReceived, ItemReceived, Message, ReplyReceived
+
+TYPE_CHECKING = False  # typing itself is slow to import
+if TYPE_CHECKING:
+    from typing import Any
 
 Moved = ItemReceived | DataReceived | EndReceived
 """What a callee sends before its reply."""

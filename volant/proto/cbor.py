@@ -9,13 +9,16 @@ from __future__ import annotations
 
 from io import BytesIO
 from math import isfinite
-from typing import Any, NoReturn
 
 import cbor2
 
 from volant.proto import purecbor
 from volant.proto.errors import MalformedFrame
 from volant.proto.purecbor import MAX_DEPTH, NotPlain
+
+TYPE_CHECKING = False  # typing itself is slow to import
+if TYPE_CHECKING:
+    from typing import Any, NoReturn
 
 _SMALL = 128
 """Up to this many bytes the pure decoder is faster, because it needs no second pass (both take about 5 us here)."""
@@ -24,7 +27,7 @@ _LEAST, _MOST = -(2**64), 2**64 - 1
 _SIMPLE = frozenset({str, bytes, bool, type(None)})
 
 
-class _NoTags(dict[int, Any]):
+class _NoTags(dict):  # type: ignore[type-arg]
     """Asked by cbor2 for the decoder of each tag, known or not; any error but a LookupError ends the decoding."""
 
     def __missing__(self, tag: int) -> NoReturn:

@@ -15,7 +15,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from enum import Enum
-from typing import TYPE_CHECKING, Any, ClassVar
 
 from volant.proto.errors import CreditOverrun, Fault, MalformedFrame, OutOfOrder, ProtocolFault, TooManyCalls
 from volant.proto.frames import MAX_FRAME_TO_CLIENT, MAX_FRAME_TO_DAEMON, FrameDecoder, limited_frame
@@ -72,8 +71,9 @@ class Side(Enum):
         return Side.SERVER if self is Side.CLIENT else Side.CLIENT
 
 
-if TYPE_CHECKING:  # typing.Protocol takes its time, and nobody asks for this class at run time
-    from typing import Protocol
+TYPE_CHECKING = False  # typing itself is slow to import
+if TYPE_CHECKING:
+    from typing import Any, ClassVar, Protocol
 
     class Codec(Protocol):
         """`cbor` and `purecbor`: two modules of the same two functions."""

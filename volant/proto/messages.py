@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from enum import IntEnum
 from functools import lru_cache
-from typing import Any
 
 from volant.proto.errors import Fault, MalformedFrame, VersionMismatch
 from volant.proto.frames import limited_frame
 from volant.proto.purecbor import unsigned
+
+TYPE_CHECKING = False  # typing itself is slow to import
+if TYPE_CHECKING:
+    from typing import Any
 
 PROTOCOL = (1, 1)
 """Oldest and newest protocol that this code speaks."""

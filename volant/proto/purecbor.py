@@ -9,9 +9,12 @@ from __future__ import annotations
 
 from math import isfinite
 from struct import Struct
-from typing import Any
 
 from volant.proto.errors import MalformedFrame
+
+TYPE_CHECKING = False  # typing itself is slow to import
+if TYPE_CHECKING:
+    from typing import Any
 
 MAX_DEPTH = 32
 """Most containers inside each other. The contract's own types need eight; user data (manifests, labels) gets the rest. Far

@@ -300,12 +300,14 @@ def test_ctrl_c_ends_a_wait_with_130_and_cancels_the_call(server: RpcServer, env
     assert cancelled.wait(DEADLINE)
 
 
-def test_quick_commands_load_nothing_heavy(environment: dict[str, str]) -> None:
+@pytest.mark.parametrize("line", ["vm list", "vm create web-1 --plugin p --wait ready"])
+def test_quick_commands_load_nothing_heavy(environment: dict[str, str], line: str) -> None:
     heavy = ["textual", "rich", "trio", "asyncio", "peewee", "pyroute2", "msgspec", "yaml", "shutil", "json", "tarfile", "datetime"]
+    heavy += ["typing", "dataclasses", "inspect", "cbor2"]
     code = f"""
 import sys
 from volant.client.cli.main import main
-main(["vm", "list"])
+main({line.split()!r})
 print([name for name in {heavy!r} if name in sys.modules], file=sys.stderr)
 """
     done = subprocess.run([COMMAND[0], "-c", code], env=environment, capture_output=True, text=True, timeout=DEADLINE, check=True)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from volant.client.cli import human
 from volant.client.cli.table import Column
+
+TYPE_CHECKING = False  # typing itself is slow to import
+if TYPE_CHECKING:
+    from typing import Any
 
 _STATUS_PAINT = {
     "ready": "32", "running": "36", "starting": "33", "pending": "33", "stopping": "33", "destroying": "33",

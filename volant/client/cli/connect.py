@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import argparse
-from typing import TYPE_CHECKING
 
-from volant.client.blocking import BytesCall, Client
+from volant.client.blocking import Client
 
+TYPE_CHECKING = False  # typing itself is slow to import
 if TYPE_CHECKING:
     from volant.client.following import Following
     from volant.client.resuming import Progress
 
-__all__ = ["BytesCall", "Client", "open_client", "open_following"]
+__all__ = ["Client", "open_client", "open_following"]
 
 
 def open_client(args: argparse.Namespace) -> Client:

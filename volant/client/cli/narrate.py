@@ -10,11 +10,11 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
 
 from volant.client.cli import human, terminal
 from volant.client.cli.text import cut, harmless
 
+TYPE_CHECKING = False  # typing itself is slow to import
 if TYPE_CHECKING:
     from threading import Event
 

@@ -5,12 +5,15 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Mapping
-from typing import Any
 
 from volant.client.cli import terminal
 from volant.client.cli.style import Style
 from volant.client.cli.table import Column, render
 from volant.client.cli.text import harmless, tsv_field
+
+TYPE_CHECKING = False  # typing itself is slow to import
+if TYPE_CHECKING:
+    from typing import Any
 
 _UNSAFE_ON_TERMINAL = "[\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069]"
 """What JSON leaves as it is, and a terminal may obey."""

@@ -8,12 +8,15 @@ from __future__ import annotations
 import argparse
 import os
 from collections.abc import Callable
-from typing import NoReturn, TypeVar
 
 from volant.client.cli.style import FORMATS, Style
 from volant.proto.errors import Usage
 
-T = TypeVar("T")
+TYPE_CHECKING = False  # typing itself is slow to import
+if TYPE_CHECKING:
+    from typing import NoReturn, TypeVar
+
+    T = TypeVar("T")
 
 WAIT_FOR = ("running", "ready", "stopped", "deleted")
 """What `--wait` and `--for` take; a test holds this against `specs.states.WaitFor`, whose import would cost each start 5 ms."""

@@ -12,7 +12,7 @@ import select
 from collections.abc import Callable
 from typing import Any
 
-from volant.client.cli.connect import BytesCall
+from volant.client.blocking_calls import BytesCall
 from volant.client.cli.tty import Signals
 from volant.proto.connection import MAX_DATA
 from volant.proto.messages import DataReceived, ItemReceived

@@ -5,14 +5,16 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeVar
 
 from volant.proto.errors import ExitCode, Fault, NoSuchDeployment, NoSuchPlugin, NoSuchVm, ProtocolFault, Unreachable
 
+TYPE_CHECKING = False  # typing itself is slow to import
 if TYPE_CHECKING:
+    from typing import Any, TypeVar
+
     from volant.client.blocking import Client
 
-T = TypeVar("T")
+    T = TypeVar("T")
 
 MAX_CHOICES = 1_000
 """Names looked through for a suggestion: one page."""

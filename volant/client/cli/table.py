@@ -3,33 +3,45 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
 
 from volant.client.cli.text import cut, harmless, pad, width_of
+
+TYPE_CHECKING = False  # typing itself is slow to import
+if TYPE_CHECKING:
+    from typing import Any
 
 GAP = "  "
 _MIN_FLEXIBLE = 8
 """Narrower than this a name says nothing; then a less needed column goes instead."""
 
 
-class Column(NamedTuple):
-    """One column: `show` gives a cell for people, `raw` (else the record's `key`) the value for machines."""
+class Column:
+    """One column: `show` gives a cell for people, `raw` (else the record's `key`) the value for machines.
 
-    title: str
-    key: str
-    show: Callable[[dict[str, Any]], str] | None = None
-    raw: Callable[[dict[str, Any]], object] | None = None
-    right: bool = False
-    flexible: bool = False
-    """May be cut where the terminal is narrow."""
-    keep: int = 9
-    """When room is short the column with the lowest `keep` goes first; 9 never goes."""
-    wide: bool = False
-    """Only in `-o wide`."""
-    sparse: bool = False
-    """Left out of a table where no record has it."""
-    paint: Callable[[str], str] | None = None
-    """The SGR parameters for a cell of this text, empty for none."""
+    - `flexible`: it may be cut where the terminal is narrow
+    - `keep`: when room is short the column with the lowest goes first; 9 never goes
+    - `wide`: only in `-o wide`
+    - `sparse`: left out of a table where no record has it
+    - `paint`: the SGR parameters for a cell of this text, empty for none
+    """
+
+    __slots__ = ("flexible", "keep", "key", "paint", "raw", "right", "show", "sparse", "title", "wide")
+
+    def __init__(
+        self,
+        title: str,
+        key: str,
+        show: Callable[[dict[str, Any]], str] | None = None,
+        raw: Callable[[dict[str, Any]], object] | None = None,
+        right: bool = False,
+        flexible: bool = False,
+        keep: int = 9,
+        wide: bool = False,
+        sparse: bool = False,
+        paint: Callable[[str], str] | None = None,
+    ) -> None:
+        self.title, self.key, self.show, self.raw, self.paint = title, key, show, raw, paint
+        self.right, self.flexible, self.keep, self.wide, self.sparse = right, flexible, keep, wide, sparse
 
     def cell(self, record: dict[str, Any]) -> str:
         """What a person sees: one harmless line, `-` where there is nothing."""

@@ -6,17 +6,16 @@ Nothing is imported for a verb until it is chosen; the help of the tree itself i
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from volant.proto.errors import Usage
 
 
-class Verb(NamedTuple):
+class Verb:
     """One command. `module` (below `cli.commands`) has `configure_<function>` and `run_<function>`."""
 
-    module: str
-    function: str
-    help: str
+    __slots__ = ("function", "help", "module")
+
+    def __init__(self, module: str, function: str, help: str) -> None:
+        self.module, self.function, self.help = module, function, help
 
 
 TREE: dict[str, dict[str, Verb]] = {
@@ -108,12 +107,13 @@ _GLOBAL_WITH_VALUE = ("--socket", "-o", "--output")
 """Flags that may stand before the noun, and take a value."""
 
 
-class Chosen(NamedTuple):
+class Chosen:
     """What a command line asks for: the words that name it, who carries it out, and the words left over."""
 
-    words: tuple[str, ...]
-    verb: Verb
-    rest: list[str]
+    __slots__ = ("rest", "verb", "words")
+
+    def __init__(self, words: tuple[str, ...], verb: Verb, rest: list[str]) -> None:
+        self.words, self.verb, self.rest = words, verb, rest
 
 
 class HelpWanted(Exception):

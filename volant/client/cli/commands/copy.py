@@ -8,8 +8,9 @@ import posixpath
 import tarfile
 from typing import NamedTuple
 
+from volant.client.blocking_calls import BytesCall
 from volant.client.cli import terminal
-from volant.client.cli.connect import BytesCall, Client, open_client
+from volant.client.cli.connect import Client, open_client
 from volant.client.cli.narrate import StatusLine, bar
 from volant.client.cli.parsing import Parser
 from volant.client.cli.pump import Pump

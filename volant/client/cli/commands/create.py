@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import os
-from typing import Any
 
 from volant.client.cli import terminal
 from volant.client.cli.connect import open_client
@@ -14,6 +13,10 @@ from volant.client.cli.several import with_suggestion
 from volant.client.cli.values import count, forward, pair
 from volant.proto.errors import ExitCode, Usage
 from volant.proto.specs.quantities import memory_mib
+
+TYPE_CHECKING = False  # typing itself is slow to import
+if TYPE_CHECKING:
+    from typing import Any
 
 NETWORK_MODES = ("bridged", "user", "none", "vsock", "dhcp")
 BOOT_MODES = ("auto", "initramfs", "rootfs")

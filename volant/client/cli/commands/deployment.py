@@ -138,7 +138,7 @@ def _write_status(style: Style, view: dict[str, Any]) -> None:
         said = f"{view['name']} is {view['status']}: {view['available']} of {view['replicas']} available, {view['updated']} up to date"
         output.write_line(harmless(f"{said}; {view['reason']}" if view.get("reason") else said))
     else:
-        output.write_rows(style._replace(header=False), columns.DEPLOYMENT, [view])
+        output.write_rows(style.without_header(), columns.DEPLOYMENT, [view])
 
 
 def configure_history(parser: Parser) -> None:

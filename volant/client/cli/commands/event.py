@@ -114,7 +114,7 @@ def _write(style: Style, event: dict[str, Any]) -> None:
         )
         output.write_line(harmless("  ".join(parts)).rstrip())
     else:
-        output.write_rows(style._replace(header=False), columns.EVENT, [event])
+        output.write_rows(style.without_header(), columns.EVENT, [event])
 
 
 @contextmanager

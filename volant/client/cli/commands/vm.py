@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-from typing import Any
 
 from volant.client.cli import columns, human, output, terminal
 from volant.client.cli.connect import Client, open_client
@@ -11,6 +10,10 @@ from volant.client.cli.parsing import Parser, add_names, add_output, checked, st
 from volant.client.cli.style import Style
 from volant.client.cli.values import count
 from volant.proto.errors import ExitCode, Usage
+
+TYPE_CHECKING = False  # typing itself is slow to import
+if TYPE_CHECKING:
+    from typing import Any
 
 PAGE = 1_000
 """VMs asked for at a time: the daemon's largest page (`proto.api.vm.MAX_PAGE`, held equal by a test)."""
