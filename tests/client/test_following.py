@@ -46,14 +46,15 @@ def until(holds: Callable[[], bool]) -> None:
 class Heard:
     """What a command prints, line by line, as it comes."""
 
-    def __init__(self, process: subprocess.Popen[bytes]) -> None:
+    def __init__(self, process: subprocess.Popen[bytes], *, stderr: bool = False) -> None:
         self.lines: list[str] = []
-        assert process.stdout is not None
-        self._reader = threading.Thread(target=self._read, args=(process.stdout,), daemon=True)
+        stream = process.stderr if stderr else process.stdout
+        assert stream is not None
+        self._reader = threading.Thread(target=self._read, args=(stream,), daemon=True)
         self._reader.start()
 
-    def _read(self, stdout: Any) -> None:
-        for line in stdout:
+    def _read(self, stream: Any) -> None:
+        for line in stream:
             self.lines.append(line.decode().rstrip("\n"))
 
     def until(self, holds: Callable[[list[str]], bool]) -> list[str]:
@@ -110,11 +111,12 @@ def test_logs_go_on_without_a_line_twice(host: Rig) -> None:
     host.volant("vm", "create", "web", "--plugin", "hello", "--wait")
     pid = host.json("vm", "get", "web")["pid"]
     with host.under_way("logs", "web", "--follow", "-o", "jsonl") as following:
-        heard = Heard(following)
+        heard, told = Heard(following), Heard(following, stderr=True)
         heard.until(lambda lines: len(lines) >= 1)
         before = list(heard.lines)
         again(host, killed=True)
         host.volant("vm", "wait", "web", "--for", "ready")
+        told.until(lambda lines: any("is back; going on" in line for line in lines))
         assert host.json("vm", "get", "web")["pid"] == pid
         host.volant("vm", "stop", "web")
         assert following.wait(START_S) in (ExitCode.OK, ExitCode.UNREACHABLE)
