@@ -9,6 +9,7 @@ from volant.tui.vt.styles import DEFAULT
 from volant.tui.vt.terminal import Terminal
 from volant.tui.vt.widths import PAD
 
+
 def cells(line: StoredLine, columns: int) -> Row:
     """The line's cells up to the margin, but not the second ones of wide characters."""
     styles = [style for (end, style), (start, _) in zip(line.spans, ((0, DEFAULT), *line.spans), strict=False) for _ in range(start, end)]

@@ -118,7 +118,13 @@ class Tmux:
 
     def run(self, *arguments: str) -> str:
         """A tmux command's output."""
-        environment = {"PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8", "TERM": "xterm-256color", "HOME": str(self.folder), "SHELL": "/bin/sh"}
+        environment = {
+            "PATH": os.environ["PATH"],
+            "LC_ALL": "C.UTF-8",
+            "TERM": "xterm-256color",
+            "HOME": str(self.folder),
+            "SHELL": "/bin/sh",
+        }
         command = ["tmux", "-u", "-S", str(self.folder / "socket"), "-f", str(self.folder / "conf"), *arguments]
         done = subprocess.run(command, capture_output=True, check=False, env=environment, timeout=PATIENCE_SECONDS)
         assert done.returncode == 0, f"{command}: {done.stderr.decode()}"
@@ -192,7 +198,9 @@ def _restyled(style: Style, parameters: str) -> Style:
             style = _coloured(style, "5", numbers[2] if numbers[1] == 5 else RGB | numbers[2] << 16 | numbers[3] << 8 | numbers[4])
         else:
             number = int(code)
-            kind, colour = ("3", number - 90 + 8) if 90 <= number < 98 else ("4", number - 100 + 8) if number >= 100 else (code[0], number % 10)
+            kind, colour = (
+                ("3", number - 90 + 8) if 90 <= number < 98 else ("4", number - 100 + 8) if number >= 100 else (code[0], number % 10)
+            )
             style = _coloured(style, kind, -1 if code in ("39", "49", "59") else colour)
     return style
 

@@ -108,9 +108,7 @@ class Line:
         self.text = self.text[:column] + self.text[end:] + " " * freed
         self.marks = self.marks[:column] + self.marks[end:] + mark * freed
         if self.clusters:
-            self.clusters = {
-                at - count * (at >= end): cluster for at, cluster in self.clusters.items() if not column <= at < end
-            }
+            self.clusters = {at - count * (at >= end): cluster for at, cluster in self.clusters.items() if not column <= at < end}
 
     def blank_halves(self, column: int, end: int, *, leftmost: int = 0) -> None:
         """Blank those halves of wide characters that overwriting the cells from `column` up to `end` would leave.
