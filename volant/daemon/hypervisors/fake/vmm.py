@@ -76,13 +76,12 @@ class Machine:
 
     def run(self) -> None:
         for port in self._ports:
-            self._selector.register(port.listener, selectors.EVENT_READ, (port, self._accept))
+            self._selector.register(port.listener, selectors.EVENT_READ, port)
         self.print(GREETING)
         self.print("kestrel: ready")
         while not self._ending:
             for key, _ in self._selector.select():
-                port, act = key.data
-                act(port)
+                self._attend(key.data, key.fileobj)
         self._control.say(f"ended {self._ending}\n".encode())
         for port in self._ports:
             port.close()
@@ -103,6 +102,12 @@ class Machine:
         os.write(self._log, data)
         self._console.say(data)
 
+    def _attend(self, port: Port, ready: object) -> None:
+        if ready is port.listener:
+            self._accept(port)
+        elif port.connection is not None and ready is port.connection:  # not one that was replaced a moment ago
+            self._read(port, port.connection)
+
     def _accept(self, port: Port) -> None:
         if port.connection is not None:
             self._hang_up(port)
@@ -111,11 +116,9 @@ class Machine:
             self._watch(port)
         port.greet()
 
-    def _read(self, port: Port) -> None:
-        if port.connection is None:
-            return
+    def _read(self, port: Port, connection: socket.socket) -> None:
         try:
-            data = port.connection.recv(READ_BYTES)
+            data = connection.recv(READ_BYTES)
         except OSError:
             data = b""
         if data:
@@ -125,7 +128,7 @@ class Machine:
 
     def _watch(self, port: Port) -> None:
         if port.connection is not None:
-            self._selector.register(port.connection, selectors.EVENT_READ, (port, self._read))
+            self._selector.register(port.connection, selectors.EVENT_READ, port)
 
     def _unwatch(self, port: Port) -> None:
         if port.connection is not None and port.connection in self._selector.get_map():
