@@ -8,6 +8,7 @@ import socket
 import struct
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from ipaddress import IPv4Address
 
@@ -17,6 +18,7 @@ REQUEST, REPLY = 1, 2
 _VNET_HEADER = bytes(10)
 """struct virtio_net_hdr: no offload."""
 PATIENCE_SECONDS = 5.0
+ARP_RETRY_SECONDS = 0.5
 
 
 def raw_mac(mac: str) -> bytes:
@@ -110,14 +112,23 @@ class RawGuest:
         self.send(ethernet(self.mac, destination_mac, IPV4, packet))
 
     def resolve(self, ip: str) -> str:
-        """Ask by ARP who has `ip`; its MAC."""
-        self.send(ethernet(self.mac, BROADCAST, ARP, arp(REQUEST, self.mac, self.ip, "00:00:00:00:00:00", ip)))
-        answer = self.receive(lambda got: got.kind == ARP and got.payload[6:8] == b"\0\2" and got.payload[14:18] == raw_ip(ip))
-        return answer.payload[8:14].hex(":")
+        """Ask by ARP who has `ip`; its MAC.
 
-    def receive(self, wanted: Callable[[Received], bool]) -> Received:
+        Asks again, as a kernel does: a bridge that just got its first port drops what the host sends until the kernel's link watcher has
+        given it a queue, and on a busy machine that takes a while.
+        """
+        for _ in range(int(PATIENCE_SECONDS / ARP_RETRY_SECONDS)):
+            self.send(ethernet(self.mac, BROADCAST, ARP, arp(REQUEST, self.mac, self.ip, "00:00:00:00:00:00", ip)))
+            with suppress(AssertionError):
+                answer = self.receive(
+                    lambda got: got.kind == ARP and got.payload[6:8] == b"\0\2" and got.payload[14:18] == raw_ip(ip), ARP_RETRY_SECONDS
+                )
+                return answer.payload[8:14].hex(":")
+        raise AssertionError(f"nobody told {self.ip} who has {ip}")
+
+    def receive(self, wanted: Callable[[Received], bool], patience: float = PATIENCE_SECONDS) -> Received:
         """The next frame that is wanted; fails the test when none comes."""
-        deadline = time.monotonic() + PATIENCE_SECONDS
+        deadline = time.monotonic() + patience
         while (left := deadline - time.monotonic()) > 0:
             if not select.select([self.descriptor], [], [], left)[0]:
                 break
