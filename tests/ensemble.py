@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
+from ipaddress import IPv4Address
 from pathlib import Path
 from typing import Any, cast
 
@@ -78,13 +79,15 @@ class FakeBridge:
 
     taps: set[str] = field(default_factory=set)
     broken: Fault | None = None
+    leased: dict[str, str] = field(default_factory=dict)
 
     async def prepare(self) -> None:
         await trio.lowlevel.checkpoint()
         self.check()
 
     def lease(self, vm_id: str, *, ip: str = "") -> Lease:
-        return Lease(ip or f"192.168.127.{int(vm_id, 16) % 250 + 2}", vm_id, "02:00:00:00:00:07")
+        free = str(IPv4Address("192.168.127.2") + len(self.leased))
+        return Lease(ip or self.leased.setdefault(vm_id, free), vm_id, "02:00:00:00:00:07")
 
     def give_back(self, vm_id: str) -> None:
         pass
