@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Protocol
 
 import pytest
@@ -33,6 +34,24 @@ class Rig(Protocol):
 
     def plan(self, vm_id: str) -> LaunchPlan: ...
     def alive(self, identity: ProcessIdentity) -> bool: ...
+
+
+def plan_without_guest(parent: Path, vm_id: str) -> LaunchPlan:
+    """For launchers that boot nothing; the VM's folder is made below `parent`."""
+    folder = parent / vm_id
+    folder.mkdir(exist_ok=True)
+    return LaunchPlan(
+        vm_id=vm_id,
+        name="kit",
+        runtime_dir=folder,
+        console_log=folder / "console.log",
+        kernel=Path("/none"),
+        initramfs=Path("/none"),
+        cmdline="",
+        vcpus=1,
+        memory_mib=128,
+        accel="none",
+    )
 
 
 def alive_on_this_host(identity: ProcessIdentity) -> bool:

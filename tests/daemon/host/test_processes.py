@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 import trio
 
-from volant.daemon.host.processes import Process, Spawn, boot_id, command_line_of, find_marked, identify, parse_start_time, spawn
+from volant.daemon.host.processes import Process, Spawn, all_marked, boot_id, command_line_of, identify, parse_start_time, spawn
+from volant.daemon.ports import ProcessIdentity
 
 MARK = "VOLANT_TEST_MARK"
 
@@ -112,13 +113,20 @@ async def test_a_process_that_is_no_child_is_watched_and_killed_too(nest: Nest) 
     orphan.close()
 
 
+def marked(value: str) -> list[ProcessIdentity]:
+    return [identity for identity, environ in all_marked(MARK) if environ[MARK] == value]
+
+
 async def test_it_is_found_by_its_mark(nest: Nest) -> None:
     process = nest.start("/bin/sleep", "1000", mark="here I am")
-    assert find_marked(MARK, "here I am") == [process.identity]
-    assert find_marked(MARK, "here I") == []
+    with trio.fail_after(10):
+        # Whoever starts a program hears of its exec before the kernel has laid its environment out.
+        while marked("here I am") != [process.identity]:
+            await trio.sleep(0.01)
+    assert marked("here I") == []
     assert command_line_of(process.identity.pid) == ("/bin/sleep", "1000")
     await process.kill()
-    assert find_marked(MARK, "here I am") == []
+    assert marked("here I am") == []
     assert command_line_of(process.identity.pid) == ()
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.kits.hypervisor import HypervisorKit
+from tests.kits.hypervisor import HypervisorKit, plan_without_guest
 from volant.daemon.hypervisors.fake.launcher import FakeHost, FakeHypervisor
 from volant.daemon.ports import Hypervisor, LaunchPlan, ProcessIdentity
 
@@ -24,20 +24,7 @@ class FakeRig:
         return FakeHypervisor(self.host)
 
     def plan(self, vm_id: str) -> LaunchPlan:
-        folder = self._folder / vm_id
-        folder.mkdir(exist_ok=True)
-        return LaunchPlan(
-            vm_id=vm_id,
-            name="kit",
-            runtime_dir=folder,
-            console_log=folder / "console.log",
-            kernel=Path("/none"),
-            initramfs=Path("/none"),
-            cmdline="",
-            vcpus=1,
-            memory_mib=128,
-            accel="none",
-        )
+        return plan_without_guest(self._folder, vm_id)
 
     def alive(self, identity: ProcessIdentity) -> bool:
         return self.host.running(identity) is not None

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import trio
 
-from tests.kits.hypervisor import HypervisorKit, alive_on_this_host
+from tests.kits.hypervisor import HypervisorKit, alive_on_this_host, plan_without_guest
 from volant.daemon.hypervisors.fake.processes import FakeProcessHypervisor
 from volant.daemon.ports import Hypervisor, LaunchPlan, ProcessIdentity
 
@@ -26,20 +26,7 @@ class ProcessRig:
         return FakeProcessHypervisor(self._nursery)
 
     def plan(self, vm_id: str) -> LaunchPlan:
-        folder = self._folder / vm_id
-        folder.mkdir(exist_ok=True)
-        return LaunchPlan(
-            vm_id=vm_id,
-            name="kit",
-            runtime_dir=folder,
-            console_log=folder / "console.log",
-            kernel=Path("/none"),
-            initramfs=Path("/none"),
-            cmdline="",
-            vcpus=1,
-            memory_mib=128,
-            accel="none",
-        )
+        return plan_without_guest(self._folder, vm_id)
 
     def alive(self, identity: ProcessIdentity) -> bool:
         return alive_on_this_host(identity)

@@ -163,11 +163,6 @@ def spawn(wanted: Spawn) -> Process:
     return process
 
 
-def find_marked(name: str, value: str) -> list[ProcessIdentity]:
-    """Processes whose environment holds `name=value`, of those that we may look into."""
-    return [identity for identity, environ in all_marked(name) if environ[name] == value]
-
-
 def all_marked(name: str) -> list[tuple[ProcessIdentity, dict[str, str]]]:
     """Processes whose environment holds the variable `name`, with their environment, of those that we may look into."""
     start = f"{name}=".encode()

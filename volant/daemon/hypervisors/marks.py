@@ -11,7 +11,7 @@ from pathlib import Path
 
 import trio
 
-from volant.daemon.host.processes import all_marked, find_marked
+from volant.daemon.host.processes import all_marked
 from volant.daemon.ports import LaunchPlan, ProcessIdentity
 
 MARKER = "VOLANT_VM"
@@ -29,9 +29,12 @@ def environment(plan: LaunchPlan) -> dict[str, str]:
     return {MARKER: plan.vm_id, FOLDER_MARKER: str(plan.runtime_dir), "PATH": os.defpath}
 
 
-def find(vm_id: str, is_vmm: IsVmm) -> ProcessIdentity | None:
-    """The VMM of that VM, if one runs."""
-    return next((identity for identity in find_marked(MARKER, vm_id) if is_vmm(identity, vm_id)), None)
+def find(plan: LaunchPlan, is_vmm: IsVmm) -> ProcessIdentity | None:
+    """The VMM of that VM in that place, if one runs."""
+    for identity, environ in all_marked(MARKER):
+        if (environ[MARKER], environ.get(FOLDER_MARKER)) == (plan.vm_id, str(plan.runtime_dir)) and is_vmm(identity, plan.vm_id):
+            return identity
+    return None
 
 
 async def running(within: Path, is_vmm: IsVmm) -> Mapping[str, ProcessIdentity]:

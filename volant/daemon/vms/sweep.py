@@ -20,6 +20,8 @@ from volant.proto.errors import Fault
 
 log = logging.getLogger("volant")
 
+DEATH_S = 5.0
+"""How long the daemon's start waits for the death of a VMM that got SIGKILL: the kernel needs a moment, unless a disk holds it."""
 
 MAX_TOLD = 100
 """Names of each kind in the event; the counts are in its text."""
@@ -54,8 +56,14 @@ async def _reap(services: Services, known: Mapping[str, VmRecord]) -> list[str]:
             if vm_id in owned:
                 continue
             vmm = await hypervisor.adopt(identity, bare_plan(vm_id, services.places(vm_id)))
-            if vmm is not None:
+            if vmm is None:
+                continue
+            with trio.move_on_after(DEATH_S) as waiting:
                 await vmm.kill()
+            if waiting.cancelled_caught:
+                log.warning("VMM %d belongs to no VM, got SIGKILL and is not dead yet", identity.pid)
+                await vmm.release()
+            else:
                 gone.append(vm_id)
     return sorted(gone)
 

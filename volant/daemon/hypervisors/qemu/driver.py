@@ -9,9 +9,8 @@ import pwd
 import re
 import shutil
 import subprocess
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import ClassVar
 
@@ -29,6 +28,7 @@ from volant.daemon.hypervisors.qemu.monitor import MonitorGone
 from volant.daemon.hypervisors.qemu.probe import AccelProbe, BootFilesOf
 from volant.daemon.hypervisors.qemu.qmp import QmpBroken
 from volant.daemon.hypervisors.qemu.vmm import QemuVmm, stderr_path
+from volant.daemon.hypervisors.vmm_process import ProcessLauncher
 from volant.daemon.ports import Capabilities, HypervisorFacts, LaunchPlan, ProcessIdentity, Vmm
 from volant.proto.errors import HostShort, LaunchFailed
 
@@ -56,12 +56,11 @@ class QemuSettings:
     """User that VMMs run as when the daemon is root and this user exists."""
 
 
-class QemuLauncher:
-    """The part of the driver that needs no facts: binary, user, processes. `nursery` carries one watching task per VMM;
-    cancelling it leaves the VMs running."""
+class QemuLauncher(ProcessLauncher):
+    """The part of the driver that needs no facts: binary, user, processes."""
 
     def __init__(self, nursery: trio.Nursery, *, binary: str = QEMU_NAME, user: str = "") -> None:
-        self._nursery = nursery
+        super().__init__(nursery)
         self._binary = binary
         self._user = user
 
@@ -94,23 +93,12 @@ class QemuLauncher:
             raise
         return vmm
 
-    async def adopt(self, identity: ProcessIdentity, plan: LaunchPlan) -> Vmm | None:
-        process = Process.open(identity)
-        if process is None:
-            Sockets.of(plan).remove()
-            return None
-        vmm = QemuVmm(process, plan, command_line_of(identity.pid))
-        await self._nursery.start(partial(vmm.watch, adopted=True))
-        return vmm
+    def _handle(self, process: Process, plan: LaunchPlan, command_line: tuple[str, ...]) -> QemuVmm:
+        return QemuVmm(process, plan, command_line)
 
-    async def find(self, plan: LaunchPlan) -> ProcessIdentity | None:
-        return marks.find(plan.vm_id, _is_vmm)
-
-    async def running(self, within: Path) -> Mapping[str, ProcessIdentity]:
-        return await marks.running(within, _is_vmm)
-
-    def sockets(self, plan: LaunchPlan) -> tuple[Path, ...]:
-        return Sockets.of(plan).all()
+    @staticmethod
+    def _is_vmm(identity: ProcessIdentity, vm_id: str) -> bool:
+        return any(word.endswith(f",process=volant-{vm_id}") for word in command_line_of(identity.pid))
 
     async def _spawn(self, plan: LaunchPlan, tap_fd: int | None) -> tuple[Process, list[str]]:
         binary = self.binary()
@@ -178,10 +166,6 @@ class QemuHypervisor(QemuLauncher):
                     return facts
                 self._facts = facts
             return self._facts
-
-
-def _is_vmm(identity: ProcessIdentity, vm_id: str) -> bool:
-    return any(word.endswith(f",process=volant-{vm_id}") for word in command_line_of(identity.pid))
 
 
 async def _version(binary: str) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +10,10 @@ import trio
 from volant.daemon.host.nurseries import helpers
 from volant.daemon.host.oom import OomWatch
 from volant.daemon.host.processes import Process
-from volant.daemon.hypervisors.endpoints import Sockets, connect
 from volant.daemon.hypervisors.qemu.failures import exit_cause
 from volant.daemon.hypervisors.qemu.monitor import Monitor, MonitorGone, open_monitor
 from volant.daemon.hypervisors.qemu.qmp import Happened, QmpBroken
+from volant.daemon.hypervisors.vmm_process import VmmProcess, read_end
 from volant.daemon.ports import ExitReport, LaunchPlan
 from volant.proto.errors import MAX_EXCERPT_CHARS, GuestFailed
 
@@ -23,9 +22,6 @@ RECONNECT_S = 5.0
 
 COMMAND_S = 10.0
 """How long QEMU may take over one command: its main loop answers in a millisecond unless a disk hangs."""
-
-LAST_EVENTS_S = 1.0
-"""How long, after QEMU's death, its last events may take to be read from the socket's buffer."""
 
 MAX_STDERR = 1_048_576
 """Bytes of stderr kept on disk: a guest can make QEMU complain for ever."""
@@ -44,26 +40,17 @@ WRITES_SETTLE_S = 0.5
 """How long a repeated write may take to fail again."""
 
 
-class QemuVmm:
-    """See `ports.Vmm`. `watch` has to be running as long as the handle is used."""
+class QemuVmm(VmmProcess):
+    """See `ports.Vmm`."""
 
     def __init__(self, process: Process, plan: LaunchPlan, command_line: tuple[str, ...]) -> None:
-        self.identity = process.identity
-        self.command_line = command_line
-        self._process = process
-        self._sockets = Sockets.of(plan)
+        super().__init__(process, plan, command_line, stderr_path(plan))
         self._console_log = plan.console_log
-        self._stderr = stderr_path(plan)
         self._monitor: Monitor | None = None
         self._connected = trio.Event()
-        self._watching = trio.CancelScope()
-        self._watch_ended: trio.Event | None = None
-        """None while nobody watches: then there is nothing to wait for."""
         self._shutdown_reason = ""
         self._panicked = False
-        self._killed = False
         self._oom = OomWatch(process.identity)
-        self._report: ExitReport | None = None
         self._starved = False
         self._starved_changed = trio.Event()
 
@@ -73,28 +60,10 @@ class QemuVmm:
         Started once the first monitor is there; when there is none, OSError, MonitorGone or QmpBroken. An adopted QEMU is
         known to run, so for it this is started at once and goes on trying.
         """
-        self._watch_ended = ended = trio.Event()
-        try:
-            with self._watching:
-                if adopted:
-                    task_status.started()
-                await self._stay_connected(adopted, task_status)
-        finally:
-            ended.set()
-
-    async def wait_exited(self) -> ExitReport:
-        if self._report is None:
-            await self._process.wait_dead()
-            await self._wait_watch_ended()
-        if self._report is None:
-            self._report = self._conclude()
-        return self._report
-
-    async def kill(self) -> ExitReport:
-        if self._process.alive:
-            self._killed = True
-            await self._process.kill()
-        return await self.wait_exited()
+        with self._listening():
+            if adopted:
+                task_status.started()
+            await self._stay_connected(adopted, task_status)
 
     async def pause(self) -> None:
         await self._execute("stop")
@@ -105,25 +74,6 @@ class QemuVmm:
     async def wait_starved(self, starved: bool) -> None:
         while self._starved is not starved:
             await self._starved_changed.wait()
-
-    async def open_agent(self) -> trio.abc.Stream:
-        return await connect(self._sockets.agent, "agent channel")
-
-    async def open_console(self) -> trio.abc.Stream:
-        return await connect(self._sockets.console, "console")
-
-    async def release(self) -> None:
-        self._watching.cancel()
-        await self._wait_watch_ended()
-        self._process.close()
-
-    async def _wait_watch_ended(self) -> None:
-        if self._watch_ended is not None:
-            with trio.move_on_after(LAST_EVENTS_S):
-                await self._watch_ended.wait()
-
-    def stderr_tail(self) -> str:
-        return read_end(self._stderr, MAX_EXCERPT_CHARS).decode("utf-8", "replace")
 
     async def _stay_connected(self, patient: bool, task_status: trio.TaskStatus[None]) -> None:
         while self._process.alive or not patient:
@@ -200,7 +150,6 @@ class QemuVmm:
             self._set_starved(True)
 
     def _conclude(self) -> ExitReport:
-        self._sockets.remove()
         code = self._process.exit_code
         cause = exit_cause(
             shutdown_reason=self._shutdown_reason,
@@ -215,7 +164,6 @@ class QemuVmm:
             cause = "host-oom" if detail else cause
             if cause == "killed":
                 detail = self._oom.perhaps()
-        self._process.close()
         return ExitReport(cause=cause, exit_code=code, stderr=self.stderr_tail(), detail=detail)
 
 
@@ -228,14 +176,3 @@ async def _is_starved(monitor: Monitor) -> bool:
 def stderr_path(plan: LaunchPlan) -> Path:
     """Where QEMU's own words are kept."""
     return plan.runtime_dir / "qemu.stderr"
-
-
-def read_end(path: Path, length: int) -> bytes:
-    """The last `length` bytes of a file; empty when there is none."""
-    try:
-        with path.open("rb") as file:
-            size = os.fstat(file.fileno()).st_size
-            file.seek(max(0, size - length))
-            return file.read(length)
-    except FileNotFoundError:
-        return b""
