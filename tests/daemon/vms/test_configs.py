@@ -160,3 +160,28 @@ async def test_history_is_bounded_and_keeps_what_runs(orchestra: Orchestra, monk
             await app.configs.patch(PatchVm(name="web", env={"N": str(number)}), ANNA)
         history = await app.configs.history(VmName(name="web"))
         assert [item.version for item in history.items] == [1, 5, 6]
+
+
+async def test_each_of_many_changes_at_once_is_answered_with_its_own_version(orchestra: Orchestra) -> None:
+    sizes = range(200, 230)
+    answered: dict[int, int] = {}
+    looked: list[int] = []
+    async with orchestra.playing() as app:
+        await orchestra.install()
+        await orchestra.create()
+
+        async def change(size: int) -> None:
+            shown = (await app.configs.patch(PatchVm(name="web", memory_mb=size), ANNA)).shown
+            assert shown.config["memory_mb"] == size and shown.changes == ("memory_mb",)
+            answered[size] = shown.version
+
+        async def look() -> None:
+            looked.append((await app.configs.show(GetConfig(name="web"))).shown.version)
+            await app.configs.diff(DiffConfig(name="web"))
+
+        async with trio.open_nursery() as nursery:
+            for size in sizes:
+                nursery.start_soon(change, size)
+                nursery.start_soon(look)
+    assert sorted(answered.values()) == list(range(2, 2 + len(sizes)))
+    assert len(looked) == len(sizes)

@@ -48,8 +48,8 @@ class Configs:
     async def show(self, asked: GetConfig) -> VmConfigView:
         """One version. NoSuchVersion."""
         book = self._owner(asked.name).book
-        items = await self._versions(book)
-        return _view(book, _found(items, asked.name, asked.version or book.config.version))
+        version = asked.version or book.config.version  # by now: what comes while we read is not among what we read
+        return _view(book, _found(await self._versions(book), asked.name, version))
 
     async def history(self, asked: VmName) -> ConfigHistory:
         book = self._owner(asked.name).book
@@ -58,8 +58,9 @@ class Configs:
     async def diff(self, asked: DiffConfig) -> ConfigDiff:
         """What differs between two versions. NoSuchVersion."""
         book = self._owner(asked.name).book
+        newest = book.config.version
         items = await self._versions(book)
-        new = _found(items, asked.name, asked.new or book.config.version)
+        new = _found(items, asked.name, asked.new or newest)
         old = _found(items, asked.name, asked.old or _before(book, items, new.version))
         return ConfigDiff(name=asked.name, old=old.version, new=new.version, items=differences(old.config, new.config))
 
@@ -89,18 +90,22 @@ class Configs:
 
     async def _change(self, book: Book, expected: int | None, wanted: Callable[[], VmConfig], by: Asker, note: str) -> VmConfigView:
         surplus = await self._surplus(book)
+        made: ConfigVersion | None = None
 
         def update(record: VmRecord) -> Update | None:
+            nonlocal made
             _check(book, expected)
             config = self._next(book, wanted(), by, note)
             fields = tuple(item.field for item in differences(book.config.config, config.config))
             ends_waiting = parse_restart(config.config["restart"]).when is When.NO
             retries = {"retries": Retries()} if ends_waiting and record.retries.next_at else {}
-            return Update(retries, changes=(*surplus, _event(record, config, fields, by)), config=config) if fields else None
+            if not fields:
+                return None
+            made = _described(config, book.config)
+            return Update(retries, changes=(*surplus, _event(record, config, fields, by)), config=config)
 
         await book.decide(update)
-        items = await self._versions(book)
-        return _view(book, _found(items, book.record.name, book.config.version))
+        return await self.show(GetConfig(name=book.record.name)) if made is None else _view(book, made)
 
     def _next(self, book: Book, config: VmConfig, by: Asker, note: str) -> ConfigRecord:
         record = book.record
