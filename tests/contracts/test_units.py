@@ -5,12 +5,16 @@ from __future__ import annotations
 import configparser
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from volant.client.cli.commands.run import configure_run, orders
+from volant.client.cli.parsing import Parser, add_connection
+from volant.client.cli.running.outcome import FENCED
 from volant.client.paths import SYSTEM_SOCKET
 from volant.daemon.config import SETTINGS, default_file, defaults
 from volant.daemon.main import parser
@@ -38,14 +42,15 @@ def test_systemd_understands_the_units(tmp_path: Path) -> None:
     if program is None:
         assert not os.environ.get("CI"), "systemd-analyze is missing"
         pytest.skip("systemd-analyze is not installed")
-    installed = unit("volantd.service")["Service"]["ExecStart"].split()[0]
-    present = tmp_path / "volantd"
-    present.write_text("#!/bin/sh\n")
-    present.chmod(0o755)
     names = [path.name for path in UNITS.iterdir() if path.suffix in (".service", ".socket")]
-    assert sorted(names) == ["volantd.service", "volantd.socket"]
+    assert sorted(names) == ["volant@.service", "volantd.service", "volantd.socket"]
+    for program_name in ("volantd", "volant"):
+        (tmp_path / program_name).write_text("#!/bin/sh\n")
+        (tmp_path / program_name).chmod(0o755)
     for name in names:
-        (tmp_path / name).write_text((UNITS / name).read_text().replace(installed, str(present)))
+        # A template is looked at as one of its instances.
+        (tmp_path / name.replace("@.", "@web-1.")).write_text((UNITS / name).read_text().replace("/usr/local/bin/", f"{tmp_path}/"))
+    names = [name.replace("@.", "@web-1.") for name in names]
     done = subprocess.run([program, "verify", *(str(tmp_path / name) for name in names)], capture_output=True, text=True, check=False)
     # Keys that it does not know are worth a line to it, and no exit code.
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
@@ -55,6 +60,45 @@ def test_what_the_service_starts_is_a_command_line_of_volantd(service: configpar
     program, *words = service["ExecStart"].split()
     assert Path(program).name == "volantd" and 'volantd = "volant.daemon.main:entry"' in (ROOT / "pyproject.toml").read_text()
     parser().parse_args(words)
+
+
+# ---------------------------------------------------------------------------------------------------------------- one VM as a unit
+
+
+@pytest.fixture
+def vm_unit() -> configparser.SectionProxy:
+    return unit("volant@.service")["Service"]
+
+
+def test_the_vms_unit_starts_a_command_line_of_volant(vm_unit: configparser.SectionProxy) -> None:
+    program, command, *words = vm_unit["ExecStart"].replace("%i", "web-1").split()
+    assert (Path(program).name, command) == ("volant", "run")
+    assert 'volant = "volant.client.cli.main:entry"' in (ROOT / "pyproject.toml").read_text()
+    given = {"$OPTIONS": ["--memory", "512M"], "$PLUGIN": ["hello"]}
+    for filled in (given, {}):
+        read = Parser("volant run", "")
+        add_connection(read)
+        configure_run(read)
+        args = read.parse_args([part for word in words for part in (filled.get(word, []) if word.startswith("$") else [word])])
+        wanted = orders(args)
+        assert (wanted.name, wanted.reattach, wanted.engine_id, wanted.remove) == ("web-1", True, "volant@web-1", False)
+        assert (wanted.create is None) is (not filled)
+        # systemd kills the runner, and not the VM, when it takes longer to stop than this.
+        assert wanted.grace_ms / 1000 + 10 < int(vm_unit["TimeoutStopSec"].removesuffix("s"))
+
+
+def test_the_vms_unit_knows_the_exit_codes_of_run(vm_unit: configparser.SectionProxy) -> None:
+    assert int(vm_unit["SuccessExitStatus"]) == 128 + signal.SIGTERM
+    assert [int(code) for code in vm_unit["RestartPreventExitStatus"].split()] == [ExitCode.USAGE, FENCED]
+    assert (vm_unit["Type"], vm_unit["Restart"], vm_unit["KillMode"]) == ("notify", "on-failure", "mixed")
+
+
+def test_the_vms_unit_reaches_the_daemons_socket(vm_unit: configparser.SectionProxy) -> None:
+    assert "AF_UNIX" in vm_unit["RestrictAddressFamilies"].split()
+    assert unit("volant@.service")["Unit"]["After"] == "volantd.service"
+
+
+# --------------------------------------------------------------------------------------------------------------------- the daemon
 
 
 def test_the_folders_are_those_that_the_daemon_uses_as_root(service: configparser.SectionProxy) -> None:

@@ -49,6 +49,7 @@ def prepare_streams() -> None:
     With PYTHONUNBUFFERED Python writes straight to the descriptor, and drops in silence what a full disk or a closed pipe did not
     take; a buffer between them raises.
     """
+    _open_closed()
     raw = getattr(sys.stdout, "buffer", None)
     if isinstance(raw, io.FileIO):
         sys.stdout = io.TextIOWrapper(io.BufferedWriter(raw), encoding=sys.stdout.encoding, line_buffering=is_tty(1))
@@ -56,6 +57,16 @@ def prepare_streams() -> None:
         reconfigure = getattr(stream, "reconfigure", None)  # None when Python was started with the descriptor closed
         if reconfigure is not None:
             reconfigure(errors="backslashreplace")
+
+
+def _open_closed() -> None:
+    """Open what we were started without, on nothing: else the next socket would get its number, and what is meant for a person with it."""
+    while (descriptor := os.open(os.devnull, os.O_RDWR)) <= 2:
+        os.set_inheritable(descriptor, True)
+    os.close(descriptor)
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115 - as long as the process lives
 
 
 def say(line: str) -> None:

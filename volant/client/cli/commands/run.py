@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import sys
 
 from volant.client.cli import terminal
 from volant.client.cli.commands.console import DEFAULT_ESCAPE
@@ -106,14 +105,11 @@ def _run(orders: Orders, path: str | None) -> int:
     from volant.client.cli.commands.execute import OUR_FAILURE
     from volant.client.cli.running.notifier import Notifier
     from volant.client.cli.running.outcome import Outcome
-    from volant.client.cli.running.outlet import occupy_standard_descriptors
     from volant.client.cli.running.runner import Runner
 
     async def supervise() -> Outcome:
         return await Runner(path, orders, Notifier(os.environ)).run()
 
-    sys.stdout.flush()
-    occupy_standard_descriptors()
     try:
         outcome = asyncio.run(supervise())
     except Fault as fault:

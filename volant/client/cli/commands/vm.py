@@ -137,6 +137,22 @@ def _restart(record: dict[str, Any]) -> str:
     return "" if shown == "no" else shown
 
 
+def _exit_code(record: dict[str, Any]) -> str:
+    """How the workload ended, once it has."""
+    signal = record.get("exit_signal")
+    return "" if record.get("exit_code") is None else f"{record['exit_code']}" + (f" (signal {signal})" if signal else "")
+
+
+def _holder(record: dict[str, Any]) -> str:
+    """Who runs it, and under which token."""
+    lease = record.get("lease") or {}
+    if not lease.get("holder"):
+        return ""
+    name = f"{lease['engine_id']}, " if lease.get("engine_id") else ""
+    away = "" if lease.get("connected") else ", which is away"
+    return f"{name}{lease['holder']}{away}, since {lease['since']} (token {lease['token']})"
+
+
 def facts(record: dict[str, Any], *, now: float | None = None) -> list[tuple[str, str]]:
     """One VM as lines for a person, at this time in seconds since 1970 (None: now); what it doesn't have is left out."""
     ready_ms = int(record.get("ready_ms") or 0)
@@ -164,6 +180,8 @@ def facts(record: dict[str, Any], *, now: float | None = None) -> list[tuple[str
         ("pid", str(record.get("pid") or "")),
         ("boot", str(record.get("boot") or "")),
         ("restart", _restart(record)),
+        ("exit code", _exit_code(record)),
+        ("held by", _holder(record)),
         ("deployment", f"{record['deployment']}, revision {record.get('revision')}" if record.get("deployment") else ""),
         ("ready after", human.duration(ready_ms / 1000) if ready_ms else ""),
         ("labels", ", ".join(f"{key}={value}" for key, value in (record.get("labels") or {}).items())),

@@ -46,10 +46,6 @@ class HeldVm:
         return self._seen is not None
 
     @property
-    def boot(self) -> int:
-        return self.view.boot
-
-    @property
     def is_up(self) -> bool:
         """A VMM may run, or is about to."""
         return not self._gone and (self.view.status.is_live or self.view.status is VmState.PENDING)

@@ -43,7 +43,8 @@ def outcome_of(vm: VmView, *, asked: bool) -> Outcome | None:
         return Outcome(CRASHED, _fault(vm))
     if vm.status is VmState.FAILED:
         return Outcome(OUR_FAILURE, _fault(vm))
-    return Outcome(KILLED if asked else 0)
+    # A stop that somebody asked for has no other reason; a guest's own power-off is told as one.
+    return Outcome(0 if vm.reason and not asked else KILLED)
 
 
 def deleted(name: str) -> Outcome:

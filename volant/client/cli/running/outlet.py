@@ -1,13 +1,14 @@
-"""Output that may get stuck: a thread writes, so that a reader who takes nothing holds up the output and nothing else."""
+"""Output that may get stuck: a thread for each descriptor writes, so that who reads nothing holds up the output alone."""
 
 from __future__ import annotations
 
 import asyncio
 import os
 import threading
+from collections import deque
 from contextlib import suppress
+from dataclasses import dataclass
 from queue import SimpleQueue
-from typing import NamedTuple
 
 from volant.client.cli import terminal
 
@@ -17,36 +18,41 @@ MAX_BACKLOG = 65_536
 _NAMES = {1: "standard output", 2: "standard error"}
 
 
-class _Piece(NamedTuple):
+@dataclass(eq=False, slots=True)
+class _Piece:
     descriptor: int
     data: bytes
     cursor: str
+    written: bool = False
 
 
 class Outlet:
-    """Writes pieces in order. What a descriptor refuses is dropped and told of once: a VM lives on when nobody hears it."""
+    """Writes pieces, those of one descriptor in order. What it refuses is dropped and told of once: a VM lives on when nobody hears it."""
 
     def __init__(self) -> None:
         self.cursor = ""
-        """Of the last piece that was written."""
+        """Of the last piece that was written, as all before it were."""
         self.newline = "\n"
         """How a line of ours ends; a terminal in raw mode needs a carriage return too."""
         self._loop = asyncio.get_running_loop()
-        self._pieces: SimpleQueue[_Piece] = SimpleQueue()
-        self._backlog = 0
+        self._queues: dict[int, SimpleQueue[_Piece]] = {}
+        self._unwritten: deque[_Piece] = deque()
+        self._backlog = {1: 0, 2: 0}
         self._moved = asyncio.Event()
-        self._refused: dict[int, int] = {}
-        """By descriptor the errno of its last refusal."""
-        threading.Thread(target=self._write_all, daemon=True, name="output").start()
+        for descriptor in self._backlog:
+            queue = self._queues[descriptor] = SimpleQueue()
+            threading.Thread(target=self._write_all, args=(queue,), daemon=True, name=_NAMES[descriptor]).start()
 
     @property
     def is_full(self) -> bool:
-        return self._backlog > MAX_BACKLOG
+        return sum(self._backlog.values()) > MAX_BACKLOG
 
     def put(self, descriptor: int, data: bytes, cursor: str = "") -> None:
-        """Write `data` when its turn comes."""
-        self._backlog += len(data)
-        self._pieces.put(_Piece(descriptor, data, cursor))
+        """Write `data` to descriptor 1 or 2 when its turn comes."""
+        piece = _Piece(descriptor, data, cursor)
+        self._backlog[descriptor] += len(data)
+        self._unwritten.append(piece)
+        self._queues[descriptor].put(piece)
 
     def say(self, text: str) -> None:
         """A line of our own, on stderr."""
@@ -57,47 +63,44 @@ class Outlet:
         while self.is_full:
             await self._wait_moved()
 
-    async def wait_empty(self) -> None:
-        """Until all is written."""
-        while self._backlog:
+    async def wait_empty(self, *descriptors: int) -> None:
+        """Until all for these descriptors (none: any) is written."""
+        while any(self._backlog[descriptor] for descriptor in descriptors or self._backlog):
             await self._wait_moved()
 
     async def _wait_moved(self) -> None:
         self._moved.clear()
         await self._moved.wait()
 
-    def _write_all(self) -> None:
+    def _write_all(self, queue: SimpleQueue[_Piece]) -> None:
+        refused = 0
         while True:
-            piece = self._pieces.get()
-            self._write(piece)
+            piece = queue.get()
+            refused = self._write(piece, refused)
             try:
                 self._loop.call_soon_threadsafe(self._written, piece)
             except RuntimeError:  # the loop is closed, and with it all that wants to know
                 return
 
     def _written(self, piece: _Piece) -> None:
-        self._backlog -= len(piece.data)
-        self.cursor = piece.cursor or self.cursor
+        self._backlog[piece.descriptor] -= len(piece.data)
+        piece.written = True
+        while self._unwritten and self._unwritten[0].written:
+            self.cursor = self._unwritten.popleft().cursor or self.cursor
         self._moved.set()
 
-    def _write(self, piece: _Piece) -> None:
+    def _write(self, piece: _Piece, refused: int) -> int:
+        """The errno of the refusal, 0 for none; `refused` is that of the piece before."""
         try:
             terminal.write_all(piece.descriptor, piece.data)
-            self._refused.pop(piece.descriptor, None)
         except OSError as error:
-            if self._refused.get(piece.descriptor) != error.errno:
-                self._refused[piece.descriptor] = error.errno or 0
+            if error.errno != refused:
                 self._complain(piece.descriptor, error)
+            return error.errno or 0
+        return 0
 
     def _complain(self, descriptor: int, error: OSError) -> None:
         if descriptor != 2:
             sentence = f"{_NAMES[descriptor]} can't be written ({(error.strerror or '').lower()}): output is lost, the VM goes on"
             with suppress(OSError):
                 os.write(2, f"{sentence}{self.newline}".encode())
-
-
-def occupy_standard_descriptors() -> None:
-    """Open what is closed of 0 to 2 on nothing: else the next socket would get the number, and the guest's output with it."""
-    while (descriptor := os.open(os.devnull, os.O_RDWR)) <= 2:
-        pass
-    os.close(descriptor)

@@ -40,6 +40,9 @@ WORKLOAD_ENDED_GRACE_MS = 5_000
 LAST_OUTPUT_S = 5.0
 """How long a reader who takes nothing may hold up the end of a runner that was told to stop."""
 
+LAST_WORDS_S = 0.5
+"""How long our own last sentences may take."""
+
 CLEAN_UP_S = 30.0
 """How long a daemon that is away is waited for when the VM is to be removed or given back."""
 
@@ -89,6 +92,9 @@ class Runner:
         except Fenced as fault:
             return Outcome(FENCED, fault)
         finally:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(LAST_WORDS_S):
+                    await self._outlet.wait_empty(2)
             for task in self._tasks:
                 task.cancel()
             # What is left needs no orderly end: from here on a signal ends us at once.
@@ -151,7 +157,7 @@ class Runner:
 
     async def _start_if_idle(self) -> None:
         """A VM that was found at rest runs again; unless it ended while its runner was away, which is still to be told."""
-        if self._vm.is_up or (self._vm.abandoned and self._vm.boot > 0):
+        if self._vm.is_up or (self._vm.abandoned and self._vm.view.boot > 0):
             return
 
         async def start(client: AsyncClient) -> None:
@@ -202,7 +208,6 @@ class Runner:
         """The person at the terminal left: the VM runs on, and is nobody's."""
         await self._give_back()
         self._note(f"\r\nleft {self._vm.name}; it runs on: `volant run --reattach --name {self._vm.name}` goes on with it")
-        await self._outlet.wait_empty()
         return Outcome(0)
 
     async def _clean_up(self) -> None:

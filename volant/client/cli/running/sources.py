@@ -25,7 +25,7 @@ class Seen(Protocol):
     """The VM as its runner sees it."""
 
     @property
-    def boot(self) -> int: ...
+    def view(self) -> api.VmView: ...
     @property
     def is_up(self) -> bool:
         """A VMM may run, or is about to."""
@@ -61,12 +61,20 @@ class WorkloadLines:
 
     async def _read(self, *, follow: bool) -> None:
         """One call, from where the last one ended. The numbers begin anew with each boot."""
-        if self._boot != self._vm.boot:
-            self._boot, self._seq = self._vm.boot, 0
+        view = self._vm.view
+        if not view.status.is_live:
+            return
+        if self._boot != view.boot:
+            self._boot, self._seq = view.boot, 0
         asked = api.LogsVm(name=self._name, tail=-1, after=self._seq, follow=follow)
         try:
             async with AsyncClient(self._path) as client:
+                is_first = True
                 async for line in client.stream(api.LOGS, asked):
+                    # It may have been started anew since it was seen, and these be the numbers of another boot.
+                    if is_first and (await client.call(api.GET, api.VmName(name=self._name))).boot != self._boot:
+                        return
+                    is_first = False
                     if line.seq > self._seq:
                         self._pass_on(line)
                     if self._outlet.is_full:

@@ -1,0 +1,499 @@
+"""`volant run` as a supervisor meets it: a process with output, signals and an exit code, above a daemon that may come and go."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+import trio
+
+from tests.orchestra import Orchestra
+from tests.rig import VOLANT
+from volant.client.cli.running.outcome import CRASHED, FENCED, KILLED
+from volant.client.cli.running.outlet import MAX_BACKLOG
+from volant.daemon.hypervisors.fake.launcher import Behaviour
+from volant.proto.api.vm import VmView
+from volant.proto.errors import NoSuchVm
+from volant.proto.specs.states import VmState
+
+PATIENCE_S = 60.0
+"""How long anything may take, on a busy machine."""
+
+
+@pytest.fixture
+def house() -> Iterator[Orchestra]:
+    root = Path(tempfile.mkdtemp(prefix="vl-"))  # short enough for a socket's path
+    try:
+        yield Orchestra(root)
+    finally:
+        shutil.rmtree(root, ignore_errors=True)
+
+
+class Running:
+    """One `volant run` with its output in files."""
+
+    def __init__(self, process: subprocess.Popen[bytes], out: Path, err: Path) -> None:
+        self.process, self._out, self._err = process, out, err
+
+    @property
+    def out(self) -> str:
+        return self._out.read_text()
+
+    @property
+    def err(self) -> str:
+        return self._err.read_text()
+
+    def signal(self, number: int = signal.SIGTERM) -> None:
+        self.process.send_signal(number)
+
+    async def ended(self) -> int:
+        await until(lambda: self.process.poll() is not None)
+        return self.process.returncode
+
+
+async def until(holds: Callable[[], object]) -> None:
+    deadline = time.monotonic() + PATIENCE_S
+    while not holds():
+        assert time.monotonic() < deadline
+        await trio.sleep(0.01)
+
+
+@asynccontextmanager
+async def run(house: Orchestra, *words: str, stdout: Any = None, **environ: str) -> AsyncIterator[Running]:
+    """`volant run` while the block runs, then killed."""
+    with tempfile.TemporaryDirectory(dir=house.root) as folder:
+        out, err = Path(folder) / "out", Path(folder) / "err"
+        with out.open("wb") as out_file, err.open("wb") as err_file:
+            process = subprocess.Popen(
+                [*VOLANT, "run", *words],
+                stdin=subprocess.DEVNULL,
+                stdout=out_file if stdout is None else stdout,
+                stderr=err_file,
+                env={**os.environ, "VOLANT_SOCKET": str(house.config.socket), **environ},
+            )
+        try:
+            yield Running(process, out, err)
+        finally:
+            process.kill()
+            process.wait()
+            if process.stdout is not None:
+                process.stdout.close()
+
+
+def vm(house: Orchestra, name: str = "web") -> VmView | None:
+    try:
+        return house.app.vms.get(name)
+    except NoSuchVm:
+        return None
+
+
+async def ready(house: Orchestra, *, boot: int = 1, token: int = 1) -> None:
+    """The VM is ready, and held under this token."""
+
+    def holds() -> bool:
+        found = vm(house)
+        held = found.lease if found else None
+        return bool(found and found.status is VmState.READY and found.boot == boot and held and held.connected and held.token == token)
+
+    await until(holds)
+
+
+# -------------------------------------------------------------------------------------------------------------------- the whole way
+
+
+async def test_the_workloads_output_and_exit_code_are_ours_and_the_vm_stays(house: Orchestra) -> None:
+    async with house.playing():
+        await house.install()
+        async with run(house, "hello", "web") as runner:
+            await ready(house)
+            house.guest().log("to stdout")
+            house.guest().log("to stderr", "stderr")
+            house.guest().log("the agent's own word", "agent")
+            house.guest().turn("exited", message="it exited with code 7", exit_code=7)
+            assert await runner.ended() == 7
+            assert runner.out == "workload started\nto stdout\n" and runner.err == "to stderr\n"
+        found = vm(house)
+        assert found and (found.status, found.exit_code, found.restart) == (VmState.STOPPED, 7, "no")
+        assert found.lease and not found.lease.holder
+
+
+async def test_rm_removes_the_vm(house: Orchestra) -> None:
+    async with house.playing():
+        await house.install()
+        async with run(house, "--rm", "hello", "web") as runner:
+            await ready(house)
+            house.guest().turn("exited", exit_code=0)
+            assert await runner.ended() == 0
+        assert vm(house) is None
+
+
+async def test_a_crash_has_a_code_and_a_sentence_of_its_own(house: Orchestra) -> None:
+    async with house.playing():
+        await house.install()
+        async with run(house, "hello", "web") as runner:
+            await ready(house)
+            house.guest().crash()
+            assert await runner.ended() == CRASHED
+            assert runner.err.startswith("error: VM 'web' crashed: the guest's kernel panicked")
+
+
+async def test_a_guest_that_powers_off_by_itself_has_ended_well(house: Orchestra) -> None:
+    async with house.playing():
+        await house.install()
+        async with run(house, "hello", "web") as runner:
+            await ready(house)
+            house.guest().power_off()
+            assert await runner.ended() == 0
+
+
+async def test_what_is_asked_for_the_vm_goes_into_it(house: Orchestra) -> None:
+    async with house.playing():
+        await house.install()
+        async with run(house, "--name", "web", "--memory", "192M", "--restart", "on-failure:1", "--engine-id", "unit-7", "hello") as runner:
+            await ready(house)
+            found = vm(house)
+            assert found and (found.memory_mb, found.restart) == (192, "on-failure:1")
+            assert found.lease and found.lease.engine_id == "unit-7"
+            house.guest().crash()
+            await until(lambda: (view := vm(house)) is not None and view.boot == 2 and view.status is VmState.READY)
+            assert runner.process.poll() is None  # the policy's second start is ours too
+            runner.signal()
+            assert await runner.ended() == 128 + signal.SIGTERM
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (("nope", "web"), "no plugin 'nope' is installed"),
+        (("--reattach", "--name", "web"), "there is no VM named 'web'"),
+    ],
+)
+async def test_our_own_failures_are_125(house: Orchestra, words: tuple[str, ...], says: str) -> None:
+    async with house.playing(), run(house, *words) as runner:
+        assert await runner.ended() == 125
+        assert says in runner.err
+
+
+async def test_a_workload_that_cannot_be_started_ends_as_in_a_shell(house: Orchestra) -> None:
+    house.host.behaviour = Behaviour(ready_s=float("inf"))
+    async with house.playing():
+        await house.install()
+        async with run(house, "hello", "web") as runner:
+            await until(lambda: (view := vm(house)) is not None and view.status is VmState.RUNNING)
+            house.guest().turn("failed", message="the workload could not be started: 'serve' was not found", exit_code=127)
+            assert await runner.ended() == 127
+            assert "'serve' was not found" in runner.err
+
+
+async def test_a_vm_that_is_deleted_below_us_ends_us_with_a_sentence(house: Orchestra) -> None:
+    from volant.proto.api.vm import DeleteVm
+
+    async with house.playing():
+        await house.install()
+        async with run(house, "hello", "web") as runner:
+            await ready(house)
+            await house.app.vms.delete(DeleteVm(name="web", force=True))
+            assert await runner.ended() == KILLED
+
+
+# -------------------------------------------------------------------------------------------------------------- signals and manager
+
+
+async def test_a_manager_hears_ready_and_stopping_and_a_term_stops_the_vm_gracefully(house: Orchestra) -> None:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.bind(str(house.root / "notify"))
+        manager.setblocking(False)
+        heard: list[str] = []
+
+        def told(line: str) -> bool:
+            try:
+                while True:
+                    heard.extend(manager.recv(4_096).decode().split("\n"))
+            except BlockingIOError:
+                return line in heard
+
+        async with house.playing():
+            await house.install()
+            async with run(house, "hello", "web", NOTIFY_SOCKET=str(house.root / "notify")) as runner:
+                await until(lambda: told("READY=1"))
+                assert vm(house).status is VmState.READY  # type: ignore[union-attr]
+                runner.signal()
+                await until(lambda: told("STOPPING=1"))
+                assert await runner.ended() == 128 + signal.SIGTERM
+            found = vm(house)
+            assert found and (found.status, found.exit_signal) == (VmState.STOPPED, signal.SIGTERM)
+
+
+@pytest.mark.parametrize("second", [signal.SIGTERM, signal.SIGINT])
+async def test_a_second_signal_does_not_wait_for_the_grace(house: Orchestra, second: int) -> None:
+    house.host.behaviour = Behaviour(ignores_shutdown=True)
+    async with house.playing():
+        await house.install()
+        async with run(house, "--grace", "1h", "hello", "web") as runner:
+            await ready(house)
+            runner.signal(signal.SIGINT)
+            await until(lambda: vm(house).status is VmState.STOPPING)  # type: ignore[union-attr]
+            assert runner.process.poll() is None
+            runner.signal(second)
+            await runner.ended()
+            assert vm(house).status is VmState.STOPPED  # type: ignore[union-attr]
+
+
+async def test_the_grace_ends_a_guest_that_does_not_heed(house: Orchestra) -> None:
+    house.host.behaviour = Behaviour(mute=True)
+    async with house.playing():
+        await house.install()
+        async with run(house, "--grace", "200ms", "hello", "web") as runner:
+            await until(lambda: (view := vm(house)) is not None and view.status is VmState.RUNNING)
+            runner.signal()
+            assert await runner.ended() == KILLED
+
+
+# ------------------------------------------------------------------------------------------------------------ kill and come back
+
+
+async def test_a_killed_runner_leaves_the_vm_and_the_next_goes_on_without_a_gap(house: Orchestra) -> None:
+    async with house.playing():
+        await house.install()
+        async with run(house, "hello", "web") as first:
+            await ready(house)
+            house.guest().log("one")
+            await until(lambda: first.out == "workload started\none\n")
+            await until(lambda: house.app.leases._cursor(house.app.vms.owner("web").book.record) == "logs 1 2")  # type: ignore[attr-defined]
+            first.signal(signal.SIGKILL)
+            await first.ended()
+        house.guest().log("two")
+        await until(lambda: not vm(house).lease.connected)  # type: ignore[union-attr]
+        assert vm(house).status is VmState.READY  # type: ignore[union-attr]
+        async with run(house, "--reattach", "--name", "web") as second:
+            await ready(house, token=2)
+            house.guest().log("three")
+            house.guest().turn("exited", exit_code=9)
+            assert await second.ended() == 9
+            assert second.out == "two\nthree\n"
+
+
+async def test_an_end_while_nobody_was_there_is_told_once_and_then_it_starts_again(house: Orchestra) -> None:
+    async with house.playing():
+        await house.install()
+        async with run(house, "hello", "web") as first:
+            await ready(house)
+            first.signal(signal.SIGKILL)
+            await first.ended()
+        house.guest().turn("exited", exit_code=4)
+        house.guest().power_off()
+        await until(lambda: vm(house).status is VmState.STOPPED)  # type: ignore[union-attr]
+        await until(lambda: not vm(house).lease.connected)  # type: ignore[union-attr]
+        async with run(house, "--reattach", "--name", "web", "hello") as second:
+            assert await second.ended() == 4
+        async with run(house, "--reattach", "--name", "web", "hello") as third:
+            await ready(house, boot=2, token=3)
+            third.signal()
+            assert await third.ended() == 128 + signal.SIGTERM
+
+
+async def test_reattach_makes_the_vm_where_there_is_none(house: Orchestra) -> None:
+    async with house.playing():
+        await house.install()
+        async with run(house, "--reattach", "--name", "web", "hello") as runner:
+            await ready(house)
+            runner.signal()
+            await runner.ended()
+
+
+async def test_a_newer_runner_takes_over_and_the_older_one_leaves_the_vm_alone(house: Orchestra) -> None:
+    async with house.playing():
+        await house.install()
+        async with run(house, "--engine-id", "node-a", "hello", "web") as older:
+            await ready(house)
+            async with run(house, "--reattach", "--engine-id", "node-b", "--name", "web") as newer:
+                assert await older.ended() == FENCED
+                assert older.err.startswith("error: VM 'web' is held by ") and str(newer.process.pid) in older.err
+                await ready(house, token=2)
+                assert vm(house).lease.engine_id == "node-b"  # type: ignore[union-attr]
+                newer.signal()
+                assert await newer.ended() == 128 + signal.SIGTERM
+
+
+async def test_a_runner_without_a_name_of_its_own_does_not_take_over(house: Orchestra) -> None:
+    async with house.playing():
+        await house.install()
+        async with run(house, "hello", "web") as first:
+            await ready(house)
+            for words in (("--reattach", "--name", "web"), ("hello", "web")):
+                async with run(house, *words) as second:
+                    assert await second.ended() == 125
+                    assert "is held by" in second.err or "exists already" in second.err
+            assert first.process.poll() is None and vm(house).status is VmState.READY  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize("words", [("hello", "web"), ("--reattach", "hello", "web"), ("--reattach", "--engine-id", "x", "hello", "web")])
+async def test_of_two_runners_that_begin_at_once_one_has_the_vm(house: Orchestra, words: tuple[str, ...]) -> None:
+    async with house.playing():
+        await house.install()
+        async with run(house, *words) as one, run(house, *words) as two:
+            await until(lambda: one.process.poll() is not None or two.process.poll() is not None)
+            loser, winner = (one, two) if one.process.poll() is not None else (two, one)
+            assert loser.process.returncode in (125, FENCED) and loser.err.startswith("error: ")
+            await until(lambda: (view := vm(house)) is not None and view.status is VmState.READY and view.lease and view.lease.connected)
+            assert winner.process.poll() is None
+            house.guest().turn("exited", exit_code=5)
+            assert await winner.ended() == 5
+
+
+# ------------------------------------------------------------------------------------------------------------- the daemon below it
+
+
+@pytest.mark.parametrize("killed", [False, True])
+async def test_a_daemon_that_comes_back_finds_its_runner_there(house: Orchestra, killed: bool) -> None:
+    async with house.playing():
+        await house.install()
+    lifetime = house.killed() if killed else house.playing()
+    async with run(house, "--wait-daemon", "60", "hello", "web") as runner:
+        async with lifetime:
+            await ready(house)
+            house.guest().log("before")
+            await until(lambda: runner.out == "workload started\nbefore\n")
+        await until(lambda: "volantd is away" in runner.err)
+        async with house.playing():
+            await ready(house)
+            await until(lambda: "volantd is back" in runner.err)
+            house.guest().log("after")
+            house.guest().turn("exited", exit_code=6)
+            assert await runner.ended() == 6
+            assert runner.out == "workload started\nbefore\nafter\n"
+
+
+async def test_without_a_daemon_it_says_so_and_nothing_was_stopped(house: Orchestra) -> None:
+    async with run(house, "hello", "web") as runner:
+        assert await runner.ended() == 125
+        assert "no volantd socket at" in runner.err
+    async with house.playing():
+        await house.install()
+    async with run(house, "--wait-daemon", "60", "--grace", "100ms", "hello", "web") as runner:
+        async with house.playing():
+            await ready(house)
+        await until(lambda: "volantd is away" in runner.err)
+        runner.signal()
+        assert await runner.ended() == 125
+        assert "was not stopped, because volantd is away: it runs on" in runner.err
+    async with house.playing():
+        await until(lambda: vm(house).status is VmState.READY)  # type: ignore[union-attr]
+
+
+# --------------------------------------------------------------------------------------------------------------------- its output
+
+
+async def test_a_reader_that_takes_nothing_holds_up_no_signal(house: Orchestra) -> None:
+    reader, writer = os.pipe()
+    fcntl.fcntl(writer, fcntl.F_SETPIPE_SZ, 4_096)
+    try:
+        async with house.playing():
+            await house.install()
+            async with run(house, "hello", "web", stdout=writer) as runner:
+                await ready(house)
+                for _ in range(4 * MAX_BACKLOG // 1_000):
+                    house.guest().log("x" * 1_000)
+                await trio.sleep(0.5)
+                runner.signal()
+                assert await runner.ended() == 128 + signal.SIGTERM
+                assert vm(house).status is VmState.STOPPED and "nobody reads it" in runner.err  # type: ignore[union-attr]
+    finally:
+        os.close(reader)
+        os.close(writer)
+
+
+async def test_a_reader_that_went_away_costs_the_output_and_not_the_vm(house: Orchestra) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    try:
+        async with house.playing():
+            await house.install()
+            async with run(house, "hello", "web", stdout=writer) as runner:
+                await ready(house)
+                await until(lambda: "standard output can't be written (broken pipe)" in runner.err)
+                house.guest().log("more")
+                house.guest().log("still here", "stderr")
+                house.guest().turn("exited", exit_code=2)
+                assert await runner.ended() == 2
+                assert runner.err.count("broken pipe") == 1 and "still here" in runner.err
+    finally:
+        os.close(writer)
+
+
+async def test_a_full_disk_costs_the_output_and_not_the_vm(house: Orchestra) -> None:
+    async with house.playing():
+        await house.install()
+        with Path("/dev/full").open("wb") as full:
+            async with run(house, "hello", "web", stdout=full) as runner:
+                await ready(house)
+                await until(lambda: "no space left" in runner.err)
+                house.guest().turn("exited", exit_code=2)
+                assert await runner.ended() == 2
+
+
+async def test_descriptors_that_are_closed_are_given_to_nobody(house: Orchestra) -> None:
+    async with house.playing():
+        await house.install()
+        process = subprocess.Popen(
+            ["/bin/sh", "-c", 'exec "$@" <&- >&- 2>&-', "sh", *VOLANT, "run", "hello", "web"],
+            env={**os.environ, "VOLANT_SOCKET": str(house.config.socket)},
+        )
+        try:
+            await ready(house)
+            house.guest().log("to nobody")
+            house.guest().turn("exited", exit_code=3)
+            await until(lambda: process.poll() is not None)
+            assert process.returncode == 3
+        finally:
+            process.kill()
+            process.wait()
+
+
+async def test_the_console_goes_on_where_it_was_over_boots_and_runners(house: Orchestra) -> None:
+    async with house.playing():
+        await house.install()
+        async with run(house, "--console", "hello", "web") as first:
+            await ready(house)
+            await until(lambda: "guest is up" in first.out)
+            house.guest().print("first line")
+            await until(lambda: "first line" in first.out)
+            first.signal()
+            await first.ended()
+            assert "reboot: Power down" in first.out
+        async with run(house, "--console", "--reattach", "--name", "web") as second:
+            await ready(house, boot=2, token=2)
+            await until(lambda: "kestrel: ready" in second.out)
+            second.signal()
+            await second.ended()
+            assert "first line" not in second.out and second.out.count("guest is up") == 1
+
+
+# ---------------------------------------------------------------------------------------------------------------- what makes no sense
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        ((), "nothing says what to run"),
+        (("hello", "web", "--name", "other"), "two names"),
+        (("--detach", "--reattach", "hello"), "leaves the VM to nobody"),
+        (("--wait", "hello"), "belong to --detach"),
+        (("--logs", "--console", "hello"), "not allowed with"),
+    ],
+)
+async def test_what_makes_no_sense_is_refused(house: Orchestra, words: tuple[str, ...], says: str) -> None:
+    async with run(house, *words) as runner:
+        assert await runner.ended() == 2
+        assert says in runner.err
