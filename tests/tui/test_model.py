@@ -56,6 +56,12 @@ def test_changes_say_which_lines_are_different() -> None:
     assert {each["name"]: each["status"] for each in snapshot.vms.values()} == {"web-1": "stopped", "web-3": "ready"}
 
 
+def test_of_known_vms_what_is_different_is_enough() -> None:
+    snapshot, delta = reduce(after(*UP, changed(vm(1), vm(2))), Changed((), (), 6, True, ({"id": vm(2)["id"], "status": "crashed"},)))
+    assert snapshot.vms[vm(2)["id"]] == vm(2, status="crashed")
+    assert (delta.words, delta.changed) == ("~1", {vm(2)["id"]})
+
+
 def test_what_is_known_stays_when_the_connection_breaks_and_its_age_counts_from_then() -> None:
     live = after(*UP, changed(vm(1)))
     lost = after(Lost(50.0, "refused", "start it", 50.3), Connecting(50.3), Lost(50.4, "refused", "start it", 51.0), start=live)

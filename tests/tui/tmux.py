@@ -64,6 +64,13 @@ class Tmux:
         self.run("resize-window", "-x", str(columns), "-y", str(rows))
 
     @property
+    def restored(self) -> bool:
+        """The terminal echoes what is typed, in lines, and shows the screen that was there before."""
+        (tty,) = self.run("list-panes", "-F", "#{pane_tty}").split()
+        settings = subprocess.run(["stty", "-F", tty, "-a"], capture_output=True, text=True, check=True).stdout.split()
+        return {"echo", "icanon", "isig"} <= set(settings) and self.run("display-message", "-p", "#{alternate_on}").strip() == "0"
+
+    @property
     def pid(self) -> int:
         """Of the UI, a child of the pane's shell."""
         shell = self.run("list-panes", "-F", "#{pane_pid}").strip()

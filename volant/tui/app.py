@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 import sys
-import time
 from typing import Any, ClassVar
 
 from textual import events
@@ -22,8 +22,11 @@ from volant.tui.processes import foreground, lines_of
 from volant.tui.settings import history_path, save_history
 from volant.tui.themes import Look, chosen
 
-FRAME_S = 1 / 30
-"""Shortest time between two frames. The first of a burst is drawn at once, so that a key is seen when it is pressed."""
+FRAME_S, KEY_FRAME_S = 1 / 30, 1 / 120
+"""Shortest time between two frames: of news, which may come in floods, and after keys, which somebody waits for. The first of a burst is
+drawn at once."""
+LEAVING_S = 2.0
+"""How long leaving may take after a signal; it takes some 50 ms."""
 PER_TURN = 256
 """Items of a stream that are handed to the desk together."""
 
@@ -51,7 +54,15 @@ class VolantApp(App[int]):
 
     def on_mount(self) -> None:
         self._feeding = asyncio.create_task(self._feed.run())
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            loop.add_signal_handler(number, self._end_by, number)
         self.draw()
+
+    def _end_by(self, number: int) -> None:
+        """A signal asks for the end. Where the terminal itself has gone, leaving as usual could wait for ever on it."""
+        asyncio.get_running_loop().call_later(LEAVING_S, os._exit, 128 + number)
+        self.exit(128 + number)
 
     async def on_unmount(self) -> None:
         running = [task for task in (self._feeding, *self._tasks.values()) if task is not None]
@@ -69,7 +80,7 @@ class VolantApp(App[int]):
             await super().on_event(event)
             return
         event.stop()
-        self.settle()
+        self.settle(KEY_FRAME_S)
 
     def on_resize(self, event: events.Resize) -> None:
         self.draw()
@@ -81,15 +92,17 @@ class VolantApp(App[int]):
 
     # ---------------------------------------------------------------------------------------------------------- drawing
 
-    def settle(self) -> None:
-        """Do what the desk asks for, and draw soon: at once when the last frame is old enough."""
+    def settle(self, frame_s: float = FRAME_S) -> None:
+        """Do what the desk asks for, and draw soon: at once when the last frame is older than `frame_s`."""
         self._do_effects()
-        if self._drawing is None:
-            wait = self._drawn_at + FRAME_S - time.monotonic()
-            if wait <= 0:
-                self.draw()
-            else:
-                self._drawing = asyncio.get_running_loop().call_later(wait, self.draw)
+        loop = asyncio.get_running_loop()
+        due = self._drawn_at + frame_s
+        if due <= loop.time():
+            self.draw()
+        elif self._drawing is None or self._drawing.when() > due:
+            if self._drawing is not None:
+                self._drawing.cancel()
+            self._drawing = loop.call_at(due, self.draw)
 
     def draw(self) -> None:
         """Show the desk's frame, and wake up when it looks different by time alone."""
@@ -99,7 +112,7 @@ class VolantApp(App[int]):
         self._drawing = self._waking = None
         if not self.is_running:
             return
-        self._drawn_at = time.monotonic()
+        self._drawn_at = asyncio.get_running_loop().time()
         self._canvas.show(self.desk.frame(self.size.width, self.size.height), self._look)
         wait = self.desk.next_change_s()
         if wait is not None:

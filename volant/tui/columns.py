@@ -112,7 +112,7 @@ VM: tuple[Column, ...] = (
     Column("IP", "ip", 15, _text("ip"), lambda vm: address_key(str(vm.get("ip") or "")), keep=5, letter="i"),
     Column("DEPLOY", "deployment", 10, _text("deployment"), lambda vm: str(vm.get("deployment") or ""), keep=4, letter="d"),
     Column("RST", "restarts", 3, _number("restarts"), lambda vm: vm.get("restarts") or 0, keep=3, right=True, letter="r"),
-    Column("AGE", "created_at", 4, _age("created_at"), lambda vm: _Descending(str(vm.get("created_at") or "")), keep=2, right=True,
+    Column("AGE", "created_at", 5, _age("created_at"), lambda vm: _Descending(str(vm.get("created_at") or "")), keep=2, right=True,
            letter="a"),
     Column("HEALTH", "health", 9, _text("health"), lambda vm: str(vm.get("health")), keep=0, letter="h", wide=True),
     Column("ACCEL", "accel", 5, _text("accel"), lambda vm: str(vm.get("accel")), keep=0, wide=True),

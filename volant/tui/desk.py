@@ -6,16 +6,15 @@ and nothing here knows Textual: `app` brings keys and news, draws `frame`, and d
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 from volant.client.cli.text import harmless
 from volant.proto.errors import Fault
 from volant.proto.specs.filter import parse as parse_filter
-from volant.tui import copying, effects, frame, overlays
-from volant.tui.actions import VM_ACTIONS, Action, action, fitting
+from volant.tui import copying, doing, effects, frame, overlays
 from volant.tui.bar import Bar, Prompt
 from volant.tui.effects import Effect
 from volant.tui.field import Past
@@ -24,10 +23,10 @@ from volant.tui.keys.router import Router
 from volant.tui.lines import Line
 from volant.tui.model import Heard, Phase, Record, Snapshot, reduce
 from volant.tui.obeying import carry_out
-from volant.tui.overlays import Choice, Menu, Overlay, Question, Reading
+from volant.tui.overlays import Menu, Overlay, Question, Reading
 from volant.tui.screens.base import Screen
 from volant.tui.screens.vms import VmsScreen
-from volant.tui.work import Operation, Pending, question
+from volant.tui.work import Operation, Pending
 
 SAID_S = 8.0
 """How long a message stays; the next key takes it away earlier, once it has been there for a moment."""
@@ -75,6 +74,8 @@ class Desk:
         self._path: tuple[Screen, ...] = (self.home,)
         self._history: list[tuple[Screen, ...]] = [self._path]
         self._at = 0
+        self._counted: object = None
+        self._counts = (0, 0)
         self._interrupted = -TWICE_S
         self.home.shown(self)
 
@@ -270,49 +271,15 @@ class Desk:
         carry_out(self, line, self.bar.names)
         self.effects.append(effects.Remember((*self.commands.lines, line.strip())))
 
-    # ---------------------------------------------------------------------------------------------------------- actions
+    # ------------------------------------------------------------------------------------------------------------ looks
+
+    def say(self, text: str, style: str = "") -> None:
+        """Show a message for a while."""
+        self.said = Said(text, style, self.clock() + SAID_S)
 
     def vm_action(self, name: str, victims: list[Record], here: Record | None) -> bool:
-        """An action of context `vms` on these VMs, or (what can be done with one only) on the one under the cursor."""
-        if name == "actions":
-            self._menu(victims)
-        elif name in {each.id for each in VM_ACTIONS}:
-            if victims:
-                self.perform(action(name, victims), victims)
-        elif name == "new":
-            self.open_command("run ")
-        elif here is not None:
-            return copying.open_about(self, name, here)
-        else:
-            return False
-        return True
-
-    def _menu(self, victims: list[Record]) -> None:
-        if not victims:
-            self.say("there is no VM")
-            return
-        who = harmless(str(victims[0]["name"])) if len(victims) == 1 else f"{len(victims)} VMs"
-        why = "read-only" if self.read_only else "" if self.snapshot.is_live else "not connected"
-        choices = [Choice(each.key, each.label, None if why else partial(self.perform, each, victims), why) for each in fitting(victims)]
-        self.overlay = Menu(f"What to do with {who}", choices)
-
-    def perform(self, chosen: Action, records: Sequence[Record]) -> None:
-        """Do it with those it makes sense for, after asking where it can't be taken back."""
-        fit = [record for record in records if chosen.fits(record)]
-        if self.refuses(chosen.label):
-            return
-        if not fit:
-            states = ", ".join(sorted({str(record["status"]) for record in records}))
-            self.say(f"{chosen.label}: makes no sense for what is {states}", "warm")
-            return
-        names = tuple(str(record["name"]) for record in fit)
-        if not chosen.question:
-            self._start(chosen, names, fit)
-            return
-        hidden = len({str(record["id"]) for record in fit} - set(self.home.rows.order))
-        left_out = [str(record["name"]) for record in records if not chosen.fits(record)]
-        start = partial(self._start, chosen, names, fit)
-        self.overlay = question(chosen, fit, start, hidden=hidden, left_out=left_out, command=harmless(chosen.command(names)))
+        """An action of context `vms` on these VMs, or (what can be done with one only) on the one under the cursor; whether it is one."""
+        return doing.vm_action(self, name, victims, here)
 
     def refuses(self, what: str) -> bool:
         """Say why nothing may be changed now, if so."""
@@ -324,27 +291,17 @@ class Desk:
             return False
         return True
 
-    def _start(self, chosen: Action, names: tuple[str, ...], records: Sequence[Record]) -> None:
-        if self.refuses(chosen.label):  # the answer may have come long after the question
-            return
-        operation = Operation(chosen, names, len(names))
-        self.operations.append(operation)
-        for name, record in zip(names, records, strict=True):
-            self.pending.call(chosen.method, chosen.params_for(record), partial(self._operated, operation, name))
-
-    def _operated(self, operation: Operation, name: str, result: Any) -> None:
-        if operation.answered(name, result):
-            self.operations.remove(operation)
-            self.say(operation.words, "bad" if operation.failures else "good")
-
-    # ------------------------------------------------------------------------------------------------------------ looks
-
-    def say(self, text: str, style: str = "") -> None:
-        """Show a message for a while."""
-        self.said = Said(text, style, self.clock() + SAID_S)
-
     def say_fault(self, fault: Fault) -> None:
         self.say(harmless(fault.message) + (f"; {harmless(fault.hint)}" if fault.hint else ""), "bad")
+
+    @property
+    def counts(self) -> tuple[int, int]:
+        """How many VMs are up, and how many have failed; counted once for each list."""
+        vms = self.snapshot.vms
+        if vms is not self._counted:
+            states = Counter(vm["status"] for vm in vms.values())
+            self._counted, self._counts = vms, (states["running"] + states["ready"], states["failed"] + states["crashed"])
+        return self._counts
 
     def frame(self, width: int, height: int) -> list[Line]:
         """The whole screen: exactly `height` lines of exactly `width` columns."""

@@ -6,6 +6,7 @@ import asyncio
 import random
 from collections.abc import Callable
 from contextlib import suppress
+from sys import intern
 from typing import Any
 
 from volant.client.aio import AsyncClient, AsyncStream
@@ -21,6 +22,16 @@ JITTER = 0.2
 """Share by which a pause differs, so that many clients don't come at once."""
 QUIET_S = 3.0
 """A connection that lived so long was a good one: the next pause is the first again."""
+
+
+def _changed(item: dict[str, Any]) -> Changed:
+    """An item of `vm.watch`."""
+    return Changed(tuple(map(_shared, item["items"])), tuple(item["gone"]), item["seq"], item["complete"], tuple(item.get("altered", ())))
+
+
+def _shared(record: dict[str, Any]) -> dict[str, Any]:
+    """The record with its words kept once for all records: thousands of VMs have the same keys, and mostly the same values."""
+    return {intern(key): intern(value) if type(value) is str else value for key, value in record.items()}
 
 
 class Feed:
@@ -82,9 +93,9 @@ class Feed:
             self._tell(Connected(self._clock(), hello.version))
             following: asyncio.Task[None] | None = None
             try:
-                async with self._open(client, "vm.watch", {}) as changes:
+                async with self._open(client, "vm.watch", {"deltas": True}) as changes:
                     async for item in changes:
-                        self._tell(Changed(tuple(item["items"]), tuple(item["gone"]), item["seq"], item["complete"]))
+                        self._tell(_changed(item))
                         if following is None and item["complete"]:
                             following = asyncio.create_task(self._follow(client))
                     await changes.result()

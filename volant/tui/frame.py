@@ -60,8 +60,7 @@ def _top(desk: Desk, width: int) -> Line:
         state = (f"{glyphs['lost']} disconnected", "bad")
     else:
         state = (f"{glyphs['dots']} {phase.value}", "warm")
-    up = sum(vm["status"] in ("running", "ready") for vm in snapshot.vms.values())
-    failed = sum(vm["status"] in ("failed", "crashed") for vm in snapshot.vms.values())
+    up, failed = desk.counts
     left: list[Span] = [(" volant ", "brand"), (" ", ""), state]
     if snapshot.listed:
         left.append((f"   {up} up", ""))

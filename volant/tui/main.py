@@ -8,6 +8,7 @@ from __future__ import annotations
 import gc
 import os
 import sys
+import termios
 import time
 
 from volant.client.cli import terminal
@@ -29,16 +30,20 @@ def run(socket: str | None, *, read_only: bool, theme: str | None) -> int:
     gc.set_threshold(GC_THRESHOLD)
     path = socket or default_socket()
     skeleton.paint(path)
-    # Textual reads these when it is imported: no kitty keys (our decoder reads the older forms), no animation, few frames.
+    # Textual reads these when it is imported: no kitty keys (our decoder reads the older forms), no animation, and no second limit of
+    # frames behind our own (`app.FRAME_S`), which would hold keys up.
     os.environ["TEXTUAL_DISABLE_KITTY_KEY"] = "1"
     os.environ["TEXTUAL_ANIMATIONS"] = "none"
-    os.environ["TEXTUAL_FPS"] = "30"
+    os.environ["TEXTUAL_FPS"] = "120"
+    saved = termios.tcgetattr(0)
     try:
-        app = _app(path, read_only=read_only, theme=theme)
+        code = _app(path, read_only=read_only, theme=theme).run(mouse=False)
     except BaseException:
         skeleton.undo()
         raise
-    code = app.run(mouse=False)
+    finally:
+        # Textual does so as well; whatever went wrong before or in it, nobody is left with a terminal that shows nothing.
+        termios.tcsetattr(0, termios.TCSANOW, saved)
     return code or 0
 
 

@@ -102,6 +102,8 @@ class Changed:
     gone: tuple[str, ...]
     seq: int
     complete: bool
+    altered: tuple[Record, ...] = ()
+    """Ids and what is different of VMs that were told before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,21 +177,28 @@ def _live(now: Snapshot, heard: Changed) -> Snapshot:
 def _changed(now: Snapshot, heard: Changed) -> tuple[Snapshot, Delta]:
     if heard.complete and (now.link.phase is not Phase.LIVE or not now.listed):
         now = _live(now, heard)
-    if not heard.items and not heard.gone:
+    if not heard.items and not heard.gone and not heard.altered:
         return now, NOTHING
     vms = dict(now.vms)
     gone = frozenset(vm_id for vm_id in heard.gone if vms.pop(vm_id, None) is not None)
-    added = 0
+    before = len(vms)
+    _take(vms, heard)
+    changed = frozenset(record["id"] for record in (*heard.items, *heard.altered))
+    return replace(now, vms=vms), Delta(changed, gone, added=len(vms) - before)
+
+
+def _take(vms: dict[str, Record], heard: Changed) -> None:
+    """Put what is new and what is different into the list."""
     for record in heard.items:
-        added += record["id"] not in vms
         vms[record["id"]] = record
-    changed = frozenset(record["id"] for record in heard.items)
-    return replace(now, vms=vms), Delta(changed, gone, added=added)
+    for part in heard.altered:
+        vms[part["id"]] = {**vms[part["id"]], **part}
 
 
 def _arriving(now: Snapshot, arriving: Mapping[str, Record], heard: Changed) -> tuple[Snapshot, Delta]:
     """Part of a list that will take the place of the old one."""
-    came = {**arriving, **{record["id"]: record for record in heard.items}}
+    came = dict(arriving)
+    _take(came, heard)
     for vm_id in heard.gone:
         came.pop(vm_id, None)
     if not heard.complete:

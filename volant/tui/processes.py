@@ -17,7 +17,10 @@ async def foreground(command: Sequence[str]) -> int:
     held = {number: signal.signal(number, signal.SIG_IGN) for number in (signal.SIGINT, signal.SIGQUIT)}
     try:
         process = await asyncio.create_subprocess_exec(*command, preexec_fn=_as_usual)
-        return await process.wait()
+        try:
+            return await process.wait()
+        finally:
+            await _end(process)
     finally:
         for number, handler in held.items():
             signal.signal(number, handler)
@@ -52,7 +55,12 @@ async def lines_of(command: Sequence[str], *, most: int) -> AsyncIterator[list[s
             yield [rest.decode(errors="replace")]
         yield await process.wait()
     finally:
-        if process.returncode is None:
-            with suppress(ProcessLookupError):
-                process.terminate()
-            await process.wait()
+        await _end(process)
+
+
+async def _end(process: asyncio.subprocess.Process) -> None:
+    """Ask it to end, if it runs, and wait for that: commands put the terminal back on SIGTERM."""
+    if process.returncode is None:
+        with suppress(ProcessLookupError):
+            process.terminate()
+        await process.wait()

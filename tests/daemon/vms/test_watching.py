@@ -10,7 +10,7 @@ import trio
 from tests.orchestra import Orchestra
 from volant.daemon.rpc.app import App, Changes, Watch
 from volant.proto import cbor
-from volant.proto.api.vm import DeleteVm, StopVm
+from volant.proto.api.vm import DeleteVm, ListVms, StopVm
 from volant.proto.api.vm_watch import WatchVms
 from volant.proto.errors import InvalidParams
 
@@ -84,6 +84,21 @@ async def test_a_watcher_that_does_not_read_is_told_once_and_of_the_latest(orche
             assert told(changes) == {"web": "stopped"}
             assert changes.gone == ()
             assert changes.complete
+
+
+async def test_of_what_was_told_before_only_the_differences_are_told_to_who_asks_so(orchestra: Orchestra) -> None:
+    async with orchestra.playing() as app:
+        await orchestra.install()
+        vm = await orchestra.create("web")
+        with app.vms.watch(WatchVms(deltas=True)) as watch:
+            (whole,) = map(cbor.loads, watch.take(10).encoded)
+            await app.vms.stop(StopVm(name="web"))
+            changes = watch.take(10)
+            assert changes.encoded == ()
+            (altered,) = map(cbor.loads, changes.altered)
+            assert (altered["id"], altered["status"], altered["wanted"]) == (vm.id, "stopped", "stopped")
+            assert "name" not in altered
+            assert cbor.loads(app.vms.find(ListVms()).encoded[0]) == whole | altered
 
 
 async def test_a_filter_makes_vms_come_and_go(orchestra: Orchestra) -> None:

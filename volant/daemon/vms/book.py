@@ -134,12 +134,16 @@ class Book:
 
     @property
     def encoded(self) -> bytes:
-        """The view as it travels in lists, encoded once per change. Of an error without its excerpts: a page of them fits no frame."""
+        """`listed`, encoded once per change."""
         if self._encoded is None:
-            view = self.view
-            brief = None if view.error is None else {**view.error, "data": {}}
-            self._encoded = cbor.dumps(to_plain(replace(view, error=brief)))
+            self._encoded = cbor.dumps(to_plain(self.listed))
         return self._encoded
+
+    @property
+    def listed(self) -> VmView:
+        """The view as it travels in lists. Of an error without its excerpts: a page of them fits no frame."""
+        view = self.view
+        return view if view.error is None else replace(view, error={**view.error, "data": {}})
 
     async def create(self, *changes: Change) -> None:
         """Store the record for the first time. When the store refuses, the VM has never been, whoever asked something of it meanwhile."""

@@ -138,7 +138,7 @@ class Roster:
         """What is there now and all that changes while the block runs. InvalidParams for a filter that can't be read."""
         takes = parse(asked.filter, VM_FIELDS, getattr)
         books = [owner.book for owner in self._owners.values()]
-        return self._services.journal.watchers.watching(books, lambda view: takes(view, self._now()))
+        return self._services.journal.watchers.watching(books, lambda view: takes(view, self._now()), deltas=asked.deltas)
 
     def _now(self) -> float:
         """Seconds since 1970."""

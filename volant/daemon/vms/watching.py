@@ -7,13 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import Protocol
+from dataclasses import dataclass, fields
+from typing import Any, Protocol
 
 import trio
 
 from volant.daemon.ports import VmRecord
+from volant.proto import cbor
 from volant.proto.api.vm import VmView
+from volant.proto.plain import to_plain
 
 
 class Watched(Protocol):
@@ -26,6 +28,10 @@ class Watched(Protocol):
     @property
     def view(self) -> VmView: ...
     @property
+    def listed(self) -> VmView:
+        """The view as it is sent."""
+
+    @property
     def encoded(self) -> bytes: ...
 
 
@@ -35,6 +41,8 @@ class Changes:
 
     encoded: tuple[bytes, ...]
     """Views of VMs that are new to it or have changed."""
+    altered: tuple[bytes, ...]
+    """Of VMs that it knows: their ids and what is different, where it asked for no more."""
     gone: tuple[str, ...]
     complete: bool
     """It has been told everything."""
@@ -43,11 +51,11 @@ class Changes:
 class Watch:
     """One watcher."""
 
-    def __init__(self, found: Iterable[Watched], takes: Callable[[VmView], bool]) -> None:
+    def __init__(self, found: Iterable[Watched], takes: Callable[[VmView], bool], *, deltas: bool = False) -> None:
         self._untold = {book.record.id: book for book in found}
-        self._told: set[str] = set()
-        """Ids of the VMs that it knows of."""
-        self._takes = takes
+        self._told: dict[str, VmView] = {}
+        """The VMs that it knows of, as it was told of them."""
+        self._takes, self._deltas = takes, deltas
         self._news = trio.Event()
         self._news.set()  # an empty list is news, too
 
@@ -61,18 +69,31 @@ class Watch:
     def take(self, limit: int) -> Changes:
         """What of at most `limit` VMs it has to be told; from then on it counts as told."""
         encoded: list[bytes] = []
+        altered: list[bytes] = []
         gone: list[str] = []
         for vm_id in list(self._untold)[:limit]:
             book = self._untold.pop(vm_id)
+            before = self._told.pop(vm_id, None)
             if not book.gone and self._takes(book.view):
-                encoded.append(book.encoded)
-                self._told.add(vm_id)
-            elif vm_id in self._told:
+                now = self._told[vm_id] = book.listed
+                if before is None or not self._deltas:
+                    encoded.append(book.encoded)
+                elif before != now:
+                    altered.append(cbor.dumps({"id": vm_id, **difference(before, now)}))
+            elif before is not None:
                 gone.append(vm_id)
-                self._told.remove(vm_id)
         if not self._untold:
             self._news = trio.Event()
-        return Changes(tuple(encoded), tuple(gone), complete=not self._untold)
+        return Changes(tuple(encoded), tuple(altered), tuple(gone), complete=not self._untold)
+
+
+def difference(before: VmView, now: VmView) -> dict[str, Any]:
+    """The fields of `now` that are not what they were, as plain values."""
+    pairs = ((name, getattr(now, name), getattr(before, name)) for name in _FIELDS)
+    return {name: to_plain(new) for name, new, old in pairs if new != old}
+
+
+_FIELDS = tuple(field.name for field in fields(VmView))
 
 
 class Watchers:
@@ -87,9 +108,9 @@ class Watchers:
             watch.touch(book)
 
     @contextmanager
-    def watching(self, found: Iterable[Watched], takes: Callable[[VmView], bool]) -> Iterator[Watch]:
+    def watching(self, found: Iterable[Watched], takes: Callable[[VmView], bool], *, deltas: bool = False) -> Iterator[Watch]:
         """A watcher of what is `found` now and of all that changes while the block runs."""
-        watch = Watch(found, takes)
+        watch = Watch(found, takes, deltas=deltas)
         self._watches.add(watch)
         try:
             yield watch

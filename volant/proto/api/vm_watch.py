@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from volant.proto import errors
 from volant.proto.api.vm import NOUN, Done, VmView
@@ -16,6 +17,8 @@ class WatchVms:
     filter: str = ""
     """Only those that this takes, in the filter language; a VM that no longer matches counts as gone. Looked at anew whenever the VM
     changes, so that an age alone moves nothing."""
+    deltas: bool = False
+    """Of a VM that was sent before, send only what is different, in `altered`, not `items`: a tenth of the work for who keeps records."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +36,8 @@ class VmChanges:
     """Number of an event up to which everything is in what was sent, once `complete`."""
     complete: bool
     """Nothing more waits to be sent just now."""
+    altered: tuple[dict[str, Any], ...] = ()
+    """With `deltas`: for each VM that was sent before, its `id` and those fields of its record that are different now."""
 
 
 WATCH = NOUN.add(

@@ -35,6 +35,7 @@ async def watch(app: App, peer: Peer, asked: api.WatchVms, call: Call) -> NoRetu
 
 def _item(changes: Changes, seq: int) -> Encoded:
     """A `VmChanges`, spliced from views that were encoded when they changed."""
-    parts = [map_head(4), cbor.dumps("items"), array_head(len(changes.encoded)), *changes.encoded]
+    parts = [map_head(5), cbor.dumps("items"), array_head(len(changes.encoded)), *changes.encoded]
+    parts += [cbor.dumps("altered"), array_head(len(changes.altered)), *changes.altered]
     parts += [cbor.dumps(value) for value in ("gone", list(changes.gone), "seq", seq, "complete", changes.complete)]
     return Encoded(b"".join(parts))

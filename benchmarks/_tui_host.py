@@ -1,0 +1,83 @@
+"""A daemon's socket with many VMs that all change, for measuring the terminal UI: python -m benchmarks._tui_host SOCKET VMS SHARE HERTZ
+
+Says on stdout `listening`, then for each round of changes its number and when it was sent (CLOCK_MONOTONIC). A VM's `deployment` is the
+round in which it last changed, as `r00042`, so that it can be recognised on the screen.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from tests.fakes.rpc_server import Served, serving
+from volant.proto.errors import Cancelled
+
+PER_ITEM = 200
+"""As the daemon does."""
+CHANGING = ("id", "generation", "deployment", "cpu_cores")
+"""What is different of a VM after each round: three cells of its line."""
+OLD = "2020-01-01T00:00:00.000Z"
+
+
+def vm(number: int) -> dict[str, Any]:
+    """A record as the daemon sends it."""
+    return {
+        "id": f"{number:012x}", "name": f"web-{number:04}",
+        "plugin": "hello", "plugin_version": "1.0.0", "runtime": "hello", "status": "ready",
+        "wanted": "running", "generation": 1, "wanted_generation": 1, "boot": 1, "cpu_cores": 1, "memory_mb": 256, "network": "bridged",
+        "ip": f"10.77.{number // 250}.{number % 250}", "mac": "02:00:00:00:00:01", "forwards": [], "hypervisor": "qemu", "accel": "kvm",
+        "pid": 1000 + number, "health": "healthy", "reason": "", "error": None, "labels": {"env": "prod"},
+        "created_at": OLD, "started_at": OLD,
+        "ready_at": OLD, "stopped_at": "", "ready_ms": 812, "config_version": 1, "pending_changes": [], "deployment": "r00000",
+        "revision": 0, "restart": "no", "autostart": False, "restarts": 0, "next_try_at": "",
+    }  # fmt: skip
+
+
+def main(socket: str, count: int, share: float, hertz: float) -> None:
+    vms = [vm(number) for number in range(count)]
+
+    def watch(call: Served) -> Any:
+        send(call, vms)
+        changing = int(count * share)
+        for tick in range(1, 100_000):
+            if not hertz or not changing:
+                call.wait_over()
+                return {}
+            due = begun + tick / hertz
+            time.sleep(max(0.0, due - time.monotonic()))
+            # Every tenth VM when a tenth changes, so that some are always on the screen.
+            changed = vms[:: max(1, count // changing)]
+            for one in changed:
+                one["generation"] += 1
+                one["deployment"] = f"r{tick:05}"
+                one["cpu_cores"] = 1 + (one["cpu_cores"] + 1) % 9
+            print(tick, time.monotonic(), flush=True)
+            tell(call, changed)
+            if call.over:
+                raise Cancelled("the call was cancelled")
+        return {}
+
+    def send(call: Served, records: list[dict[str, Any]]) -> None:
+        for start in range(0, len(records), PER_ITEM):
+            page = records[start : start + PER_ITEM]
+            call.item({"items": page, "gone": [], "seq": 1, "complete": start + PER_ITEM >= len(records)})
+
+    def tell(call: Served, records: list[dict[str, Any]]) -> None:
+        for start in range(0, len(records), PER_ITEM):
+            parts = [{name: one[name] for name in CHANGING} for one in records[start : start + PER_ITEM]]
+            call.item({"items": [], "altered": parts, "gone": [], "seq": 1, "complete": start + PER_ITEM >= len(records)})
+
+    def follow(call: Served) -> Any:
+        call.wait_over()
+        return {}
+
+    begun = time.monotonic()
+    with serving(Path(socket), {"vm.watch": watch, "event.follow": follow}):
+        print("listening", flush=True)
+        sys.stdin.read()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], int(sys.argv[2]), float(sys.argv[3]), float(sys.argv[4]))

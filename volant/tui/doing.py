@@ -1,0 +1,77 @@
+"""Doing something with VMs: the menu, what is refused and why, the question, the calls, and how it went."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from volant.client.cli.text import harmless
+from volant.tui.actions import VM_ACTIONS, Action, action, fitting
+from volant.tui.copying import open_about
+from volant.tui.model import Record
+from volant.tui.overlays import Choice, Menu
+from volant.tui.work import Operation, question
+
+if TYPE_CHECKING:
+    from volant.tui.desk import Desk
+
+
+def vm_action(desk: Desk, name: str, victims: list[Record], here: Record | None) -> bool:
+    """An action of context `vms` on these VMs, or (what can be done with one only) on the one under the cursor; whether it is one."""
+    if name == "actions":
+        _menu(desk, victims)
+    elif name in {each.id for each in VM_ACTIONS}:
+        if victims:
+            perform(desk, action(name, victims), victims)
+    elif name == "new":
+        desk.open_command("run ")
+    elif here is not None:
+        return open_about(desk, name, here)
+    else:
+        return False
+    return True
+
+
+def _menu(desk: Desk, victims: list[Record]) -> None:
+    if not victims:
+        desk.say("there is no VM")
+        return
+    who = harmless(str(victims[0]["name"])) if len(victims) == 1 else f"{len(victims)} VMs"
+    why = "read-only" if desk.read_only else "" if desk.snapshot.is_live else "not connected"
+    choices = [Choice(each.key, each.label, None if why else partial(perform, desk, each, victims), why) for each in fitting(victims)]
+    desk.overlay = Menu(f"What to do with {who}", choices)
+
+
+def perform(desk: Desk, chosen: Action, records: Sequence[Record]) -> None:
+    """Do it with those it makes sense for, after asking where it can't be taken back."""
+    fit = [record for record in records if chosen.fits(record)]
+    if desk.refuses(chosen.label):
+        return
+    if not fit:
+        states = ", ".join(sorted({str(record["status"]) for record in records}))
+        desk.say(f"{chosen.label}: makes no sense for what is {states}", "warm")
+        return
+    if not chosen.question:
+        _start(desk, chosen, fit)
+        return
+    hidden = len({str(record["id"]) for record in fit} - set(desk.home.rows.order))
+    left_out = [str(record["name"]) for record in records if not chosen.fits(record)]
+    command = harmless(chosen.command([str(record["name"]) for record in fit]))
+    desk.overlay = question(chosen, fit, partial(_start, desk, chosen, fit), hidden=hidden, left_out=left_out, command=command)
+
+
+def _start(desk: Desk, chosen: Action, records: Sequence[Record]) -> None:
+    if desk.refuses(chosen.label):  # the answer may have come long after the question
+        return
+    names = tuple(str(record["name"]) for record in records)
+    operation = Operation(chosen, names, len(names))
+    desk.operations.append(operation)
+    for name, record in zip(names, records, strict=True):
+        desk.pending.call(chosen.method, chosen.params_for(record), partial(_operated, desk, operation, name))
+
+
+def _operated(desk: Desk, operation: Operation, name: str, result: Any) -> None:
+    if operation.answered(name, result):
+        desk.operations.remove(operation)
+        desk.say(operation.words, "bad" if operation.failures else "good")
