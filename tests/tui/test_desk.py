@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 from tests.tui.desks import Seat, event, fault, vm
 from tests.tui.scenes import COMMAND, FLEET, FOLDER, SCENES, drawn
 from volant.tui import effects
-from volant.tui.keys.bindings import BINDINGS
+from volant.tui.keys.bindings import BINDINGS, CONTEXTS
 from volant.tui.model import Connected, EventsLost, Happened
 from volant.tui.screens.reader import KEPT_LINES, Reader
+from volant.tui.screens.registry import SCREENS, Takes
 
 
 @pytest.mark.parametrize("name", sorted(SCENES))
@@ -240,6 +241,29 @@ def test_back_and_forward() -> None:
     assert "vms > web-2" in seat.screen()
     seat.type("escape")
     assert seat.desk.screen is seat.desk.home
+
+
+def test_another_screen_is_a_key_and_a_letter_away() -> None:
+    seat = Seat(vm(1))
+    seat.type("enter , e")
+    assert "vms > events" in seat.screen()
+    seat.type(", v")
+    assert seat.desk.screen is seat.desk.home
+
+
+def test_every_screen_of_the_registry_opens_by_its_word_and_is_told_in_one_place() -> None:
+    words = [word for entry in SCREENS for word in (entry.word, *entry.aliases)]
+    assert len(words) == len(set(words))
+    letters = ["v", *(entry.letter for entry in SCREENS if entry.letter)]
+    assert len(letters) == len(set(letters))
+    actions = {binding.id for binding in BINDINGS["vms"]}
+    for entry in SCREENS:
+        assert not entry.action or entry.action in actions, f"no key opens {entry.word}"
+        seat = Seat(vm(1))
+        opened = entry.open(seat.desk, "web-1" if entry.takes is Takes.VM else "")
+        seat.desk.open(opened)
+        assert opened.title in seat.screen()
+        assert set(opened.contexts) <= set(CONTEXTS)
 
 
 def test_a_vm_that_is_deleted_while_looked_at_says_so() -> None:

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 
 from volant.client.cli import tree
 from volant.proto.errors import Usage
+from volant.tui.screens import registry
 from volant.tui.settings import THEMES
 
 OWN = {
     "vms": "the list of VMs",
-    "events": "all events, as they happen",
     "help": "the keys, or the help of a command",
     "ro": "read-only from now on",
     "rw": "allow changes again",
@@ -30,10 +30,10 @@ _NEEDS_TERMINAL = frozenset({"console", "exec"})
 
 @dataclass(frozen=True, slots=True)
 class Go:
-    """Show a screen: `vms`, `events`, or `vm` with a name."""
+    """Show a screen, by its word; `vms` is home. `argument` is what was typed behind its word."""
 
     screen: str
-    name: str = ""
+    argument: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,11 +76,18 @@ def parse(line: str, names: Sequence[str] = ()) -> Command:
         if len(rest) != 2 or rest[0] != "theme" or rest[1] not in THEMES:
             raise Usage(f"what can be set is: theme {'|'.join(THEMES)}", hint="for example: set theme dark", at=line.find("set") + 4)
         return Own("theme", rest[1])
-    if first in ("vms", "events") and not rest:
-        return Go(first)
-    if first in ("vm", "vms") and len(rest) == 1 and rest[0] in names and rest[0] not in tree.TREE["vm"]:
-        return Go("vm", rest[0])
+    if first == "vms" and not rest:
+        return Go("vms")
+    found = registry.find(words, names)
+    if found is not None and not _is_verb(words):
+        return Go(found[0].word, found[1])
     return _cli(line, words)
+
+
+def _is_verb(words: list[str]) -> bool:
+    """A VM may be called as a verb is; then the verb is meant."""
+    noun = tree.PLURALS.get(words[0], words[0])
+    return len(words) > 1 and words[1] in tree.TREE.get(noun, ())
 
 
 def _cli(line: str, words: list[str]) -> Cli:
@@ -137,7 +144,8 @@ def _known(before: list[str], names: Sequence[str]) -> dict[str, str]:
     """The words that may follow these."""
     if not before:
         nouns = {noun: tree.NOUN_HELP[noun] for noun in tree.TREE}
-        return {**OWN, **nouns, **{word: short[2].help for word, short in tree.SHORT_FORMS.items()}}
+        screens = {entry.word: entry.help for entry in registry.SCREENS}
+        return {**OWN, **screens, **nouns, **{word: short[2].help for word, short in tree.SHORT_FORMS.items()}}
     first = tree.PLURALS.get(before[0], before[0])
     vms = dict.fromkeys(names, "a VM")
     if before == ["set"]:

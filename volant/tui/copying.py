@@ -13,6 +13,7 @@ from volant.tui.effects import Copy
 from volant.tui.model import Record
 from volant.tui.overlays import Choice, Menu
 from volant.tui.screens.output import OutputScreen
+from volant.tui.screens.registry import for_action
 from volant.tui.screens.vm import VmScreen
 
 if TYPE_CHECKING:
@@ -36,6 +37,8 @@ def open_about(desk: Desk, action: str, record: Record) -> bool:
                 return True
             words = (*words, "--", "/bin/sh")
         run_in_foreground(desk, words)
+    elif (entry := for_action(action)) is not None:
+        desk.open(entry.open(desk, name))
     else:
         return False
     return True

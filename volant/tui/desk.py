@@ -22,10 +22,11 @@ from volant.tui.glyphs import Glyphs
 from volant.tui.keys.router import Router
 from volant.tui.lines import Line
 from volant.tui.model import Heard, Phase, Record, Snapshot, reduce
-from volant.tui.obeying import carry_out
-from volant.tui.overlays import Menu, Overlay, Question, Reading
+from volant.tui.obeying import carry_out, screens_menu
+from volant.tui.overlays import Overlay, Reading
 from volant.tui.screens.base import Screen
 from volant.tui.screens.vms import VmsScreen
+from volant.tui.trail import Trail
 from volant.tui.work import Operation, Pending
 
 SAID_S = 8.0
@@ -71,9 +72,7 @@ class Desk:
         self.pending = Pending(self.effects)
         self.commands, self._filters = Past(list(past)), Past([])
         self.home = VmsScreen()
-        self._path: tuple[Screen, ...] = (self.home,)
-        self._history: list[tuple[Screen, ...]] = [self._path]
-        self._at = 0
+        self._trail: Trail[Screen] = Trail(self.home)
         self._counted: object = None
         self._counts = (0, 0)
         self._interrupted = -TWICE_S
@@ -89,7 +88,7 @@ class Desk:
             self.say(f"up to date again: {delta.words}")
         if self.snapshot.vms is not before.vms:
             self.home.refreshed(self, delta)
-        for screen in self._path[1:]:
+        for screen in self.path[1:]:
             screen.refreshed(self, delta)
 
     def answered(self, tag: int, result: Any) -> None:
@@ -105,12 +104,10 @@ class Desk:
     @property
     def contexts(self) -> tuple[str, ...]:
         """Whose keys hold now, the particular first."""
-        if self.bar is not None or (isinstance(self.overlay, Question) and self.overlay.expects):
+        if self.bar is not None:
             return ("line",)
-        if isinstance(self.overlay, Question):
-            return ("dialog",)
         if self.overlay is not None:
-            return ("menu",)
+            return (self.overlay.context,)
         return (*self.screen.contexts, "everywhere")
 
     def key(self, name: str) -> None:
@@ -120,10 +117,8 @@ class Desk:
         found = self.router.action(self.contexts, name)
         if self.bar is not None:
             self._type(name, found)
-        elif isinstance(self.overlay, Question):
-            self._answer(self.overlay, name, found)
         elif self.overlay is not None:
-            self._choose(self.overlay, name, found)
+            self._overlaid(self.overlay, name, found)
         elif found:
             self.act(found)
 
@@ -131,9 +126,7 @@ class Desk:
         """Pasted text goes where something is typed; elsewhere it is not taken for keys, which could do anything."""
         if self.bar is not None:
             self.bar.insert(text)
-        elif isinstance(self.overlay, Question) and self.overlay.expects:
-            self.overlay.typed = self.overlay.typed.insert(text)
-        else:
+        elif self.overlay is None or not self.overlay.paste(text):
             self.say("pasted text is only taken where something is typed: / or : first")
 
     def act(self, name: str) -> None:
@@ -154,75 +147,49 @@ class Desk:
         elif not bar.act(found) and self.bar is bar:
             self.bar = None
 
-    def _answer(self, asked: Question, name: str, found: str) -> None:
-        if not asked.expects:
-            self.overlay = None
-            if found == "yes":
-                asked.then()
-            else:
-                self.say("nothing was done")
-        elif found == "cancel" or (found == "accept" and asked.typed.text != asked.expects):
-            self.overlay = None
-            self.say("nothing was done")
-        elif found == "accept":
-            self.overlay = None
-            asked.then()
-        elif found:
-            asked.typed = asked.typed.edit(found) or asked.typed
-        elif len(name) == 1:
-            asked.typed = asked.typed.insert(name)
-
-    def _choose(self, shown: Menu | Reading, name: str, found: str) -> None:
-        choice = shown.chosen(name) if isinstance(shown, Menu) else None
-        if choice is None and found == "accept" and isinstance(shown, Menu) and shown.choices:
-            choice = shown.choices[shown.at]
-        steps = {"down": 1, "up": -1, "page.down": 10, "page.up": -10}
-        if choice is not None:
-            self.overlay = None
-            if choice.then is not None:
-                choice.then()
-            else:
-                self.say(f"{choice.label}: {choice.why}", "warm")
-        elif found in steps:
-            shown.move(steps[found])
-        elif found:
-            self.overlay = None
+    def _overlaid(self, shown: Overlay, name: str, found: str) -> None:
+        ending = shown.key(name, found)
+        if ending is None:
+            return
+        self.overlay = None
+        if ending.said:
+            self.say(ending.said, ending.style)
+        if ending.then is not None:
+            ending.then()
 
     # ---------------------------------------------------------------------------------------------------------- screens
 
     @property
     def screen(self) -> Screen:
         """What is looked at."""
-        return self._path[-1]
+        return self.path[-1]
 
     @property
     def path(self) -> tuple[Screen, ...]:
         """The screens from home to here."""
-        return self._path
+        return self._trail.path
 
     def open(self, screen: Screen) -> None:
         """Go into a screen, from here."""
-        self.go((*self._path, screen))
+        self.go((*self.path, screen))
 
     def go(self, path: tuple[Screen, ...]) -> None:
         """Show another path of screens, and remember this one."""
-        self._history = [*self._history[: self._at + 1], path]
-        self._at = len(self._history) - 1
-        self._show(path)
+        left = self.screen
+        self._trail.go(path)
+        self._moved_from(left)
 
     def travel(self, by: int) -> None:
         """Back or forward in what was shown."""
-        to = self._at + by
-        if 0 <= to < len(self._history):
-            self._at = to
-            self._show(self._history[to])
+        left = self.screen
+        if self._trail.travel(by):
+            self._moved_from(left)
         else:
             self.say("there is nothing before" if by < 0 else "there is nothing after")
 
-    def _show(self, path: tuple[Screen, ...]) -> None:
-        if path[-1] is not self.screen:
-            self.screen.hidden(self)
-        self._path = path
+    def _moved_from(self, left: Screen) -> None:
+        if left is not self.screen:
+            left.hidden(self)
         self.screen.shown(self)
 
     def back(self) -> None:
@@ -234,9 +201,9 @@ class Desk:
 
     def up(self) -> bool:
         """One screen back; whether there was one."""
-        if len(self._path) == 1:
+        if len(self.path) == 1:
             return False
-        self.go(self._path[:-1])
+        self.go(self.path[:-1])
         return True
 
     # ------------------------------------------------------------------------------------------------ filter and command
@@ -347,6 +314,7 @@ _EVERYWHERE: dict[str, Callable[[Desk], object]] = {
     "previous": lambda desk: desk.travel(-1),
     "history.back": lambda desk: desk.travel(-1),
     "history.forward": lambda desk: desk.travel(1),
+    "screens": screens_menu,
     "resync": lambda desk: desk.effects.append(effects.Reconnect()),
     "copy": copying.menu,
     "redraw": lambda desk: desk.effects.append(effects.Redraw()),

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
-from volant.proto.errors import NoSuchVm, NotAllowed
+from volant.proto.errors import NotAllowed
 from volant.tui import effects
 from volant.tui.commands import Cli, Go, Own, parse
 from volant.tui.copying import run_in_foreground
-from volant.tui.screens.events import EventsScreen
+from volant.tui.overlays import Choice, Menu
+from volant.tui.screens import registry
 from volant.tui.screens.output import OutputScreen
-from volant.tui.screens.vm import VmScreen
 
 if TYPE_CHECKING:
     from volant.tui.desk import Desk
@@ -30,16 +31,19 @@ def carry_out(desk: Desk, line: str, names: Sequence[str]) -> None:
 
 
 def _go(desk: Desk, command: Go) -> None:
-    if command.screen == "events":
-        desk.go((desk.home, EventsScreen()))
-    elif command.screen == "vm":
-        vm_id = next((vm_id for vm_id, vm in desk.snapshot.vms.items() if vm["name"] == command.name), "")
-        if not vm_id:
-            raise NoSuchVm(command.name)
-        desk.home.rows.select(vm_id)
-        desk.go((desk.home, VmScreen(vm_id)))
-    else:
-        desk.go((desk.home,))
+    entry = registry.named(command.screen)
+    desk.go((desk.home,) if entry is None else (desk.home, entry.open(desk, command.argument)))
+
+
+def screens_menu(desk: Desk) -> None:
+    """Choose another screen."""
+    choices = [Choice("v", "vms         the list of VMs", partial(_go, desk, Go("vms")))]
+    choices += [
+        Choice(entry.letter, f"{entry.word:<11} {entry.help}", partial(_go, desk, Go(entry.word)))
+        for entry in registry.SCREENS
+        if entry.letter
+    ]
+    desk.overlay = Menu("Go to", choices)
 
 
 def _own(desk: Desk, command: Own) -> None:

@@ -1,4 +1,4 @@
-"""What lies over a screen and takes its keys: questions, menus, help. Each gives its lines; the desk decides about keys. Pure."""
+"""What lies over a screen and takes its keys: questions, menus, help. A new kind subclasses `Overlay`; `desk.overlay` shows it. Pure."""
 
 from __future__ import annotations
 
@@ -15,8 +15,41 @@ MAX_VICTIMS = 12
 """Names that a question lists; the rest is counted."""
 
 
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """An overlay closes: what is done then, and what the status line says."""
+
+    then: Callable[[], None] | None = None
+    said: str = ""
+    style: str = ""
+
+
+NOTHING_DONE = Ending(said="nothing was done")
+
+
+class Overlay:
+    """Something over the screen. It has the keyboard until one of its keys ends it."""
+
+    @property
+    def context(self) -> str:
+        """Whose keys hold while it is there."""
+        raise NotImplementedError
+
+    def lines(self, width: int, height: int, glyphs: Glyphs) -> list[Line]:
+        """At most `height` lines of at most `width` columns."""
+        raise NotImplementedError
+
+    def key(self, name: str, action: str) -> Ending | None:
+        """A key, and the action that it means in `context` (empty: none); None while it stays open."""
+        raise NotImplementedError
+
+    def paste(self, text: str) -> bool:
+        """Take pasted text where something is typed; whether it was taken."""
+        return False
+
+
 @dataclass(slots=True)
-class Question:
+class Question(Overlay):
     """Asks before something that can't be taken back. Cancel is what every key but the right answer means."""
 
     title: str
@@ -28,6 +61,28 @@ class Question:
     """What has to be typed; empty: `y` is enough."""
     then: Callable[[], None]
     typed: Field = field(default_factory=Field)
+
+    @property
+    def context(self) -> str:
+        return "line" if self.expects else "dialog"
+
+    def key(self, name: str, action: str) -> Ending | None:
+        if not self.expects:
+            return Ending(self.then) if action == "yes" else NOTHING_DONE
+        if action == "accept" and self.typed.text == self.expects:
+            return Ending(self.then)
+        if action in ("accept", "cancel"):
+            return NOTHING_DONE
+        if action:
+            self.typed = self.typed.edit(action) or self.typed
+        elif len(name) == 1:
+            self.typed = self.typed.insert(name)
+        return None
+
+    def paste(self, text: str) -> bool:
+        if self.expects:
+            self.typed = self.typed.insert(text)
+        return bool(self.expects)
 
     def lines(self, width: int, height: int, glyphs: Glyphs) -> list[Line]:
         found: list[Line] = [((self.title, "panel.title"),)]
@@ -57,13 +112,31 @@ class Choice:
     why: str = ""
 
 
+_STEPS = {"down": 1, "up": -1, "page.down": 10, "page.up": -10}
+
+
 @dataclass(slots=True)
-class Menu:
+class Menu(Overlay):
     """A list to choose from, by a line's own key or by going to it."""
 
     title: str
     choices: Sequence[Choice]
     at: int = 0
+
+    @property
+    def context(self) -> str:
+        return "menu"
+
+    def key(self, name: str, action: str) -> Ending | None:
+        choice = next((each for each in self.choices if each.key == name), None)
+        if choice is None and action == "accept" and self.choices:
+            choice = self.choices[self.at]
+        if choice is not None:
+            return Ending(choice.then) if choice.then is not None else Ending(said=f"{choice.label}: {choice.why}", style="warm")
+        if action in _STEPS:
+            self.at = max(0, min(len(self.choices) - 1, self.at + _STEPS[action]))
+            return None
+        return Ending() if action else None
 
     def lines(self, width: int, height: int, glyphs: Glyphs) -> list[Line]:
         room = max(1, height - 1)
@@ -76,21 +149,24 @@ class Menu:
             found.append(((f"{cursor} ", "panel"), (f"{choice.key:<3}", "panel.key"), (f"{choice.label}{why}", style)))
         return found
 
-    def chosen(self, key: str) -> Choice | None:
-        """The line that has this key."""
-        return next((choice for choice in self.choices if choice.key == key), None)
-
-    def move(self, by: int) -> None:
-        self.at = max(0, min(len(self.choices) - 1, self.at + by))
-
 
 @dataclass(slots=True)
-class Reading:
+class Reading(Overlay):
     """Text over the screen, to be read and closed: help."""
 
     title: str
     text: Sequence[Line]
     at: int = 0
+
+    @property
+    def context(self) -> str:
+        return "menu"
+
+    def key(self, name: str, action: str) -> Ending | None:
+        if action in _STEPS:
+            self.at = max(0, self.at + _STEPS[action])
+            return None
+        return Ending() if action else None
 
     def lines(self, width: int, height: int, glyphs: Glyphs) -> list[Line]:
         room = max(1, height - 1)
@@ -98,12 +174,6 @@ class Reading:
         more = f"  {self.at + 1}-{min(self.at + room, len(self.text))} of {len(self.text)}" if len(self.text) > room else ""
         head: Line = ((self.title, "panel.title"), (f"{more}   Esc closes", "panel.dim"))
         return [head, *self.text[self.at : self.at + room]]
-
-    def move(self, by: int) -> None:
-        self.at = max(0, self.at + by)
-
-
-Overlay = Question | Menu | Reading
 
 
 def help_text(router: Router, contexts: Sequence[str], *, read_only: bool) -> list[Line]:

@@ -44,6 +44,7 @@ BINDINGS: dict[str, tuple[Binding, ...]] = {
         Binding("help", ("?", "f1"), "the keys that mean something here", "help"),
         Binding("back", ("escape",), "back; before that, clear the filter, then the marks", "back"),
         Binding("quit", ("q",), "back, and at the first screen leave"),
+        Binding("screens", (",", "f2"), "go to another screen", "screens"),
         Binding("previous", ("-",), "the screen before this one"),
         Binding("history.back", ("[",), "back in the history of screens"),
         Binding("history.forward", ("]",), "forward in the history of screens"),

@@ -1,6 +1,6 @@
-"""What a screen is. A new one subclasses `Screen`, gives lines, and takes actions; `docs/tui.md` walks through it.
+"""What a screen is. A new one subclasses `Screen`, gives lines, and takes actions; `screens/registry.py` says how to add one.
 
-A screen never touches the terminal, the socket or a clock: it asks the desk (`call`, `follow`, `now`), and is told.
+A screen never touches the terminal, the socket or a clock: it asks the desk (`desk.pending`, `desk.clock`, `desk.effects`), and is told.
 """
 
 from __future__ import annotations
@@ -27,6 +27,12 @@ class Screen:
     """What its filter knows; None: it has no filter."""
     filter = ""
     """The filter in force, as it was typed."""
+
+    @classmethod
+    def opened(cls, desk: Desk, argument: str) -> Screen:
+        """The screen that its word in the command bar opens (see `registry`); `argument` is what was typed behind it, or the name of the
+        VM under the cursor. A Fault says why there is none."""
+        return cls()
 
     @property
     def title(self) -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from volant.client.cli import human
 from volant.client.cli.text import harmless
-from volant.proto.errors import Fault
+from volant.proto.errors import Fault, NoSuchVm
 from volant.tui.lines import Line, Span, clipped
 from volant.tui.model import Delta, Record
 from volant.tui.screens.base import Screen
@@ -44,6 +44,14 @@ class VmScreen(Screen):
         self._reader: Reader[Line] = Reader(follow=False)
         self._drawn: object = None
         self._generation = -1
+
+    @classmethod
+    def opened(cls, desk: Desk, argument: str) -> VmScreen:
+        vm_id = next((vm_id for vm_id, vm in desk.snapshot.vms.items() if vm["name"] == argument), "")
+        if not vm_id:
+            raise NoSuchVm(argument)
+        desk.home.rows.select(vm_id)
+        return cls(vm_id)
 
     @property
     def title(self) -> str:
