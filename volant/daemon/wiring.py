@@ -27,6 +27,7 @@ from volant.daemon.host.memory import host_memory
 from volant.daemon.host.nurseries import helpers
 from volant.daemon.host.oom import logged_kill
 from volant.daemon.host.processes import boot_id
+from volant.daemon.host.usage import usage_of
 from volant.daemon.hypervisors.fake.launcher import FakeHost, FakeHypervisor
 from volant.daemon.hypervisors.fake.processes import FakeProcessHypervisor
 from volant.daemon.hypervisors.qemu.driver import QemuHypervisor, QemuSettings
@@ -39,7 +40,7 @@ from volant.daemon.net.network import HostNetwork
 from volant.daemon.plugins.registry import PluginRegistry
 from volant.daemon.ports import Hypervisor, Store
 from volant.daemon.rpc.app import App
-from volant.daemon.rpc.handlers import deployment, event, guest, plugin, system, vm, vm_config, vm_lease, vm_watch
+from volant.daemon.rpc.handlers import deployment, event, guest, plugin, system, vm, vm_config, vm_lease, vm_stats, vm_watch
 from volant.daemon.rpc.listener import group_id, open_socket
 from volant.daemon.rpc.peer import Group, Policy, owner_policy
 from volant.daemon.rpc.registry import Handlers
@@ -54,6 +55,7 @@ from volant.daemon.vms.inspection import Inspector
 from volant.daemon.vms.places import BootPlaces
 from volant.daemon.vms.roster import Roster
 from volant.daemon.vms.services import Services
+from volant.daemon.vms.stats import Meter
 from volant.daemon.vms.sweep import sweep
 from volant.proto import cbor
 from volant.proto.api.system import NetworkInfo
@@ -143,6 +145,7 @@ class Daemon:
             leases=roster.leases,
             configs=Configs(services, roster.owner, defaults),
             inspector=Inspector(services, roster.records),
+            meter=Meter(roster.records, usage_of, host_boot),
             explainer=Explainer(store, roster.records, roster.console),
             plugins=plugins,
             deployments=deployments,
@@ -158,7 +161,7 @@ class Daemon:
                 network=partial(_network_info, config, network),
             ),
         )
-        handlers = Handlers.of(system, vm, vm_config, vm_lease, vm_watch, guest, plugin, deployment, event)
+        handlers = Handlers.of(system, vm, vm_config, vm_lease, vm_stats, vm_watch, guest, plugin, deployment, event)
         # Bound before the slow parts, so that nobody finds the daemon missing; answered once everything is there.
         with open_socket(config.socket, group=config.socket_group, readers=config.readonly_group, passed=self._passed) as listening:
             service = RpcService(app, handlers, listening, policy=_policy(config))

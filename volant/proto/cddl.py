@@ -59,7 +59,8 @@ def render() -> str:
     parts = [_MESSAGES]
     seen: dict[str, type] = {}
     for noun in (*NOUNS, "guest"):
-        for method in methods_of(noun).values():
+        # By name: the order of declaration depends on which module was imported first.
+        for _, method in sorted(methods_of(noun).items()):
             parts.append(_method(method))
             for kind in (method.params, method.result, method.item):
                 if kind is not None:

@@ -30,6 +30,7 @@ from volant.proto.api.vm_call import Action, CallVm
 from volant.proto.api.vm_config import ConfigDiff, ConfigHistory, DiffConfig, GetConfig, PatchVm, RollbackConfig, VmConfigView
 from volant.proto.api.vm_explain import ExplainVm, Timeline
 from volant.proto.api.vm_lease import Held, HoldVm, MarkVm, ReleaseVm
+from volant.proto.api.vm_stats import Stats
 from volant.proto.api.vm_watch import WatchVms
 
 
@@ -120,6 +121,13 @@ class Explainer(Protocol):
     async def explain(self, asked: ExplainVm) -> Timeline: ...
 
 
+class Meter(Protocol):
+    """What VMs cost their host."""
+
+    async def read(self, name: str = ...) -> Stats:
+        """Of one VM, or of all."""
+
+
 class DeploymentRoom(Protocol):
     """The deployments."""
 
@@ -162,6 +170,7 @@ class App:
     configs: ConfigRoom
     inspector: Inspector
     explainer: Explainer
+    meter: Meter
     plugins: PluginRoom
     deployments: DeploymentRoom
     store: Store
