@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+from typing import TYPE_CHECKING
 
 from volant.client.cli import terminal
 from volant.client.cli.commands.console import DEFAULT_ESCAPE
@@ -12,7 +13,6 @@ from volant.client.cli.parsing import Parser, add_duration, add_wait, checked
 from volant.client.cli.tty import escape_byte
 from volant.proto.errors import Fault, Usage
 
-TYPE_CHECKING = False  # typing itself is slow to import
 if TYPE_CHECKING:
     from typing import Any
 
