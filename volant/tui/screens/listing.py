@@ -1,0 +1,209 @@
+"""A screen with a table: moving, marking, sorting, filtering, a pane beside it where there is room. Lists of all kinds subclass it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import TYPE_CHECKING
+
+from volant.client.cli import human
+from volant.tui import columns
+from volant.tui.lines import Line, clipped, filled, restyled
+from volant.tui.model import Delta, Record
+from volant.tui.overlays import Choice, Menu
+from volant.tui.rows import Rows
+from volant.tui.screens.base import Screen
+
+if TYPE_CHECKING:
+    from volant.tui.desk import Desk
+
+PANE_FROM = 110
+"""Columns from which there is room for a side pane."""
+TABLE_BESIDE_PANE = 82
+"""Columns that the table keeps beside it: what 80 columns show."""
+
+
+class ListScreen(Screen):
+    """The table. Marks are ids, so that they stay with their records whatever is sorted or filtered."""
+
+    columns: tuple[columns.Column, ...]
+    noun = "row"
+    """What a record is called."""
+    born = "created_at"
+    """The key of a record whose age a column shows; empty: none does."""
+
+    def __init__(self) -> None:
+        self.sorted_by, self.reverse = self.columns[0].id, False
+        self.rows = Rows(self._key(), name="name")
+        self.marks: set[str] = set()
+        self._last_mark = ""
+        self._wide, self._pane = False, True
+        self._page = 10
+        self._first = 0
+
+    # --------------------------------------------------------------------------------------------------- what a list is of
+
+    def records(self, desk: Desk) -> Mapping[str, Record]:
+        """All records by id. A record that is told anew is another object."""
+        raise NotImplementedError
+
+    def nothing(self, desk: Desk, width: int) -> list[Line]:
+        """What is shown where there is no record at all: what this would be, and how to get one."""
+        raise NotImplementedError
+
+    def beside(self, desk: Desk, record: Record | None, width: int, height: int) -> list[Line]:
+        """The side pane of the record under the cursor; empty: there is none."""
+        return []
+
+    # ------------------------------------------------------------------------------------------------------------- records
+
+    def update(self, records: Mapping[str, Record], delta: Delta) -> None:
+        """The records are these now; `delta` is what of them is different."""
+        self.rows.update(records, delta)
+        self.marks -= delta.gone
+
+    def take_filter(self, text: str, takes: Callable[[Record, float], bool]) -> None:
+        self.filter = text
+        self.rows.filter(lambda record: takes(record, self._wall()))
+
+    _wall: Callable[[], float] = staticmethod(lambda: 0.0)
+
+    def shown(self, desk: Desk) -> None:
+        self._wall = desk.wall
+
+    def victims(self) -> list[Record]:
+        """What an action is about: the marked ones, else the one under the cursor."""
+        return self.rows.records(self.marks or ([self.rows.selected] if self.rows.selected else []))
+
+    # ------------------------------------------------------------------------------------------------------------ looks
+
+    def body(self, desk: Desk, width: int, height: int) -> list[Line]:
+        if not self.records(desk):
+            return [clipped(line, width) for line in self.nothing(desk, width)]
+        table_width = max(TABLE_BESIDE_PANE, width * 3 // 5)
+        roomy = self._pane and width >= PANE_FROM and bool(self.rows.order)
+        pane = self.beside(desk, self.rows.record, width - table_width - 2, height) if roomy else []
+        if not pane:
+            return self.table(desk, width, height)
+        lines = self.table(desk, table_width, height)
+        rule = (desk.glyphs["sep"] + " ", "rule")
+        return [
+            (*filled(lines[at] if at < len(lines) else (), table_width), rule, *(pane[at] if at < len(pane) else ()))
+            for at in range(height)
+        ]
+
+    def table(self, desk: Desk, width: int, height: int) -> list[Line]:
+        """The titles, and the rows around the cursor."""
+        glyphs, now = desk.glyphs, desk.wall()
+        laid = columns.layout(self.columns, width - 2, all=self._wide or width > 120)
+        arrow = glyphs["down" if self.reverse else "up"]
+        lines: list[Line] = [((f"  {columns.header(laid, self.sorted_by, arrow)}", "header"),)]
+        room = self._page = max(1, height - 1)
+        at = self.rows.position
+        self._first = max(0, min(max(min(self._first, at), at - room + 1), len(self.rows) - room))
+        if not self.rows.order:
+            return [*lines, ((f"  no {self.noun} matches {self.filter}", "dim"),)]
+        dimmed, records = not desk.snapshot.is_live, self.records(desk)
+        for row_id in self.rows.order[self._first : self._first + room]:
+            record, chosen, marked = records[row_id], row_id == self.rows.selected, row_id in self.marks
+            lead = (glyphs["cursor"] if chosen else " ") + (glyphs["mark"] if marked else " ")
+            line: Line = ((lead, "mark" if marked else ""), *columns.row(laid, record, glyphs, now))
+            if chosen:
+                line = restyled(filled(line, width), "selected.old" if dimmed else "selected")
+            elif dimmed:
+                line = restyled(line, "dim")
+            lines.append(line)
+        return lines
+
+    def subtitle(self, desk: Desk) -> str:
+        return f"{desk.glyphs['down' if self.reverse else 'up']}{self.sorted_by.removesuffix('_at')}"
+
+    def status(self, desk: Desk) -> list[str]:
+        rows = self.rows
+        words = [f"filter {self.filter}" if self.filter else "", f"{len(rows)}/{rows.total}"]
+        if self.marks:
+            hidden = len(self.marks - set(rows.order))
+            words.append(f"{len(self.marks)} marked" + (f" ({hidden} hidden)" if hidden else ""))
+        if rows.order:
+            words.append(f"row {rows.position + 1}")
+        return [word for word in words if word]
+
+    def next_change_s(self, desk: Desk) -> float | None:
+        """When the age of a row that is seen gets another figure."""
+        if not self.born:
+            return None
+        now, records = desk.wall(), self.records(desk)
+        waits = []
+        for row_id in self.rows.order[self._first : self._first + self._page]:
+            born = human.epoch(str(records[row_id].get(self.born) or ""))
+            if born is not None:
+                age = max(0.0, now - born)
+                waits.append(1.0 if age < 120 else 60 - age % 60 if age < 7_200 else 3_600 - age % 3_600)
+        return max(0.2, min(waits)) if waits else None
+
+    # ------------------------------------------------------------------------------------------------------------- keys
+
+    def act(self, desk: Desk, action: str) -> bool:
+        if self._move(action) or self._mark(action) or self._arrange(desk, action):
+            return True
+        if action.startswith("sort."):
+            self.sort(action.removeprefix("sort."))
+            return True
+        return False
+
+    def _move(self, action: str) -> bool:
+        rows, page = self.rows, max(1, self._page - 1)
+        steps = {"down": 1, "up": -1, "page.down": page, "page.up": -page}
+        if action in steps:
+            rows.move(steps[action])
+        elif action in ("first", "last"):
+            rows.go(0 if action == "first" else len(rows) - 1)
+        else:
+            return False
+        return True
+
+    def _mark(self, action: str) -> bool:
+        rows = self.rows
+        if action == "mark" and rows.selected:
+            self.marks ^= {rows.selected}
+            self._last_mark = rows.selected
+            rows.move(1)
+        elif action == "mark.range" and rows.selected:
+            begun = rows.order.index(self._last_mark) if self._last_mark in rows.order else rows.position
+            first, last = sorted((begun, rows.position))
+            self.marks |= set(rows.order[first : last + 1])
+            self._last_mark = rows.selected
+        elif action == "mark.all":
+            shown = set(rows.order)
+            self.marks = self.marks - shown if shown <= self.marks else self.marks | shown
+        else:
+            return action in ("mark", "mark.range")
+        return True
+
+    def _arrange(self, desk: Desk, action: str) -> bool:
+        if action == "wide":
+            self._wide = not self._wide
+        elif action == "pane":
+            self._pane = not self._pane
+        elif action == "sort.invert":
+            self.sort(self.sorted_by)
+        elif action == "sort":
+            choices = [Choice(column.letter, column.title, partial(self.sort, column.id)) for column in self.columns if column.letter]
+            desk.overlay = Menu("Sort by", choices)
+        else:
+            return False
+        return True
+
+    def sort(self, column: str) -> None:
+        """Sort by this column; by the one it is sorted by already: the other way round."""
+        self.reverse = not self.reverse if column == self.sorted_by else False
+        self.sorted_by = column
+        self.rows.sort(self._key(), reverse=self.reverse)
+
+    def _key(self) -> Callable[[Record], object]:
+        return next(column.key for column in self.columns if column.id == self.sorted_by)
+
+    def leave_step(self, desk: Desk) -> bool:
+        had = bool(self.marks)
+        self.marks.clear()
+        return had
