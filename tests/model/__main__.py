@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import argparse
-import itertools
-import secrets
 import sys
-import time
 
+from tests.longrun import parser, rounds
 from tests.model.running import drive
 
 RUNS = 25
@@ -17,18 +14,11 @@ STEPS = 40
 
 
 def main(argv: list[str]) -> int:
-    parser = argparse.ArgumentParser(prog="python -m tests.model", description="Drive a real daemon, and explain what it answers.")
-    parser.add_argument("--minutes", type=float, default=10.0)
-    parser.add_argument("--seed", type=int, default=secrets.randbelow(2**32), help="of the first daemon; the next one has the next")
-    asked = parser.parse_args(argv)
-    until = time.monotonic() + 60 * asked.minutes
-    for number in itertools.count(asked.seed):
-        print(f"seed {number}", flush=True)
-        drive(runs=RUNS, steps=STEPS, seed=number)
+    asked = parser("tests.model", "Drive a real daemon, and explain what it answers.").parse_args(argv)
+    for seed in rounds(asked):
+        drive(runs=RUNS, steps=STEPS, seed=seed)
         print(f"{RUNS} runs of at most {STEPS} steps: everything is explained", flush=True)
-        if time.monotonic() > until:
-            return 0
-    return 1
+    return 0
 
 
 if __name__ == "__main__":

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from hypothesis import HealthCheck, Phase, settings
+from hypothesis import Phase, settings
 from hypothesis.stateful import run_state_machine_as_test
 
 from tests.fakes.hello import hello
+from tests.longrun import REPEATABLE
 from tests.model.machine import DaemonMachine
 from tests.rig import SURVIVING, rig
 
@@ -24,11 +25,9 @@ def drive(*, runs: int, steps: int, seed: int) -> None:
 
         Machine.host = host
         chosen = settings(
+            REPEATABLE,
             max_examples=runs,
             stateful_step_count=steps,
-            deadline=None,
-            database=None,
-            suppress_health_check=list(HealthCheck),
             # What depends on when threads run can't be made smaller by running it again.
             phases=(Phase.generate,),
         )
