@@ -18,7 +18,7 @@ import trio
 
 from benchmarks.result import Result
 from tests.fakes.records import config_record, vm_record
-from volant.daemon.ports import EventDraft, PutConfig, PutVm
+from volant.daemon.ports import EventDraft, Put
 from volant.daemon.store import rows
 from volant.daemon.store import statements as sql
 from volant.daemon.store.store import SqliteStore, open_store, prepare
@@ -45,21 +45,21 @@ def run() -> list[Result]:
         return writing + trio.run(_reads, path)
 
 
-def _drafts(number: int) -> tuple[PutVm, EventDraft]:
+def _drafts(number: int) -> tuple[Put, EventDraft]:
     vm = vm_record(number)
-    return PutVm(vm), EventDraft(kind="VM_RUNNING", vm=vm.name, vm_id=vm.id, message="the VMM runs", data={"pid": 4711})
+    return Put(vm), EventDraft(kind="VM_RUNNING", vm=vm.name, vm_id=vm.id, message="the VMM runs", data={"pid": 4711})
 
 
 def _plain_writes(path: Path) -> float:
     """Transactions a second with nothing around sqlite3: the floor."""
     prepare(path).close()
-    vm, draft = _drafts(1)
+    vm, draft = vm_record(1), _drafts(1)[1]
     with closing(sqlite3.connect(path, isolation_level=None)) as connection:
         connection.execute("PRAGMA synchronous = full")
         began = time.perf_counter()
         for _ in range(SINGLE):
             connection.execute("BEGIN IMMEDIATE")
-            connection.execute(sql.PUT_VM, rows.vm_row(vm.record))
+            connection.execute(sql.PUT_VM, rows.vm_row(vm))
             connection.execute(sql.ADD_EVENT, rows.event_row(draft, "2026-01-31T12:00:00.000Z"))
             connection.execute("COMMIT")
         return SINGLE / (time.perf_counter() - began)
@@ -122,7 +122,7 @@ async def _fill(path: Path) -> None:
         for start in range(0, VMS, 1_000):
             vms = [vm_record(number) for number in range(start, start + 1_000)]
             configs = [replace(config_record(vm.id), config={"env": {"A": "b"}}) for vm in vms]
-            await store.commit(*map(PutVm, vms), *map(PutConfig, configs))
+            await store.commit(*map(Put, vms), *map(Put, configs))
         for start in range(0, EVENTS, 1_000):
             await store.commit(*(_drafts(number % VMS)[1] for number in range(start, start + 1_000)))
 

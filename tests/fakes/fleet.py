@@ -9,7 +9,7 @@ from typing import Any
 import trio
 
 from tests.fakes.records import plugin_record, vm_record
-from volant.daemon.ports import Change, DropVm, EventDraft, Journal, PutVm, ReplicaOf, VmRecord
+from volant.daemon.ports import Change, DropVm, EventDraft, Journal, Put, ReplicaOf, VmRecord
 from volant.daemon.vms.views import view
 from volant.proto.api.vm import CreateVm, DeleteVm, StopVm, VmView
 from volant.proto.errors import Fault, NameTaken, NoSuchPlugin, NoSuchVm
@@ -57,7 +57,7 @@ class FakeFleet:
     async def turn(self, name: str, state: VmState, **fields: Any) -> None:
         """A new state, told as the orchestrator tells it."""
         self._vms[name] = vm = replace(self._vms[name], state=state, generation=self._vms[name].generation + 1, **fields)
-        await self.journal.commit(PutVm(vm), self._event(f"VM_{state.upper()}", vm))
+        await self.journal.commit(Put(vm), self._event(f"VM_{state.upper()}", vm))
 
     # --------------------------------------------------------------------------------------------------------- ports.Fleet
 
@@ -80,7 +80,7 @@ class FakeFleet:
         if replica_of is not None:
             vm = replace(vm, deployment=replica_of.deployment, revision=replica_of.revision)
         self._vms[asked.name] = vm
-        await self.journal.commit(PutVm(vm), self._event("VM_CREATED", vm))
+        await self.journal.commit(Put(vm), self._event("VM_CREATED", vm))
         assert self._nursery is not None
         self._nursery.start_soon(self._boot, vm)
         return self._view(vm)

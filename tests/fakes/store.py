@@ -25,13 +25,8 @@ from volant.daemon.ports import (
     HostObject,
     Lease,
     PluginRecord,
-    PutConfig,
-    PutDeployment,
-    PutLease,
-    PutObject,
-    PutPlugin,
+    Put,
     PutRevision,
-    PutVm,
     VmRecord,
 )
 from volant.daemon.store import refusals, rows
@@ -142,7 +137,7 @@ class MemoryStore:
 
 def _apply(tables: _Tables, change: Change, now: str) -> Event | None:
     match change:
-        case PutVm(record):
+        case Put(VmRecord() as record):
             if any(row[1] == record.name and row[0] != record.id for row in tables.vms.values()):
                 raise refusals.name_taken(record)
             if record.deployment and record.deployment not in tables.deployments:
@@ -150,18 +145,18 @@ def _apply(tables: _Tables, change: Change, now: str) -> Event | None:
             tables.vms[record.id] = rows.vm_row(record)
         case DropVm(vm_id):
             _drop_vm(tables, vm_id)
-        case PutConfig(record):
+        case Put(ConfigRecord() as record):
             if (record.vm_id, record.version) in tables.configs:
                 raise refusals.version_taken(record)
             _require_owner(tables, record.vm_id)
             tables.configs[record.vm_id, record.version] = rows.config_row(record)
         case DropConfig(vm_id, version):
             tables.configs.pop((vm_id, version), None)
-        case PutPlugin(record):
+        case Put(PluginRecord() as record):
             tables.plugins[record.name, record.version] = rows.plugin_row(record)
         case DropPlugin(name, version):
             tables.plugins.pop((name, version), None)
-        case PutDeployment(record):
+        case Put(DeploymentRecord() as record):
             tables.deployments[record.name] = rows.deployment_row(record)
         case DropDeployment(name):
             _drop_deployment(tables, name)
@@ -173,11 +168,11 @@ def _apply(tables: _Tables, change: Change, now: str) -> Event | None:
             tables.revisions[deployment, record.revision] = rows.revision_row(deployment, record)
         case DropRevision(deployment, revision):
             tables.revisions.pop((deployment, revision), None)
-        case PutLease(lease):
+        case Put(Lease() as lease):
             _put_lease(tables, lease)
         case DropLease(ip):
             tables.leases.pop(ip, None)
-        case PutObject(record):
+        case Put(HostObject() as record):
             _put_object(tables, record)
         case DropObject(kind, name):
             tables.objects.pop((kind, name), None)

@@ -20,13 +20,8 @@ from volant.daemon.ports import (
     HostObject,
     Lease,
     ProcessIdentity,
-    PutConfig,
-    PutDeployment,
-    PutLease,
-    PutObject,
-    PutPlugin,
+    Put,
     PutRevision,
-    PutVm,
     Store,
 )
 from volant.proto.api.vm import Forward
@@ -69,33 +64,33 @@ class RecordsKit:
         assert await store.event_range() == (0, 0)
 
     async def test_a_vm_comes_back_as_it_went_in(self, store: Store) -> None:
-        await store.commit(PutVm(FULL_VM), PutVm(vm_record(8, created_at="2027")))
+        await store.commit(Put(FULL_VM), Put(vm_record(8, created_at="2027")))
         assert await store.vms() == (FULL_VM, vm_record(8, created_at="2027"))
 
     async def test_putting_a_vm_again_replaces_it(self, store: Store) -> None:
-        await store.commit(PutVm(FULL_VM))
+        await store.commit(Put(FULL_VM))
         after = vm_record(7, name="renamed", state=VmState.READY)
-        await store.commit(PutVm(after))
+        await store.commit(Put(after))
         assert await store.vms() == (after,)
 
     async def test_a_name_belongs_to_one_vm(self, store: Store) -> None:
-        await store.commit(PutVm(vm_record(1)))
+        await store.commit(Put(vm_record(1)))
         with pytest.raises(NameTaken, match="vm-1"):
-            await store.commit(PutVm(vm_record(2, name="vm-1")))
+            await store.commit(Put(vm_record(2, name="vm-1")))
         assert await store.vms() == (vm_record(1),)
 
     async def test_a_name_is_free_again_once_its_vm_is_dropped(self, store: Store) -> None:
-        await store.commit(PutVm(vm_record(1)))
-        await store.commit(DropVm(vm_record(1).id), PutVm(vm_record(2, name="vm-1")))
+        await store.commit(Put(vm_record(1)))
+        await store.commit(DropVm(vm_record(1).id), Put(vm_record(2, name="vm-1")))
         assert [vm.id for vm in await store.vms()] == [vm_record(2).id]
 
     async def test_a_vm_goes_with_its_configs_and_leases(self, store: Store) -> None:
         one, two = vm_record(1), vm_record(2)
         await store.commit(
-            *(PutVm(vm) for vm in (one, two)),
-            *(PutConfig(config_record(vm.id)) for vm in (one, two)),
-            PutLease(Lease("10.0.0.1", one.id, "m1")),
-            PutLease(Lease("10.0.0.2", two.id, "m2")),
+            *(Put(vm) for vm in (one, two)),
+            *(Put(config_record(vm.id)) for vm in (one, two)),
+            Put(Lease("10.0.0.1", one.id, "m1")),
+            Put(Lease("10.0.0.2", two.id, "m2")),
         )
         await store.commit(DropVm(one.id))
         assert await store.vms() == (two,)
@@ -105,7 +100,7 @@ class RecordsKit:
 
     async def test_a_vm_stays_while_the_ledger_holds_objects_of_it(self, store: Store) -> None:
         vm = vm_record(1)
-        await store.commit(PutVm(vm), PutObject(HostObject(kind="tap", name="vt1", vm_id=vm.id)))
+        await store.commit(Put(vm), Put(HostObject(kind="tap", name="vt1", vm_id=vm.id)))
         with pytest.raises(StoreFailed, match="tap vt1") as refused:
             await store.commit(DropVm(vm.id), EventDraft(kind="VM_DELETED", vm=vm.name))
         assert "restart volantd" in refused.value.hint
@@ -118,10 +113,10 @@ class RecordsKit:
         vm = vm_record(1)
         first = replace(config_record(vm.id, 1, env={"A": "ü"}), origin="pid 7 (volant)", note="created")
         second = config_record(vm.id, 2, nested=[1, {"b": None}])
-        await store.commit(PutVm(vm), PutConfig(first))
-        await store.commit(PutConfig(second))
+        await store.commit(Put(vm), Put(first))
+        await store.commit(Put(second))
         with pytest.raises(StoreFailed, match="version 2"):
-            await store.commit(PutConfig(config_record(vm.id, 2)))
+            await store.commit(Put(config_record(vm.id, 2)))
         assert await store.configs(vm.id) == (first, second)
         assert await store.latest_configs() == {vm.id: second}
         await store.commit(DropConfig(vm.id, 1))
@@ -130,8 +125,8 @@ class RecordsKit:
     async def test_plugins_are_kept_by_name_and_version(self, store: Store) -> None:
         old = plugin_record(version="1.0.0", artifacts={"rootfs": "ab" * 32}, warnings=("field x is unknown",))
         new = plugin_record(version="1.1.0")
-        await store.commit(PutPlugin(old), PutPlugin(new))
-        await store.commit(PutPlugin(replace(old, enabled=False)))
+        await store.commit(Put(old), Put(new))
+        await store.commit(Put(replace(old, enabled=False)))
         assert await store.plugins() == (replace(old, enabled=False), new)
         await store.commit(DropPlugin("demo", "1.0.0"), DropPlugin("demo", "9.9.9"))
         assert await store.plugins() == (new,)
@@ -139,25 +134,25 @@ class RecordsKit:
     async def test_deployments_and_their_revisions_come_back_as_they_went_in(self, store: Store) -> None:
         web, api = deployment_record("web", replicas=3, paused=True, rolling_revision=1, revision=2), deployment_record("api")
         first, second = revision(1), revision(2, env={"A": "ü"}, forwards=(Forward(80),), network=NetworkMode.USER, cpu_cores=2)
-        await store.commit(PutDeployment(web), PutDeployment(api), PutRevision("web", second), PutRevision("web", first))
+        await store.commit(Put(web), Put(api), PutRevision("web", second), PutRevision("web", first))
         assert await store.deployments() == (api, web)
         assert await store.revisions() == {"web": (first, second)}
-        await store.commit(PutDeployment(replace(web, replicas=4, deleting=True)), DropRevision("web", 1))
+        await store.commit(Put(replace(web, replicas=4, deleting=True)), DropRevision("web", 1))
         assert await store.deployments() == (api, replace(web, replicas=4, deleting=True))
         assert await store.revisions() == {"web": (second,)}
 
     async def test_revisions_are_never_rewritten_and_belong_to_a_deployment(self, store: Store) -> None:
-        await store.commit(PutDeployment(deployment_record("web")), PutRevision("web", revision(1)))
+        await store.commit(Put(deployment_record("web")), PutRevision("web", revision(1)))
         with pytest.raises(StoreFailed, match="revision 1 already"):
             await store.commit(PutRevision("web", revision(1)))
         with pytest.raises(StoreFailed, match="'nowhere'"):
             await store.commit(PutRevision("nowhere", revision(1)))
         with pytest.raises(StoreFailed, match="'nowhere'"):
-            await store.commit(PutVm(vm_record(1, deployment="nowhere")))
+            await store.commit(Put(vm_record(1, deployment="nowhere")))
 
     async def test_a_deployment_goes_with_its_revisions_and_not_before_its_vms(self, store: Store) -> None:
         vm = vm_record(1, deployment="web", revision=1)
-        await store.commit(PutDeployment(deployment_record("web")), PutRevision("web", revision(1)), PutVm(vm))
+        await store.commit(Put(deployment_record("web")), PutRevision("web", revision(1)), Put(vm))
         with pytest.raises(StoreFailed, match="vm-1"):
             await store.commit(DropDeployment("web"))
         assert await store.vms() == (vm,)
@@ -168,51 +163,51 @@ class RecordsKit:
     async def test_an_address_belongs_to_one_vm(self, store: Store) -> None:
         one, two = vm_record(1), vm_record(2)
         lease = Lease("10.0.0.1", one.id, "m1")
-        await store.commit(PutVm(one), PutVm(two), PutLease(lease), PutLease(lease))
+        await store.commit(Put(one), Put(two), Put(lease), Put(lease))
         with pytest.raises(AddressTaken, match=r"10\.0\.0\.1"):
-            await store.commit(PutLease(Lease("10.0.0.1", two.id, "m2")))
+            await store.commit(Put(Lease("10.0.0.1", two.id, "m2")))
         assert await store.leases() == (lease,)
-        await store.commit(DropLease("10.0.0.1"), PutLease(Lease("10.0.0.1", two.id, "m2")))
+        await store.commit(DropLease("10.0.0.1"), Put(Lease("10.0.0.1", two.id, "m2")))
         assert await store.leases() == (Lease("10.0.0.1", two.id, "m2"),)
 
     async def test_a_host_object_has_one_owner(self, store: Store) -> None:
         one, two = vm_record(1), vm_record(2)
         bridge = HostObject(kind="tap", name="vbr0", vm_id="")
         tap = HostObject(kind="tap", name="vt1", vm_id=one.id, detail={"mac": "m"}, created_at="t")
-        await store.commit(PutVm(one), PutVm(two), PutObject(bridge), PutObject(tap))
-        await store.commit(PutObject(replace(tap, detail={"mac": "n"})), PutObject(bridge))
+        await store.commit(Put(one), Put(two), Put(bridge), Put(tap))
+        await store.commit(Put(replace(tap, detail={"mac": "n"})), Put(bridge))
         for stolen in (replace(tap, vm_id=two.id), replace(tap, vm_id=""), replace(bridge, vm_id=one.id)):
             with pytest.raises(StoreFailed, match=f"{stolen.name} belongs to"):
-                await store.commit(PutObject(stolen))
+                await store.commit(Put(stolen))
         assert await store.objects() == (bridge, replace(tap, detail={"mac": "n"}))
 
     async def test_nothing_is_owned_by_a_vm_that_is_not_there(self, store: Store) -> None:
         owned = (
-            PutConfig(config_record("feedfeedfeed")),
-            PutLease(Lease("10.0.0.1", "feedfeedfeed", "m")),
-            PutObject(HostObject(kind="tap", name="vt1", vm_id="feedfeedfeed")),
+            Put(config_record("feedfeedfeed")),
+            Put(Lease("10.0.0.1", "feedfeedfeed", "m")),
+            Put(HostObject(kind="tap", name="vt1", vm_id="feedfeedfeed")),
         )
         for change in owned:
             with pytest.raises(StoreFailed, match="feedfeedfeed"):
                 await store.commit(change)
 
     async def test_a_refused_commit_leaves_nothing_of_itself(self, store: Store) -> None:
-        await store.commit(PutVm(vm_record(1)))
+        await store.commit(Put(vm_record(1)))
         with pytest.raises(NameTaken):
-            await store.commit(PutVm(vm_record(2)), EventDraft(kind="VM_CREATED"), PutVm(vm_record(3, name="vm-1")))
+            await store.commit(Put(vm_record(2)), EventDraft(kind="VM_CREATED"), Put(vm_record(3, name="vm-1")))
         assert await store.vms() == (vm_record(1),)
         assert await store.event_range() == (0, 0)
 
     async def test_refusals_leave_the_commits_beside_them_alone(self, store: Store) -> None:
         """Thirty at once, every third refused: they share a disk flush, not a fate."""
-        await store.commit(PutVm(vm_record(0, name="taken")))
+        await store.commit(Put(vm_record(0, name="taken")))
         refused = 0
 
         async def create(number: int) -> None:
             nonlocal refused
             name = "taken" if number % 3 == 0 else f"vm-{number}"
             try:
-                await store.commit(PutVm(vm_record(number, name=name)), EventDraft(kind="VM_CREATED", vm=name))
+                await store.commit(Put(vm_record(number, name=name)), EventDraft(kind="VM_CREATED", vm=name))
             except NameTaken:
                 refused += 1
 
@@ -289,7 +284,7 @@ class EventsKit:
 
     async def test_events_outlive_their_vm(self, store: Store) -> None:
         vm = vm_record(1)
-        await store.commit(PutVm(vm), EventDraft(kind="VM_CREATED", vm=vm.name, vm_id=vm.id))
+        await store.commit(Put(vm), EventDraft(kind="VM_CREATED", vm=vm.name, vm_id=vm.id))
         await store.commit(DropVm(vm.id), EventDraft(kind="VM_DELETED", vm=vm.name, vm_id=vm.id))
         assert [event.kind for event in await store.events(after=0, limit=10, vm=vm.id)] == ["VM_CREATED", "VM_DELETED"]
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import trio
 
 from tests.fakes.records import config_record, vm_record
-from volant.daemon.ports import Change, ConfigRecord, DropObject, EventDraft, HostObject, Lease, PutConfig, PutLease, PutObject, PutVm
+from volant.daemon.ports import Change, ConfigRecord, DropObject, EventDraft, HostObject, Lease, Put
 from volant.daemon.store.store import SqliteStore, open_store, prepare
 
 VMS = 3
@@ -28,10 +28,10 @@ def changes(number: int, generation: int) -> tuple[Change, ...]:
     """A VM's next commit: rows of five tables, and an event that says so. Each even generation takes back what the odd one added."""
     vm = vm_record(number, generation=generation)
     return (
-        PutVm(vm),
-        PutConfig(config(number, generation)),
-        PutLease(lease(number)),
-        PutObject(tap(number)) if generation % 2 else DropObject(tap(number).kind, tap(number).name),
+        Put(vm),
+        Put(config(number, generation)),
+        Put(lease(number)),
+        Put(tap(number)) if generation % 2 else DropObject(tap(number).kind, tap(number).name),
         EventDraft(kind="VM_LOG", vm=vm.name, vm_id=vm.id, message=MESSAGE, data={"generation": generation}),
     )
 

@@ -15,7 +15,7 @@ from peewee import SqliteDatabase
 from playhouse.schema_diff import diff_models
 
 from tests.fakes.records import config_record, deployment_record, vm_record
-from volant.daemon.ports import EventDraft, Lease, PutDeployment, PutVm
+from volant.daemon.ports import EventDraft, Lease, Put
 from volant.daemon.store.migrating import MIGRATIONS
 from volant.daemon.store.models import MODELS
 from volant.daemon.store.rows import config_row, vm_row
@@ -52,7 +52,7 @@ async def path(tmp_path: Path) -> Path:
     """A store with one VM and three events."""
     path = tmp_path / "volant.db"
     async with open_store(path) as store:
-        await store.commit(PutVm(vm_record(1)), *(EventDraft(kind="VM_LOG") for _ in range(3)))
+        await store.commit(Put(vm_record(1)), *(EventDraft(kind="VM_LOG") for _ in range(3)))
     return path
 
 
@@ -154,5 +154,5 @@ async def test_a_store_from_before_deployments_keeps_its_vms_with_all_they_had(t
         assert await store.vms() == (vm,)
         assert await store.configs(vm.id) == (config_record(vm.id),)
         assert await store.leases() == (Lease("10.0.0.1", vm.id, "m"),)
-        await store.commit(PutDeployment(deployment_record("web")), PutVm(replace(vm, deployment="web", revision=3)))
+        await store.commit(Put(deployment_record("web")), Put(replace(vm, deployment="web", revision=3)))
         assert await store.vms() == (replace(vm, deployment="web", revision=3),)

@@ -16,7 +16,7 @@ import pytest
 import trio
 
 from tests.fakes.records import config_record, vm_record
-from volant.daemon.ports import DropVm, EventDraft, PutConfig, PutVm
+from volant.daemon.ports import DropVm, EventDraft, Put
 from volant.daemon.store import store as store_module
 from volant.daemon.store.reserve import Reserve
 from volant.daemon.store.store import open_store
@@ -38,7 +38,7 @@ async def refusal(path: Path) -> Fault:
 
 async def fill(path: Path, events: int = 2_000) -> None:
     async with open_store(path) as store:
-        await store.commit(PutVm(vm_record(1)))
+        await store.commit(Put(vm_record(1)))
         await store.commit(*(EventDraft(kind="VM_LOG", vm="vm-1", message="m" * 200) for _ in range(events)))
 
 
@@ -53,7 +53,7 @@ async def test_what_was_stored_is_there_when_opened_again(tmp_path: Path) -> Non
 async def test_the_file_is_private_to_its_owner(tmp_path: Path) -> None:
     path = tmp_path / "volant.db"
     async with open_store(path) as store:
-        await store.commit(PutVm(vm_record(1)), PutConfig(config_record(vm_record(1).id, env={"SECRET": "x"})))
+        await store.commit(Put(vm_record(1)), Put(config_record(vm_record(1).id, env={"SECRET": "x"})))
         modes = {file.name: stat.S_IMODE(file.stat().st_mode) for file in tmp_path.iterdir()}
     assert modes == {"volant.db": 0o600, "volant.db-wal": 0o600, "volant.db-shm": 0o600}
 
@@ -123,10 +123,10 @@ async def test_a_lock_taken_later_refuses_commits_until_it_is_released(tmp_path:
         with closing(sqlite3.connect(path, isolation_level=None)) as other:
             other.execute("BEGIN IMMEDIATE")
             with pytest.raises(StoreFailed, match="locked by another process"):
-                await store.commit(PutVm(vm_record(1)))
+                await store.commit(Put(vm_record(1)))
             assert await store.vms() == ()
             other.execute("ROLLBACK")
-        await store.commit(PutVm(vm_record(1)))
+        await store.commit(Put(vm_record(1)))
         assert await store.vms() == (vm_record(1),)
 
 
@@ -195,16 +195,16 @@ async def test_a_read_only_file_system(small_disk: Path) -> None:
 async def test_a_full_disk_refuses_whole_commits_and_serves_again_when_there_is_room(small_disk: Path) -> None:
     path = small_disk / "volant.db"
     async with open_store(path) as store:
-        await store.commit(PutVm(vm_record(1)), EventDraft(kind="VM_CREATED"))
+        await store.commit(Put(vm_record(1)), EventDraft(kind="VM_CREATED"))
         ballast = fill_disk(small_disk)
         big = [EventDraft(kind="VM_LOG", message="m" * 4_000) for _ in range(500)]
         with pytest.raises(HostShort, match=f"no space left for {path}") as refused:
-            await store.commit(PutVm(vm_record(2)), *big)
+            await store.commit(Put(vm_record(2)), *big)
         assert "df -h" in refused.value.hint
         assert await store.vms() == (vm_record(1),)
         assert await store.event_range() == (1, 1)
         ballast.unlink()
-        (event,) = await store.commit(PutVm(vm_record(2)), EventDraft(kind="VM_CREATED"))
+        (event,) = await store.commit(Put(vm_record(2)), EventDraft(kind="VM_CREATED"))
         assert event.seq == 2
         assert await store.vms() == (vm_record(1), vm_record(2))
     async with open_store(path) as store:
@@ -217,17 +217,17 @@ async def test_a_full_disk_lets_vms_go_and_takes_nothing_in(small_disk: Path, mo
     held = small_disk / "volant.reserve"
     async with open_store(small_disk / "volant.db", reserve=Reserve(held, 256 * 1024)) as store:
         for number in (1, 2):
-            await store.commit(PutVm(vm_record(number)), EventDraft(kind="VM_CREATED"))
+            await store.commit(Put(vm_record(number)), EventDraft(kind="VM_CREATED"))
         ballast = fill_disk(small_disk)
         assert held.stat().st_blocks * 512 >= 256 * 1024
         with pytest.raises(HostShort):
             for _ in range(100):  # what is left of the last page of the log may hold some
-                await store.commit(PutVm(vm_record(3)), EventDraft(kind="VM_LOG", message="m" * 4_000))
+                await store.commit(Put(vm_record(3)), EventDraft(kind="VM_LOG", message="m" * 4_000))
         for wanted, state in ((Wanted.DESTROYED, VmState.STOPPED), (Wanted.DESTROYED, VmState.DESTROYING)):
-            await store.commit(PutVm(replace(vm_record(1), wanted=wanted, state=state)), EventDraft(kind="VM_REQUEST"))
+            await store.commit(Put(replace(vm_record(1), wanted=wanted, state=state)), EventDraft(kind="VM_REQUEST"))
             assert not held.exists()
         await store.commit(DropVm(vm_record(1).id), EventDraft(kind="VM_DELETED"))
-        await store.commit(PutVm(replace(vm_record(2), wanted=Wanted.STOPPED)))
+        await store.commit(Put(replace(vm_record(2), wanted=Wanted.STOPPED)))
         ballast.unlink()
         await store.commit(EventDraft(kind="VM_LOG"))
         assert held.stat().st_blocks * 512 >= 256 * 1024
@@ -237,7 +237,7 @@ async def test_a_full_disk_lets_vms_go_and_takes_nothing_in(small_disk: Path, mo
 @pytest.mark.root
 async def test_a_disk_without_room_for_a_reserve_is_used_all_the_same(small_disk: Path) -> None:
     async with open_store(small_disk / "volant.db", reserve=Reserve(small_disk / "volant.reserve", 2 * DISK_BYTES)) as store:
-        await store.commit(PutVm(vm_record(1)), EventDraft(kind="VM_CREATED"))
+        await store.commit(Put(vm_record(1)), EventDraft(kind="VM_CREATED"))
         assert not (small_disk / "volant.reserve").exists()
 
 
@@ -249,7 +249,7 @@ async def test_a_commit_too_big_for_the_disk_leaves_its_neighbours_alone(small_d
         async def commit(number: int) -> None:
             size = DISK_BYTES if number == 3 else 10
             try:
-                await store.commit(PutVm(vm_record(number)), EventDraft(kind="VM_LOG", message="m" * size))
+                await store.commit(Put(vm_record(number)), EventDraft(kind="VM_LOG", message="m" * size))
             except HostShort as fault:
                 outcomes[number] = fault
             else:

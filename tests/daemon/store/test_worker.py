@@ -13,7 +13,7 @@ import trio
 import trio.testing
 
 from tests.fakes.records import vm_record
-from volant.daemon.ports import EventDraft, PutVm
+from volant.daemon.ports import EventDraft, Put
 from volant.daemon.store.store import open_store
 from volant.daemon.store.worker import MAX_GROUP, commit_group
 from volant.proto.errors import NameTaken
@@ -70,7 +70,7 @@ async def test_a_commit_that_was_queued_happens_although_its_caller_is_cancelled
 
     async def commit(scope: trio.CancelScope) -> None:
         with scope:
-            (event,) = await store.commit(PutVm(vm_record(1)), EventDraft(kind="VM_CREATED"))
+            (event,) = await store.commit(Put(vm_record(1)), EventDraft(kind="VM_CREATED"))
             returned.append(event.seq)
 
     async with open_store(path) as store:
@@ -92,7 +92,7 @@ async def test_a_caller_that_is_cancelled_already_commits_nothing(tmp_path: Path
     async with open_store(tmp_path / "volant.db") as store:
         with trio.CancelScope() as scope:
             scope.cancel()
-            await store.commit(PutVm(vm_record(1)))
+            await store.commit(Put(vm_record(1)))
         assert scope.cancelled_caught
         assert await store.vms() == ()
 

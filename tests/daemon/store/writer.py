@@ -9,7 +9,7 @@ from pathlib import Path
 import trio
 
 from tests.fakes.records import vm_record
-from volant.daemon.ports import EventDraft, PutVm
+from volant.daemon.ports import EventDraft, Put
 from volant.daemon.store.store import SqliteStore, open_store
 
 TASKS = 8
@@ -22,7 +22,7 @@ async def write_on(store: SqliteStore, number: int) -> None:
     while True:
         generation += 1
         vm = vm_record(number, generation=generation)
-        (event,) = await store.commit(PutVm(vm), EventDraft(kind="VM_LOG", vm=vm.name, vm_id=vm.id, data={"generation": generation}))
+        (event,) = await store.commit(Put(vm), EventDraft(kind="VM_LOG", vm=vm.name, vm_id=vm.id, data={"generation": generation}))
         os.write(sys.stdout.fileno(), b"%d\n" % event.seq)
 
 

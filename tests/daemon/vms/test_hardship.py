@@ -16,7 +16,7 @@ from trio.testing import MockClock
 
 from tests.ensemble import Ensemble, FakeBridge, no_threads
 from volant.daemon.hypervisors.fake.guest import Behaviour
-from volant.daemon.ports import DropLease, DropObject, DropVm, PutVm
+from volant.daemon.ports import DropLease, DropObject, DropVm, Put
 from volant.daemon.vms.diagnosis import MAX_SAID
 from volant.daemon.vms.sweep import sweep
 from volant.proto import cbor
@@ -210,7 +210,7 @@ async def test_a_process_that_nobody_saw_dead_is_looked_for(autojump_clock: Mock
     async with ensemble.playing():
         vm = await ensemble.create()
     record = await stored(ensemble)
-    await ensemble.store.commit(PutVm(replace(record, state=VmState.FAILED, wanted=Wanted.STOPPED, error={"code": "failed"})))
+    await ensemble.store.commit(Put(replace(record, state=VmState.FAILED, wanted=Wanted.STOPPED, error={"code": "failed"})))
     async with ensemble.playing():
         await ensemble.settled(VmState.STOPPED)
         with pytest.raises(KeyError):

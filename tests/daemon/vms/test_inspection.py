@@ -13,7 +13,7 @@ from tests.ensemble import Ensemble
 from tests.fakes.records import vm_record
 from tests.orchestra import Orchestra
 from volant.daemon.hypervisors.fake.guest import Behaviour
-from volant.daemon.ports import DropObject, HostObject, NetPresence, ProcessIdentity, PutObject
+from volant.daemon.ports import DropObject, HostObject, NetPresence, ProcessIdentity, Put
 from volant.daemon.vms.inspection import HostView, compare
 from volant.proto.api.system import AskLedger, LedgerView, Standing
 from volant.proto.api.vm import DeleteVm, StopVm
@@ -59,7 +59,7 @@ async def test_what_is_missing_and_what_nobody_owns_is_told(orchestra: Orchestra
         vm = await orchestra.create()
         state, runtime = (folder / "vms" for folder in (orchestra.config.state_dir, orchestra.config.runtime_dir))
         lost = HostObject(kind="disk", name=str(state / vm.id / "root.qcow2"), vm_id=vm.id)
-        await app.store.commit(PutObject(lost))
+        await app.store.commit(Put(lost))
         (state / vm.id / "disk-0.qcow2").write_bytes(b"")
         (state / "feedfeedfeed").mkdir()
         (state / "feedfeedfeed" / "root.qcow2").write_bytes(b"")

@@ -15,7 +15,7 @@ from trio.testing import MockClock
 
 from tests.ensemble import BOOTS, Ensemble, no_threads
 from volant.daemon.hypervisors.fake.guest import Behaviour
-from volant.daemon.ports import PutVm
+from volant.daemon.ports import Put
 from volant.daemon.vms.lifecycle import Step, check, ending, next_step
 from volant.daemon.vms.owner import Request
 from volant.daemon.vms.requests import Ask, decide
@@ -92,7 +92,7 @@ async def vm_in(ensemble: Ensemble, state: VmState) -> AsyncIterator[Roster]:
         async with ensemble.playing():
             await ensemble.create()
         (record,) = await ensemble.store.vms()
-        await ensemble.store.commit(PutVm(replace(record, state=S.PAUSED)))
+        await ensemble.store.commit(Put(replace(record, state=S.PAUSED)))
     async with ensemble.playing() as vms:
         if state in (S.PENDING, S.STARTING):
             host.behaviour = Behaviour(mute=True)

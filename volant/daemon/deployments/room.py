@@ -12,7 +12,7 @@ from volant.daemon.deployments.controller import Controller, Services
 from volant.daemon.deployments.sight import owner_and_index
 from volant.daemon.deployments.telling import draft
 from volant.daemon.deployments.templates import check_numbers, described, replica_request, undo_target, updated
-from volant.daemon.ports import Asker, Change, DeploymentRecord, DropRevision, EventHub, PutDeployment, PutRevision
+from volant.daemon.ports import Asker, Change, DeploymentRecord, DropRevision, EventHub, Put, PutRevision
 from volant.proto.api.deployment import (
     MAX_PAGE,
     MAX_REPLICAS,
@@ -116,7 +116,7 @@ class Deployments:
         async with controller.changing:
             try:
                 told = draft("DEPLOYMENT_CREATED", record, f"{asked.replicas} of {template.plugin} {template.plugin_version}", by=by)
-                await self._services.journal.commit(PutDeployment(record), PutRevision(asked.name, first), told)
+                await self._services.journal.commit(Put(record), PutRevision(asked.name, first), told)
             except BaseException:
                 del self._controllers[asked.name]
                 raise
@@ -170,7 +170,7 @@ class Deployments:
         async with controller.changing:
             if not controller.record.deleting:
                 record = replace(controller.record, deleting=True, generation=controller.record.generation + 1)
-                await self._services.journal.commit(PutDeployment(record), draft("DEPLOYMENT_DELETING", record, by=by))
+                await self._services.journal.commit(Put(record), draft("DEPLOYMENT_DELETING", record, by=by))
                 controller.take(record, controller.revisions)
         if not asked.wait:
             return
@@ -207,7 +207,7 @@ class Deployments:
                 if dry_run:
                     return self._new(record, revisions).view
                 await self._services.journal.commit(
-                    PutDeployment(record),
+                    Put(record),
                     *_revision_changes(had.name, controller.revisions, revisions),
                     draft(f"DEPLOYMENT_{change.verb}", record, change.words, by=by),
                 )

@@ -14,7 +14,7 @@ import trio
 
 from volant.daemon.host.clock import utc_now
 from volant.daemon.plugins.versions import version_key
-from volant.daemon.ports import CachedImage, DropPlugin, EventDraft, EventHub, Images, PluginRecord, PutPlugin, Store
+from volant.daemon.ports import CachedImage, DropPlugin, EventDraft, EventHub, Images, PluginRecord, Put, Store
 from volant.proto.api.plugin import InstallPlugin, InstallProgress, ListPlugins, PluginName, Plugins, PluginView
 from volant.proto.errors import NameTaken, NoSuchPlugin, PluginDisabled, PluginInUse
 from volant.proto.specs.manifest import Manifest
@@ -106,7 +106,7 @@ class PluginRegistry:
                 self._check_replaceable(present, wanted, replace_allowed=asked.replace)
                 wanted = replace(wanted, artifacts=artifacts, enabled=present.enabled if present else wanted.enabled)
                 verb = "installed" if present is None else "installed anew"
-                await self._commit(PutPlugin(wanted), _event("PLUGIN_INSTALLED", wanted, verb))
+                await self._commit(wanted, _event("PLUGIN_INSTALLED", wanted, verb))
                 if present is not None:
                     self._artifacts.drop(present.artifacts.values())
         return view_of(wanted)
@@ -136,15 +136,15 @@ class PluginRegistry:
             for record in self._versions(asked.name, asked.version):
                 if record.enabled is not enabled:
                     kind, verb = ("PLUGIN_ENABLED", "enabled") if enabled else ("PLUGIN_DISABLED", "disabled")
-                    await self._commit(PutPlugin(replace(record, enabled=enabled)), _event(kind, record, verb))
+                    await self._commit(replace(record, enabled=enabled), _event(kind, record, verb))
             return await self._answer(self._versions(asked.name, asked.version))
 
-    async def _commit(self, change: PutPlugin | DropPlugin, event: EventDraft) -> None:
+    async def _commit(self, change: PluginRecord | DropPlugin, event: EventDraft) -> None:
         """Store, then show, then tell. Shielded: what is stored is also seen."""
         with trio.CancelScope(shield=True):
-            events = await self._store.commit(change, event)
-        if isinstance(change, PutPlugin):
-            self._records[change.record.name, change.record.version] = change.record
+            events = await self._store.commit(Put(change) if isinstance(change, PluginRecord) else change, event)
+        if isinstance(change, PluginRecord):
+            self._records[change.name, change.version] = change
         else:
             del self._records[change.name, change.version]
         self._hub.publish(events)

@@ -11,8 +11,11 @@ from volant.proto.api.event import Event
 
 
 @dataclass(frozen=True, slots=True)
-class PutVm:
-    record: VmRecord
+class Put:
+    """Stores a record in place of the one with its key. What is another VM's (name, address, host object) is refused, and so is a config
+    version that is there already."""
+
+    record: VmRecord | ConfigRecord | PluginRecord | DeploymentRecord | Lease | HostObject
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,30 +26,15 @@ class DropVm:
 
 
 @dataclass(frozen=True, slots=True)
-class PutConfig:
-    record: ConfigRecord
-
-
-@dataclass(frozen=True, slots=True)
 class DropConfig:
     vm_id: str
     version: int
 
 
 @dataclass(frozen=True, slots=True)
-class PutPlugin:
-    record: PluginRecord
-
-
-@dataclass(frozen=True, slots=True)
 class DropPlugin:
     name: str
     version: str
-
-
-@dataclass(frozen=True, slots=True)
-class PutDeployment:
-    record: DeploymentRecord
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,18 +59,8 @@ class DropRevision:
 
 
 @dataclass(frozen=True, slots=True)
-class PutLease:
-    lease: Lease
-
-
-@dataclass(frozen=True, slots=True)
 class DropLease:
     ip: str
-
-
-@dataclass(frozen=True, slots=True)
-class PutObject:
-    record: HostObject
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,23 +69,7 @@ class DropObject:
     name: str
 
 
-Change = (
-    PutVm
-    | DropVm
-    | PutConfig
-    | DropConfig
-    | PutPlugin
-    | DropPlugin
-    | PutDeployment
-    | DropDeployment
-    | PutRevision
-    | DropRevision
-    | PutLease
-    | DropLease
-    | PutObject
-    | DropObject
-    | EventDraft
-)
+Change = Put | DropVm | DropConfig | DropPlugin | DropDeployment | PutRevision | DropRevision | DropLease | DropObject | EventDraft
 
 
 class Store(Protocol):

@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterable
 
 from volant.daemon.ports import (
     Change,
+    ConfigRecord,
+    DeploymentRecord,
     DropConfig,
     DropDeployment,
     DropLease,
@@ -17,13 +19,10 @@ from volant.daemon.ports import (
     EventDraft,
     HostObject,
     Lease,
-    PutConfig,
-    PutDeployment,
-    PutLease,
-    PutObject,
-    PutPlugin,
+    PluginRecord,
+    Put,
     PutRevision,
-    PutVm,
+    VmRecord,
 )
 from volant.daemon.store import refusals, rows
 from volant.daemon.store import statements as sql
@@ -59,19 +58,19 @@ def _append_event(connection: sqlite3.Connection, draft: EventDraft, time: str) 
 def _apply(connection: sqlite3.Connection, change: Change) -> None:
     run = connection.execute
     match change:
-        case PutVm(record):
+        case Put(VmRecord() as record):
             run(sql.PUT_VM, rows.vm_row(record))
         case DropVm(vm_id):
             run(sql.DROP_VM, (vm_id,))
-        case PutConfig(record):
+        case Put(ConfigRecord() as record):
             run(sql.PUT_CONFIG, rows.config_row(record))
         case DropConfig(vm_id, version):
             run(sql.DROP_CONFIG, (vm_id, version))
-        case PutPlugin(record):
+        case Put(PluginRecord() as record):
             run(sql.PUT_PLUGIN, rows.plugin_row(record))
         case DropPlugin(name, version):
             run(sql.DROP_PLUGIN, (name, version))
-        case PutDeployment(record):
+        case Put(DeploymentRecord() as record):
             run(sql.PUT_DEPLOYMENT, rows.deployment_row(record))
         case DropDeployment(name):
             run(sql.DROP_DEPLOYMENT, (name,))
@@ -79,11 +78,11 @@ def _apply(connection: sqlite3.Connection, change: Change) -> None:
             run(sql.PUT_REVISION, rows.revision_row(deployment, record))
         case DropRevision(deployment, revision):
             run(sql.DROP_REVISION, (deployment, revision))
-        case PutLease(lease):
+        case Put(Lease() as lease):
             _put_lease(connection, lease)
         case DropLease(ip):
             run(sql.DROP_LEASE, (ip,))
-        case PutObject(record):
+        case Put(HostObject() as record):
             _put_object(connection, record)
         case DropObject(kind, name):
             run(sql.DROP_OBJECT, (kind, name))
@@ -104,14 +103,14 @@ def _put_object(connection: sqlite3.Connection, record: HostObject) -> None:
 def _refusal(connection: sqlite3.Connection, change: Change, error: sqlite3.IntegrityError) -> Fault:
     """A constraint said no; ask the tables which one, instead of reading SQLite's sentence."""
     match change:
-        case PutVm(record) if connection.execute(sql.VM_BY_NAME, (record.name,)).fetchone():
+        case Put(VmRecord() as record) if connection.execute(sql.VM_BY_NAME, (record.name,)).fetchone():
             return refusals.name_taken(record)
-        case PutVm(record) if record.deployment:
+        case Put(VmRecord() as record) if record.deployment:
             return refusals.no_such_deployment(record.deployment)
         case DropVm(vm_id):
             left = connection.execute(sql.VM_OBJECTS, (vm_id,)).fetchall()
             return refusals.objects_left(vm_id, [f"{kind} {name}" for kind, name in left])
-        case PutConfig(record) if connection.execute(sql.CONFIG_EXISTS, (record.vm_id, record.version)).fetchone():
+        case Put(ConfigRecord() as record) if connection.execute(sql.CONFIG_EXISTS, (record.vm_id, record.version)).fetchone():
             return refusals.version_taken(record)
         case DropDeployment(name):
             return refusals.replicas_left(name, [vm for (vm,) in connection.execute(sql.DEPLOYMENT_VMS, (name,))])
@@ -119,9 +118,9 @@ def _refusal(connection: sqlite3.Connection, change: Change, error: sqlite3.Inte
             return refusals.revision_taken(deployment, record.revision)
         case PutRevision(deployment, _):
             return refusals.no_such_deployment(deployment)
-        case PutConfig(record) | PutObject(record):
+        case Put((ConfigRecord() | HostObject()) as record):
             return refusals.no_such_owner(record.vm_id)
-        case PutLease(lease):
+        case Put(Lease() as lease):
             return refusals.no_such_owner(lease.vm_id)
         case _:
             return refusals.wrong_value(change, str(error))

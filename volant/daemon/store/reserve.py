@@ -10,7 +10,7 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
-from volant.daemon.ports import Change, DropDeployment, DropPlugin, DropVm, PutDeployment, PutVm
+from volant.daemon.ports import Change, DeploymentRecord, DropDeployment, DropPlugin, DropVm, Put, VmRecord
 from volant.proto.specs.states import Wanted
 
 RESERVE_BYTES = 1024 * 1024
@@ -59,9 +59,9 @@ def lets_go(changes: Iterable[Change]) -> bool:
 
 def _lets_go(change: Change) -> bool:
     match change:
-        case PutVm(record):
+        case Put(VmRecord() as record):
             return record.wanted in (Wanted.STOPPED, Wanted.DESTROYED)
-        case PutDeployment(record):
+        case Put(DeploymentRecord() as record):
             return record.deleting
         case DropVm() | DropDeployment() | DropPlugin():
             return True

@@ -9,7 +9,7 @@ from typing import Any
 
 import trio
 
-from volant.daemon.ports import Change, ConfigRecord, EventDraft, EventHub, PluginRecord, PutConfig, PutVm, Store, VmRecord
+from volant.daemon.ports import Change, ConfigRecord, EventDraft, EventHub, PluginRecord, Put, Store, VmRecord
 from volant.daemon.vms.diagnosis import excerpt
 from volant.daemon.vms.lifecycle import EVENT_OF, check
 from volant.daemon.vms.views import view
@@ -150,7 +150,7 @@ class Book:
         with trio.CancelScope(shield=True):
             async with self._changing:
                 try:
-                    await self._journal.commit(PutVm(self.record), *changes)
+                    await self._journal.commit(Put(self.record), *changes)
                 except BaseException:
                     self.gone = True
                     self.wake()
@@ -232,12 +232,12 @@ class Book:
         changes = wanted.changes
         if wanted.config is not None:
             fields["config_version"] = wanted.config.version
-            changes = (PutConfig(wanted.config), *changes)
+            changes = (Put(wanted.config), *changes)
         record = replace(old, generation=old.generation + 1, **fields)
         if record.state is not old.state and record.state in EVENT_OF:
             why = _why(record.error) if record.error is not None else {}
             drafts.append(self._draft(record, EVENT_OF[record.state], wanted.message, **wanted.told, **why))
-        await self._journal.commit(PutVm(record), *changes, *drafts)
+        await self._journal.commit(Put(record), *changes, *drafts)
         self.record = record
         self.config = wanted.config or self.config
         if record.booted_config == self.config.version:

@@ -19,8 +19,7 @@ from volant.daemon.ports import (
     GuestLink,
     Lease,
     PluginRecord,
-    PutConfig,
-    PutLease,
+    Put,
     ReplicaOf,
     VmRecord,
 )
@@ -327,8 +326,8 @@ class Roster:
         record, by = book.record, Asker(book.config.author, book.config.origin)
         created = {"plugin": record.plugin, "version": record.plugin_version, "author": by.author, "origin": by.origin}
         return (
-            PutConfig(book.config),
-            *([PutLease(lease)] if lease else []),
+            Put(book.config),
+            *([Put(lease)] if lease else []),
             EventDraft(kind="VM_CREATED", vm=record.name, vm_id=record.id, data=created, deployment=record.deployment),
         )
 

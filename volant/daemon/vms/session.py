@@ -16,7 +16,7 @@ import trio
 
 from volant.daemon.host.faultpoints import FaultPoint, passed
 from volant.daemon.host.nurseries import helpers
-from volant.daemon.ports import ConsoleHolder, EventDraft, ExitReport, GuestLink, HostObject, PutObject, Vmm, VmRecord
+from volant.daemon.ports import ConsoleHolder, EventDraft, ExitReport, GuestLink, HostObject, Put, Vmm, VmRecord
 from volant.daemon.vms.agent import AgentWatch
 from volant.daemon.vms.book import Book, Update
 from volant.daemon.vms.concluding import concluded
@@ -90,9 +90,9 @@ class Session:
         """Start with this one; before `rows` and `run`."""
         self._config = config
 
-    def rows(self) -> tuple[PutObject, ...]:
+    def rows(self) -> tuple[Put, ...]:
         """The owner rows to write before anything is made."""
-        return tuple(PutObject(item) for item in self._objects())
+        return tuple(Put(item) for item in self._objects())
 
     def _objects(self) -> tuple[HostObject, ...]:
         record = self._book.record
