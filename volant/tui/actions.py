@@ -1,9 +1,9 @@
-"""What can be done with VMs: which call it is, when it makes sense, what it asks before, and the same as a command. Pure."""
+"""What can be done with VMs and others: which call it is, when it makes sense, what it asks before, and the same as a command. Pure."""
 
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -33,10 +33,14 @@ class Action:
     """What it does, one sentence, for the question."""
     states: frozenset[str] = frozenset()
     """States in which it makes sense; empty: all."""
+    when: Callable[[Record], bool] | None = None
+    """Whether it makes sense for a record in one of these states; None: always."""
     way_back: str = ""
+    noun: str = "VM"
+    """What it is done with."""
 
     def fits(self, record: Record) -> bool:
-        return not self.states or record["status"] in self.states
+        return (not self.states or record["status"] in self.states) and (self.when is None or self.when(record))
 
     def command(self, names: Sequence[str]) -> str:
         """The same for a shell."""
@@ -75,7 +79,7 @@ def action(id: str, records: Sequence[Record]) -> Action:
 
 
 def fitting(records: Sequence[Record]) -> list[Action]:
-    """The actions that make sense for at least one of these."""
+    """The actions that make sense for at least one of these VMs."""
     return [each for each in VM_ACTIONS if any(each.fits(record) for record in records)]
 
 

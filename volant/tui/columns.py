@@ -75,21 +75,25 @@ def row(laid: Sequence[Laid], record: Record, glyphs: Glyphs, now: float) -> lis
     return spans[:-1]
 
 
-def _text(key: str, style: str = "") -> Callable[[Record, Glyphs, float], Span]:
+def text(key: str, style: str = "") -> Callable[[Record, Glyphs, float], Span]:
+    """Shows a key's text, or a dash."""
     return lambda record, glyphs, now: (str(record.get(key) or "-"), style if record.get(key) else "dim")
 
 
-def _number(key: str) -> Callable[[Record, Glyphs, float], Span]:
+def number(key: str) -> Callable[[Record, Glyphs, float], Span]:
+    """Shows a key's number; a 0 steps back."""
     return lambda record, glyphs, now: (str(record.get(key) or 0), "" if record.get(key) else "dim")
 
 
-def _state(record: Record, glyphs: Glyphs, now: float) -> Span:
+def state(record: Record, glyphs: Glyphs, now: float) -> Span:
+    """Shows `status`, with its sign."""
     status = str(record["status"])
     sign = glyphs.state(status)
     return f"{sign.sign} {status}", sign.style
 
 
-def _age(key: str) -> Callable[[Record, Glyphs, float], Span]:
+def age(key: str) -> Callable[[Record, Glyphs, float], Span]:
+    """Shows how long ago an instant was."""
     return lambda record, glyphs, now: (human.age(str(record.get(key) or ""), now=now), "")
 
 
@@ -103,25 +107,25 @@ _URGENCY = {status: at for at, status in enumerate(
 """States in the order in which somebody wants to look at them."""
 
 VM: tuple[Column, ...] = (
-    Column("NAME", "name", 16, _text("name", "name"), lambda vm: "", keep=99, letter="n", flexible=True),
-    Column("STATE", "status", 12, _state, lambda vm: _URGENCY.get(vm["status"], 99), keep=98, letter="s"),
-    Column("PLUGIN", "plugin", 12, _text("plugin"), lambda vm: str(vm.get("plugin")), keep=1, letter="p"),
-    Column("CPU", "cpu_cores", 3, _number("cpu_cores"), lambda vm: vm.get("cpu_cores") or 0, keep=8, right=True, letter="c"),
+    Column("NAME", "name", 16, text("name", "name"), lambda vm: "", keep=99, letter="n", flexible=True),
+    Column("STATE", "status", 12, state, lambda vm: _URGENCY.get(vm["status"], 99), keep=98, letter="s"),
+    Column("PLUGIN", "plugin", 12, text("plugin"), lambda vm: str(vm.get("plugin")), keep=1, letter="p"),
+    Column("CPU", "cpu_cores", 3, number("cpu_cores"), lambda vm: vm.get("cpu_cores") or 0, keep=8, right=True, letter="c"),
     Column("MEM", "memory_mb", 5, lambda vm, glyphs, now: (human.mebibytes(int(vm.get("memory_mb") or 0)), ""),
            lambda vm: vm.get("memory_mb") or 0, keep=9, right=True, letter="m"),
-    Column("IP", "ip", 15, _text("ip"), lambda vm: address_key(str(vm.get("ip") or "")), keep=5, letter="i"),
-    Column("DEPLOY", "deployment", 10, _text("deployment"), lambda vm: str(vm.get("deployment") or ""), keep=4, letter="d"),
-    Column("RST", "restarts", 3, _number("restarts"), lambda vm: vm.get("restarts") or 0, keep=3, right=True, letter="r"),
-    Column("AGE", "created_at", 5, _age("created_at"), lambda vm: _Descending(str(vm.get("created_at") or "")), keep=2, right=True,
+    Column("IP", "ip", 15, text("ip"), lambda vm: address_key(str(vm.get("ip") or "")), keep=5, letter="i"),
+    Column("DEPLOY", "deployment", 10, text("deployment"), lambda vm: str(vm.get("deployment") or ""), keep=4, letter="d"),
+    Column("RST", "restarts", 3, number("restarts"), lambda vm: vm.get("restarts") or 0, keep=3, right=True, letter="r"),
+    Column("AGE", "created_at", 5, age("created_at"), lambda vm: Descending(str(vm.get("created_at") or "")), keep=2, right=True,
            letter="a"),
-    Column("HEALTH", "health", 9, _text("health"), lambda vm: str(vm.get("health")), keep=0, letter="h", wide=True),
-    Column("ACCEL", "accel", 5, _text("accel"), lambda vm: str(vm.get("accel")), keep=0, wide=True),
-    Column("PID", "pid", 7, _number("pid"), lambda vm: vm.get("pid") or 0, keep=0, right=True, wide=True),
-    Column("ID", "id", 12, _text("id", "dim"), lambda vm: vm["id"], keep=0, wide=True),
+    Column("HEALTH", "health", 9, text("health"), lambda vm: str(vm.get("health")), keep=0, letter="h", wide=True),
+    Column("ACCEL", "accel", 5, text("accel"), lambda vm: str(vm.get("accel")), keep=0, wide=True),
+    Column("PID", "pid", 7, number("pid"), lambda vm: vm.get("pid") or 0, keep=0, right=True, wide=True),
+    Column("ID", "id", 12, text("id", "dim"), lambda vm: vm["id"], keep=0, wide=True),
 )  # fmt: skip
 
 
-class _Descending(str):
+class Descending(str):
     """Text in the opposite order: the youngest, with the greatest time of creation, has the least age."""
 
     __slots__ = ()

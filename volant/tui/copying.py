@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shlex
 from collections.abc import Callable
 from typing import TYPE_CHECKING
@@ -12,6 +11,7 @@ from volant.proto.errors import Fault
 from volant.tui.effects import Copy
 from volant.tui.model import Record
 from volant.tui.overlays import Choice, Menu
+from volant.tui.screens.base import Copyable
 from volant.tui.screens.output import OutputScreen
 from volant.tui.screens.registry import for_action
 from volant.tui.screens.vm import VmScreen
@@ -57,26 +57,19 @@ def run_in_foreground(desk: Desk, words: tuple[str, ...]) -> None:
 
 
 def menu(desk: Desk) -> None:
-    """Choose what to copy of the VM that is looked at."""
-    record = desk.screen.record(desk)
-    if record is None:
+    """Choose what to copy of what is looked at."""
+    command = desk.screen.command(desk)
+    texts = [*desk.screen.copies(desk), *([Copyable("C", "this screen as a command", command)] if command else [])]
+    choices = [Choice(each.key, f"{each.label:<26} {harmless(each.text)[:60]}", _copying(desk, each)) for each in texts if each.text]
+    if choices:
+        desk.overlay = Menu("Copy", choices)
+    else:
         desk.say("there is nothing to copy here")
-        return
-    name = str(record["name"])
-    texts = [
-        ("n", "name", name),
-        ("i", "address", str(record.get("ip") or "")),
-        ("d", "id", str(record["id"])),
-        ("j", "record as JSON", json.dumps(dict(record), ensure_ascii=False)),
-        ("c", "the command that shows it", shlex.join(["volant", "vm", "get", name])),
-    ]
-    choices = [Choice(key, f"{label:<26} {harmless(text)[:60]}", _copying(desk, label, text)) for key, label, text in texts if text]
-    desk.overlay = Menu(f"Copy of {harmless(name)}", choices)
 
 
-def _copying(desk: Desk, label: str, text: str) -> Callable[[], None]:
+def _copying(desk: Desk, chosen: Copyable) -> Callable[[], None]:
     def copy() -> None:
-        desk.effects.append(Copy(text))
-        desk.say(f"{label} copied, where the terminal allows it")
+        desk.effects.append(Copy(chosen.text))
+        desk.say(f"{chosen.label} copied, where the terminal allows it")
 
     return copy

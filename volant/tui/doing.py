@@ -55,7 +55,7 @@ def perform(desk: Desk, chosen: Action, records: Sequence[Record]) -> None:
     if not chosen.question:
         _start(desk, chosen, fit)
         return
-    hidden = len({str(record["id"]) for record in fit} - set(desk.home.rows.order))
+    hidden = desk.screen.out_of_sight(fit)
     left_out = [str(record["name"]) for record in records if not chosen.fits(record)]
     command = harmless(chosen.command([str(record["name"]) for record in fit]))
     desk.overlay = question(chosen, fit, partial(_start, desk, chosen, fit), hidden=hidden, left_out=left_out, command=command)

@@ -25,12 +25,16 @@ STATES: Mapping[str, Sign] = {
     "crashed": Sign("✖", "!", "bad"),
     "failed": Sign("✖", "!", "bad"),
     "destroying": Sign("◑", "~", "warm"),
+    "progressing": Sign("◐", "~", "warm"),
+    "degraded": Sign("✖", "!", "bad"),
+    "deleting": Sign("◑", "~", "warm"),
 }
-"""By `specs.states.VmState`; a state of a later daemon is shown with UNKNOWN."""
+"""By `specs.states.VmState` and `DeploymentStatus`; a state of a later daemon is shown with UNKNOWN."""
 UNKNOWN = Sign("?", "?", "")
 
 _OTHERS = {"cursor": (">", ">"), "mark": ("•", "+"), "up": ("↑", "^"), "down": ("↓", "v"), "lost": ("✖", "!"), "live": ("●", "*"),
-           "bar": ("─", "-"), "sep": ("│", "|"), "dots": ("…", "~")}  # fmt: skip
+           "bar": ("─", "-"), "sep": ("│", "|"), "dots": ("…", "~"),
+           "full": ("█", "#"), "empty": ("░", "."), "to": ("→", ">")}  # fmt: skip
 
 
 class Glyphs:

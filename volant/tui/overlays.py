@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
+from volant.client.cli.text import harmless
+from volant.proto.errors import Fault
 from volant.tui.field import Field
 from volant.tui.glyphs import Glyphs
 from volant.tui.keys.bindings import CONTEXTS, shown_key
@@ -99,6 +101,57 @@ class Question(Overlay):
             found.append(((" Esc cancels", "panel.dim"),))
         else:
             found.append(((" [ Cancel ] Enter, Esc", "panel.title"), ("    y", "panel.key"), (f" {self.verb}", "panel")))
+        return found
+
+
+@dataclass(slots=True)
+class Asking(Overlay):
+    """Asks for one line. `accepted` hears it, and raises a Fault that says what is wrong with it; then it stays open."""
+
+    title: str
+    text: tuple[str, ...]
+    verb: str
+    command: Callable[[str], str]
+    """The same for a shell, of what was typed so far."""
+    accepted: Callable[[str], None]
+    typed: Field = field(default_factory=Field)
+    fault: Fault | None = None
+
+    @property
+    def context(self) -> str:
+        return "line"
+
+    def key(self, name: str, action: str) -> Ending | None:
+        if action == "cancel":
+            return NOTHING_DONE
+        if action == "accept":
+            try:
+                self.accepted(self.typed.text.strip())
+            except Fault as fault:
+                self.fault = fault
+                return None
+            return Ending()
+        if action:
+            self.typed = self.typed.edit(action) or self.typed
+        elif len(name) == 1:
+            self.typed = self.typed.insert(name)
+        return None
+
+    def paste(self, text: str) -> bool:
+        self.typed = self.typed.insert(text)
+        return True
+
+    def lines(self, width: int, height: int, glyphs: Glyphs) -> list[Line]:
+        before, after = self.typed.text[: self.typed.at], self.typed.text[self.typed.at :]
+        found: list[Line] = [((self.title, "panel.title"),)]
+        found += [((f" {piece}", "panel"),) for text in self.text for piece in wrapped(text, width - 2)]
+        if self.fault is not None:
+            found.append(((f" {harmless(self.fault.message)}", "bad"),))
+        found.append(
+            ((" ", "panel"), (harmless(before), "panel.key"), (harmless(after[:1]) or " ", "cursor"), (harmless(after[1:]), "panel.key"))
+        )
+        found.append(((f" {harmless(self.command(self.typed.text.strip()))}", "panel.dim"),))
+        found.append(((f" Enter: {self.verb}    Esc cancels", "panel.dim"),))
         return found
 
 

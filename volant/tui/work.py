@@ -1,4 +1,4 @@
-"""What was asked of the daemon and has not been answered yet, and what somebody wants done with VMs. No I/O."""
+"""What was asked of the daemon and has not been answered yet, and what somebody wants done. No I/O."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ class Pending:
 
 @dataclass(slots=True)
 class Operation:
-    """One action on one or several VMs, until all have answered."""
+    """One action on one or several records, until all have answered."""
 
     action: Action
     names: tuple[str, ...]
@@ -85,7 +85,7 @@ class Operation:
     def words(self) -> str:
         """How it went, in one line."""
         good = len(self.names) - len(self.failures)
-        who = harmless(self.names[0]) if len(self.names) == 1 else f"{good} VM{'' if good == 1 else 's'}"
+        who = harmless(self.names[0]) if len(self.names) == 1 else f"{good} {self.action.noun}{'' if good == 1 else 's'}"
         done = f"{who} {self.action.done}" + (f" ({self.action.way_back})" if self.action.way_back else "") if good else ""
         failed = f"{len(self.failures)} failed: " if len(self.names) > 1 and self.failures else ""
         return "; ".join(part for part in (done, failed + "; ".join(self.failures)) if part)
@@ -101,7 +101,7 @@ def question(
     """
     names = [harmless(str(record["name"])) for record in records]
     protected = [harmless(str(record["name"])) for record in records if is_protected(record)]
-    title = f"{action.question} {names[0]}?" if len(names) == 1 else f"{action.question} {len(names)} VMs?"
+    title = f"{action.question} {names[0]}?" if len(names) == 1 else f"{action.question} {len(names)} {action.noun}s?"
     text = [action.effect]
     if len(names) > 1:
         more = f" and {len(names) - MAX_VICTIMS} more" if len(names) > MAX_VICTIMS else ""

@@ -6,7 +6,7 @@ A screen never touches the terminal, the socket or a clock: it asks the desk (`d
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from volant.proto.specs.filter import Fields
 from volant.tui.lines import Line
@@ -14,6 +14,14 @@ from volant.tui.model import Delta, Record
 
 if TYPE_CHECKING:
     from volant.tui.desk import Desk
+
+
+class Copyable(NamedTuple):
+    """A text to copy: its key and its name in the menu."""
+
+    key: str
+    label: str
+    text: str
 
 
 class Screen:
@@ -51,9 +59,17 @@ class Screen:
         """What stands at the right of its crumb."""
         return ""
 
-    def record(self, desk: Desk) -> Record | None:
-        """The VM that is looked at, for what is copied of it; None for none."""
-        return None
+    def out_of_sight(self, records: Sequence[Record]) -> int:
+        """How many of these, which something is about to be done with, a filter hides."""
+        return 0
+
+    def copies(self, desk: Desk) -> list[Copyable]:
+        """What can be copied here besides the command."""
+        return []
+
+    def command(self, desk: Desk) -> str:
+        """The `volant` command that tells the same; empty where there is none."""
+        return ""
 
     def act(self, desk: Desk, action: str) -> bool:
         """Do what a key means; whether it means anything here."""

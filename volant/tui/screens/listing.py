@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -56,6 +56,13 @@ class ListScreen(Screen):
         return []
 
     # ------------------------------------------------------------------------------------------------------------- records
+
+    def identity(self, record: Record) -> str:
+        """Its id among `records`."""
+        return str(record["id"])
+
+    def out_of_sight(self, records: Sequence[Record]) -> int:
+        return len({self.identity(record) for record in records} - set(self.rows.order))
 
     def update(self, records: Mapping[str, Record], delta: Delta) -> None:
         """The records are these now; `delta` is what of them is different."""

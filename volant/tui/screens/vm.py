@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from typing import TYPE_CHECKING, Any
 
 from volant.client.cli import human
@@ -10,9 +11,9 @@ from volant.client.cli.text import harmless
 from volant.proto.errors import Fault, NoSuchVm
 from volant.tui.lines import Line, Span, clipped
 from volant.tui.model import Delta, Record
-from volant.tui.screens.base import Screen
+from volant.tui.screens.base import Copyable, Screen
 from volant.tui.screens.reader import Reader
-from volant.tui.screens.vm_facts import event_line, facts
+from volant.tui.screens.vm_facts import event_line, facts, of_vm
 
 if TYPE_CHECKING:
     from volant.tui.desk import Desk
@@ -57,8 +58,13 @@ class VmScreen(Screen):
     def title(self) -> str:
         return str(self._last["name"]) if self._last is not None else "vm"
 
-    def record(self, desk: Desk) -> Record | None:
-        return self._last
+    def copies(self, desk: Desk) -> list[Copyable]:
+        return of_vm(self._last)
+
+    def command(self, desk: Desk) -> str:
+        words = {"overview": ("vm", "get"), "config": ("vm", "config"), "history": ("vm", "history"), "actions": ("vm", "actions")}
+        about = ("events", "--vm") if self._tab == "events" else words[self._tab]
+        return shlex.join(("volant", *about, self.title))
 
     def shown(self, desk: Desk) -> None:
         self.refreshed(desk, Delta())

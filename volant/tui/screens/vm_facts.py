@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
+import shlex
 from typing import TYPE_CHECKING, Any
 
 from volant.client.cli.text import harmless
 from volant.tui.lines import Line, clipped, wrapped
 from volant.tui.model import Record
+from volant.tui.screens.base import Copyable
 
 if TYPE_CHECKING:
     from volant.tui.desk import Desk
@@ -29,6 +32,20 @@ def facts(desk: Desk, record: Record, width: int) -> list[Line]:
         lines.append(((f"{name:<12}", "label"), (pieces[0], style)))
         lines += [((" " * 12, ""), (piece, style)) for piece in pieces[1:]]
     return [clipped(line, width) for line in lines]
+
+
+def of_vm(record: Record | None) -> list[Copyable]:
+    """What can be copied of a VM."""
+    if record is None:
+        return []
+    name = str(record["name"])
+    return [
+        Copyable("n", "name", name),
+        Copyable("i", "address", str(record.get("ip") or "")),
+        Copyable("d", "id", str(record["id"])),
+        Copyable("j", "record as JSON", json.dumps(dict(record), ensure_ascii=False)),
+        Copyable("c", "the command that shows it", shlex.join(("volant", "vm", "get", name))),
+    ]
 
 
 def event_line(event: Record, width: int, *, vm: bool) -> Line:

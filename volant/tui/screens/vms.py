@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
@@ -10,8 +11,9 @@ from volant.proto.specs.filter import VM_FIELDS
 from volant.tui import columns
 from volant.tui.lines import Line, wrapped
 from volant.tui.model import Delta, Phase, Record
+from volant.tui.screens.base import Copyable
 from volant.tui.screens.listing import ListScreen
-from volant.tui.screens.vm_facts import pane
+from volant.tui.screens.vm_facts import of_vm, pane
 
 if TYPE_CHECKING:
     from volant.tui.desk import Desk
@@ -35,8 +37,12 @@ class VmsScreen(ListScreen):
     def refreshed(self, desk: Desk, delta: Delta) -> None:
         self.update(desk.snapshot.vms, delta)
 
-    def record(self, desk: Desk) -> Record | None:
-        return self.rows.record
+    def copies(self, desk: Desk) -> list[Copyable]:
+        return of_vm(self.rows.record)
+
+    def command(self, desk: Desk) -> str:
+        words = ["volant", "vm", "list", *(["--filter", self.filter] if self.filter else [])]
+        return shlex.join(words)
 
     def beside(self, desk: Desk, record: Record | None, width: int, height: int) -> list[Line]:
         return pane(desk, record, width, height)

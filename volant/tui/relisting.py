@@ -1,0 +1,66 @@
+"""A list that is asked anew whenever events say that it may be different: two calls of it are never under way at once. No I/O."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from volant.proto.errors import Fault
+
+if TYPE_CHECKING:
+    from volant.tui.desk import Desk
+
+
+class Relisting:
+    """`method` is asked while its screen is looked at; `heard` gets each answer. `concerns` says of an event's kind whether it matters."""
+
+    def __init__(self, method: str, params: Mapping[str, Any], concerns: Callable[[str], bool], heard: Callable[[Any], None]) -> None:
+        self._method, self._params, self._concerns, self._heard = method, params, concerns, heard
+        self._seen = 0
+        """Number of the newest event that was looked at."""
+        self._tag = 0
+        self._again = False
+        self._live = False
+        self.fault: Fault | None = None
+        """Why there is no list."""
+        self.known = False
+        """There was an answer."""
+
+    def shown(self, desk: Desk) -> None:
+        """Its screen is looked at from now on."""
+        self._live = False
+        self.refreshed(desk)
+
+    def hidden(self, desk: Desk) -> None:
+        if self._tag:
+            desk.pending.forget(self._tag)
+        self._tag, self._again = 0, False
+
+    def refreshed(self, desk: Desk) -> None:
+        """The desk's snapshot is another: ask when the connection is there again, or when something happened that matters."""
+        snapshot = desk.snapshot
+        came_back = snapshot.is_live and not self._live
+        self._live = snapshot.is_live
+        fresh = [event for event in snapshot.events if event["seq"] > self._seen]
+        if fresh:
+            self._seen = fresh[-1]["seq"]
+        if came_back or (self._live and any(self._concerns(str(event["kind"])) for event in fresh)):
+            self.ask(desk)
+
+    def ask(self, desk: Desk) -> None:
+        """Ask now, or, while an answer is on its way that may be too old, right after it."""
+        if self._tag:
+            self._again = True
+            return
+        self._tag = desk.pending.call(self._method, self._params, lambda result: self._answered(desk, result))
+
+    def _answered(self, desk: Desk, result: Any) -> None:
+        self._tag = 0
+        if isinstance(result, Fault):
+            self.fault = result
+        else:
+            self.fault, self.known = None, True
+            self._heard(result)
+        if self._again:
+            self._again = False
+            self.ask(desk)
