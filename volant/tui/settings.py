@@ -20,6 +20,8 @@ from typing import Any
 THEMES = ("auto", "dark", "light", "contrast", "mono")
 KEPT_LINES = 500
 """Command lines remembered: a few months of use."""
+MAX_CALLS_CHARS = 8 * 1024 * 1024
+"""Of the file with the calls that were made; a longer one was not written by us, and is cut where nobody can read it any more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +45,16 @@ def config_path(environment: Mapping[str, str]) -> Path:
 
 def history_path(environment: Mapping[str, str]) -> Path:
     """`volant/tui_history` where XDG says state is."""
-    return Path(environment.get("XDG_STATE_HOME") or Path(environment.get("HOME", "/")) / ".local/state") / "volant/tui_history"
+    return _state(environment) / "tui_history"
+
+
+def calls_path(environment: Mapping[str, str]) -> Path:
+    """`volant/tui_calls.json` beside it: the calls of workloads that were made."""
+    return _state(environment) / "tui_calls.json"
+
+
+def _state(environment: Mapping[str, str]) -> Path:
+    return Path(environment.get("XDG_STATE_HOME") or Path(environment.get("HOME", "/")) / ".local/state") / "volant"
 
 
 def load(path: Path) -> Settings:
@@ -94,14 +105,28 @@ def load_history(path: Path) -> list[str]:
         return []
 
 
+def load_calls(path: Path) -> str:
+    """What is remembered of calls, as `calling.kept` reads it; empty where that can't be read."""
+    try:
+        with path.open(errors="replace") as file:
+            return file.read(MAX_CALLS_CHARS)
+    except OSError:
+        return ""
+
+
 def save_history(path: Path, lines: list[str]) -> None:
-    """Remember these lines, for this user's eyes; what can't be stored is forgotten."""
+    """Remember these lines."""
+    save(path, "".join(f"{line}\n" for line in lines[-KEPT_LINES:]))
+
+
+def save(path: Path, text: str) -> None:
+    """Put this in the file's place, for this user's eyes; what can't be stored is forgotten."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         fresh = path.with_suffix(f".{os.getpid()}")
         descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         with open(descriptor, "w") as file:
-            file.writelines(f"{line}\n" for line in lines[-KEPT_LINES:])
+            file.write(text)
         fresh.replace(path)
     except OSError:
         pass
