@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
+from tests.fuzz.qmp import qmp
 from tests.fuzz.running import Target
 from tests.fuzz.specs import specs
 
-TARGETS: dict[str, Target] = {"specs": specs}
+TARGETS: dict[str, Target] = {"qmp": qmp, "specs": specs}
