@@ -15,6 +15,8 @@ INTERRUPTED = 130
 """128 + SIGINT, as a shell says it."""
 PIPE_BROKEN = 141
 """128 + SIGPIPE: how any program ends whose reader went away."""
+COMPLETE = "__complete"
+"""What the shells' completion calls; nobody types it, so no help shows it."""
 GC_THRESHOLD = 50_000
 """Objects between two looks for garbage: a short command's imports make fewer, and searching them takes a twentieth of its time."""
 
@@ -66,6 +68,10 @@ def main(argv: list[str]) -> int:
 
 def run(argv: list[str]) -> int:
     """Choose the command in `argv` and carry it out."""
+    if argv[:1] == [COMPLETE]:
+        from volant.client.cli.completing.answer import entry as answer
+
+        return answer(argv[1:])
     try:
         chosen = tree.choose(argv)
     except tree.VersionWanted:
@@ -77,16 +83,14 @@ def run(argv: list[str]) -> int:
         text = tree.noun_overview(wanted.noun) if wanted.noun else tree.overview()
         print(text, file=sys.stderr if wanted.missing else sys.stdout)
         return ExitCode.USAGE if wanted.missing else ExitCode.OK
-    from volant.client.cli.parsing import Parser, add_connection
+    from volant.client.cli.parsing import command_parser
 
-    module = import_module(f"volant.client.cli.commands.{chosen.verb.module}")
-    parser = Parser(f"volant {' '.join(chosen.words)}", chosen.verb.help)
-    add_connection(parser)
-    getattr(module, f"configure_{chosen.verb.function}")(parser)
+    parser = command_parser(" ".join(chosen.words), chosen.verb)
     try:
         args = parser.read(chosen.rest)
     except SystemExit:  # argparse printed the help
         return ExitCode.OK
+    module = import_module(f"volant.client.cli.commands.{chosen.verb.module}")
     return int(getattr(module, f"run_{chosen.verb.function}")(args))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from volant.client.cli import terminal
 from volant.client.cli.style import Style
@@ -89,6 +89,26 @@ def write_rows(style: Style, columns: list[Column], records: list[dict[str, Any]
     width = terminal.width(1) if terminal.is_tty(1) and not wide else None
     for line in render(chosen, records, width=width, header=style.header, colour=terminal.wants_colour(1)):
         write_line(line)
+
+
+def begin_stream(style: Style, columns: list[Column]) -> None:
+    """What stands before records that `write_next` writes as they come: titles for a program; people's lines explain themselves."""
+    if style.format == "tsv" and style.header:
+        write_rows(style, columns, [])
+
+
+def write_next(style: Style, columns: list[Column], record: dict[str, Any], line: Callable[[dict[str, Any]], str]) -> None:
+    """One record as it comes, seen at once. For a person it is a `line` of its own: a table can't know its widths beforehand."""
+    if style.format in ("json", "jsonl"):
+        write_line(as_json(record))
+    elif style.format == "yaml":
+        write_line("---")
+        write_document(style, record)
+    elif style.format in ("table", "wide"):
+        write_line(harmless(line(record)).rstrip())
+    else:
+        write_rows(style.without_header(), columns, [record])
+    sys.stdout.flush()
 
 
 def write_line(line: str) -> None:

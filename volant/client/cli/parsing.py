@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import os
 from collections.abc import Callable
+from importlib import import_module
 
 from volant.client.cli.style import FORMATS, Style
 from volant.proto.errors import Usage
@@ -15,6 +16,8 @@ from volant.proto.errors import Usage
 TYPE_CHECKING = False  # typing itself is slow to import
 if TYPE_CHECKING:
     from typing import NoReturn, TypeVar
+
+    from volant.client.cli.tree import Verb
 
     T = TypeVar("T")
 
@@ -42,6 +45,11 @@ class Parser(argparse.ArgumentParser):
             allow_abbrev=False,  # an abbreviation that works today is ambiguous after the next flag
         )
         self._command: argparse.Action | None = None
+
+    @property
+    def actions(self) -> list[argparse.Action]:
+        """Its flags and arguments in the order of their declaration, without `--help`."""
+        return [action for action in self._actions if action.dest != "help"]
 
     def take_command(self, help: str) -> None:
         """After the other words a command line of its own, as `args.command`: all behind `--`, or all behind the last other word."""
@@ -71,6 +79,15 @@ class Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         """argparse's own complaints, as a fault."""
         raise Usage(f"{self.prog}: {message}", hint=f"`{self.prog} --help` explains it")
+
+
+def command_parser(words: str, verb: Verb) -> Parser:
+    """The parser of the command that is called by `words`; only its module is imported."""
+    module = import_module(f"volant.client.cli.commands.{verb.module}")
+    parser = Parser(f"volant {words}", verb.help)
+    add_connection(parser)
+    getattr(module, f"configure_{verb.function}")(parser)
+    return parser
 
 
 def checked(parse: Callable[[str], T]) -> Callable[[str], T]:

@@ -101,6 +101,7 @@ SHORT_FORMS: dict[str, tuple[str, str, Verb]] = {
     "ledger": ("system", "ledger", TREE["system"]["ledger"]),
     "selftest": ("system", "selftest", TREE["system"]["selftest"]),
     "events": ("event", "list", Verb("event", "events", "past events, or (--follow) events as they happen")),
+    "completion": ("system", "completion", Verb("completion", "completion", "print the script that completes commands in a shell")),
 }
 
 _GLOBAL_WITH_VALUE = ("--socket", "-o", "--output")

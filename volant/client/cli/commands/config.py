@@ -6,7 +6,7 @@ import argparse
 from typing import Any
 
 from volant.client.cli import columns, human, output, terminal
-from volant.client.cli.commands.create import BOOT_MODES
+from volant.client.cli.commands.create import BOOT_MODES, machine
 from volant.client.cli.connect import open_client
 from volant.client.cli.parsing import Parser, add_names, add_output, checked, style_of
 from volant.client.cli.several import for_each, with_suggestion
@@ -106,21 +106,15 @@ def run_set(args: argparse.Namespace) -> int:
 def parameters(args: argparse.Namespace) -> dict[str, Any]:
     """The parameters of `vm.patch`; only what was given."""
     given = {
-        "cpu_cores": args.cpus,
-        "memory_mb": args.memory,
-        "env": dict(args.env) or None,
-        "labels": dict(args.label) or None,
-        "kernel": args.kernel,
-        "cmdline": args.cmdline,
-        "boot": args.boot,
-        "forwards": args.publish,
+        **machine(args),
         "restart": args.restart,
         "autostart": args.autostart,
-        "unset": [field_of(word) for word in args.unset] or None,
+        "unset": [field_of(word) for word in args.unset],
         "expected_version": args.expect,
         "dry_run": args.dry_run or None,
     }
-    return {key: value for key, value in given.items() if value is not None}
+    # An empty text is a value: `--kernel ''` asks for the daemon's own.
+    return {key: value for key, value in given.items() if value is not None and value != {} and value != []}
 
 
 def field_of(word: str) -> str:

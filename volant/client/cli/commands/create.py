@@ -104,25 +104,16 @@ def _load_output() -> None:
 
 def parameters(args: argparse.Namespace) -> dict[str, Any]:
     """The parameters of `vm.create`; what was not given is left to the manifest and the daemon."""
-    plugin, at, version = args.plugin.partition("@")
-    if not plugin or (at and not version):
-        raise Usage(f"{args.plugin!r} is no plugin", hint="for example: hello, or hello@1.2.0")
+    plugin, version = plugin_and_version(args.plugin)
     if args.no_start and args.wait not in (None, "stopped"):
         raise Usage("--no-start and --wait exclude each other: what is not started never gets ready", hint="leave one of them out")
     given = {
         "name": args.name,
         "plugin": plugin,
         "version": version,
-        "cpu_cores": args.cpus,
-        "memory_mb": args.memory,
+        **machine(args),
         "network": args.network,
         "ip": args.ip,
-        "env": dict(args.env),
-        "labels": dict(args.label),
-        "kernel": args.kernel,
-        "cmdline": args.cmdline,
-        "boot": args.boot,
-        "forwards": args.publish,
         "restart": args.restart,
         "autostart": args.autostart or None,
         "wait": args.wait,
@@ -131,6 +122,28 @@ def parameters(args: argparse.Namespace) -> dict[str, Any]:
     # An empty name is sent too: the daemon's sentence says what a name may be.
     params = {key: value for key, value in given.items() if value not in (None, "", {}, []) or key == "name"}
     return params | ({"start": False} if args.no_start else {}) | ({"dry_run": True} if args.dry_run else {})
+
+
+def plugin_and_version(text: str) -> tuple[str, str]:
+    """The parts of PLUGIN[@VERSION]; no version is empty. Usage."""
+    plugin, at, version = text.partition("@")
+    if not plugin or (at and not version):
+        raise Usage(f"{text!r} is no plugin", hint="for example: hello, or hello@1.2.0")
+    return plugin, version
+
+
+def machine(args: argparse.Namespace) -> dict[str, Any]:
+    """What a VM is made of, as the calls spell it; empty or None where the flag was not given."""
+    return {
+        "cpu_cores": args.cpus,
+        "memory_mb": args.memory,
+        "env": dict(args.env),
+        "labels": dict(args.label),
+        "kernel": args.kernel,
+        "cmdline": args.cmdline,
+        "boot": args.boot,
+        "forwards": args.publish,
+    }
 
 
 def name_for(plugin: str) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from typing import Any
 
 from volant.client.cli import columns, declared, human, output, terminal
@@ -11,8 +10,6 @@ from volant.client.cli.connect import open_client, open_following
 from volant.client.cli.narrate import asked_to_go_on, narrated
 from volant.client.cli.parsing import Parser, add_duration, add_names, add_output, add_reconnect, checked, style_of
 from volant.client.cli.several import for_each, with_suggestion
-from volant.client.cli.style import Style
-from volant.client.cli.text import harmless
 from volant.client.cli.values import count
 from volant.proto.errors import ExitCode
 
@@ -112,33 +109,22 @@ def configure_status(parser: Parser) -> None:
 def run_status(args: argparse.Namespace) -> int:
     style = style_of(args)
     params = {"name": args.name, "watch": args.watch, "wait": bool(args.wait), "timeout_ms": args.timeout}
-    if style.format == "tsv" and style.header:
-        output.write_rows(style, columns.DEPLOYMENT, [])
+    output.begin_stream(style, columns.DEPLOYMENT)
     from volant.client.resuming import StatusProgress
 
     with open_following(args, StatusProgress(params)) as following:
 
         def follow() -> None:
             for view in following:
-                _write_status(style, view)
-                sys.stdout.flush()
+                output.write_next(style, columns.DEPLOYMENT, view, _status_line)
 
         with_suggestion(following.client, follow)
     return ExitCode.OK
 
 
-def _write_status(style: Style, view: dict[str, Any]) -> None:
-    """One look as it comes: for a person a sentence, for a program a record."""
-    if style.format in ("json", "jsonl"):
-        output.write_line(output.as_json(view))
-    elif style.format == "yaml":
-        output.write_line("---")
-        output.write_document(style, view)
-    elif style.format in ("table", "wide"):
-        said = f"{view['name']} is {view['status']}: {view['available']} of {view['replicas']} available, {view['updated']} up to date"
-        output.write_line(harmless(f"{said}; {view['reason']}" if view.get("reason") else said))
-    else:
-        output.write_rows(style.without_header(), columns.DEPLOYMENT, [view])
+def _status_line(view: dict[str, Any]) -> str:
+    said = f"{view['name']} is {view['status']}: {view['available']} of {view['replicas']} available, {view['updated']} up to date"
+    return f"{said}; {view['reason']}" if view.get("reason") else said
 
 
 def configure_history(parser: Parser) -> None:

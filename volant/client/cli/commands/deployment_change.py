@@ -6,14 +6,14 @@ import argparse
 from typing import Any
 
 from volant.client.cli import columns, output, terminal
-from volant.client.cli.commands.create import BOOT_MODES, NETWORK_MODES
+from volant.client.cli.commands.create import BOOT_MODES, NETWORK_MODES, machine, plugin_and_version
 from volant.client.cli.commands.deployment import facts
 from volant.client.cli.connect import open_client
 from volant.client.cli.narrate import narrated
 from volant.client.cli.parsing import Parser, add_duration, add_names, add_output, checked, style_of
 from volant.client.cli.several import for_each, with_suggestion
 from volant.client.cli.values import count, guest_port, pair
-from volant.proto.errors import ExitCode, Usage
+from volant.proto.errors import ExitCode
 from volant.proto.specs.quantities import memory_mib, milliseconds
 
 
@@ -134,21 +134,12 @@ def _memory(text: str) -> int:
 
 
 def _template(args: argparse.Namespace) -> dict[str, Any]:
-    plugin, at, version = (args.plugin or "").partition("@")
-    if (args.plugin is not None and not plugin) or (at and not version):
-        raise Usage(f"{args.plugin!r} is no plugin", hint="for example: hello, or hello@1.2.0")
+    plugin, version = ("", "") if args.plugin is None else plugin_and_version(args.plugin)
     return {
         "plugin": plugin,
         "version": version,
-        "cpu_cores": args.cpus,
-        "memory_mb": args.memory,
+        **machine(args),
         "network": args.network,
-        "env": dict(args.env),
-        "labels": dict(args.label),
-        "kernel": args.kernel,
-        "cmdline": args.cmdline,
-        "boot": args.boot,
-        "forwards": args.publish,
         "max_unavailable": args.max_unavailable,
         "min_ready_ms": args.min_ready,
     }

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -11,8 +10,6 @@ from typing import Any
 from volant.client.cli import columns, output
 from volant.client.cli.connect import open_client, open_following
 from volant.client.cli.parsing import Parser, add_output, add_reconnect, checked, style_of
-from volant.client.cli.style import Style
-from volant.client.cli.text import harmless
 from volant.client.cli.values import count
 from volant.proto.errors import ExitCode, Lagged
 
@@ -82,14 +79,12 @@ def run_list(args: argparse.Namespace) -> int:
 def run_follow(args: argparse.Namespace) -> int:
     style = style_of(args)
     params = _selection(args) | ({"after": args.since} if args.since is not None else {})
-    if style.format == "tsv" and style.header:
-        output.write_rows(style, columns.EVENT, [])
+    output.begin_stream(style, columns.EVENT)
     from volant.client.resuming import EventProgress
 
     with open_following(args, EventProgress(params)) as events, _explaining_gaps():
         for event in events:
-            _write(style, event)
-            sys.stdout.flush()
+            output.write_next(style, columns.EVENT, event, _line)
     return ExitCode.OK
 
 
@@ -97,24 +92,8 @@ def _selection(args: argparse.Namespace) -> dict[str, Any]:
     return {"vm": args.vm, "deployment": args.deployment, "kinds": [kind.upper() for kind in args.kind]}
 
 
-def _write(style: Style, event: dict[str, Any]) -> None:
-    """One event as it comes: a table can't know its widths beforehand, so for a person it is a line of its parts."""
-    if style.format in ("json", "jsonl"):
-        output.write_line(output.as_json(event))
-    elif style.format == "yaml":
-        output.write_line("---")
-        output.write_document(style, event)
-    elif style.format in ("table", "wide"):
-        parts = (
-            f"{event['seq']:>6}",
-            str(event["time"])[11:23],
-            f"{event['kind']:<16}",
-            f"{event['vm'] or '-':<16}",
-            str(event["message"]),
-        )
-        output.write_line(harmless("  ".join(parts)).rstrip())
-    else:
-        output.write_rows(style.without_header(), columns.EVENT, [event])
+def _line(event: dict[str, Any]) -> str:
+    return f"{event['seq']:>6}  {event['time'][11:23]}  {event['kind']:<16}  {event['vm'] or '-':<16}  {event['message']}"
 
 
 @contextmanager
