@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
+import signal
 import subprocess
 import threading
 import time
@@ -122,6 +124,20 @@ def test_logs_go_on_without_a_line_twice(host: Rig) -> None:
         assert following.wait(START_S) in (ExitCode.OK, ExitCode.UNREACHABLE)
         numbers = [json.loads(line)["seq"] for line in heard.lines]
     assert heard.lines[: len(before)] == before and numbers == sorted(set(numbers))
+
+
+def test_logs_of_a_vm_that_ended_while_the_daemon_was_away_end_with_the_reason(host: Rig) -> None:
+    host.volant("vm", "create", "web", "--plugin", "hello", "--wait")
+    pid = host.json("vm", "get", "web")["pid"]
+    with host.under_way("logs", "web", "--follow", "--reconnect", "1h") as following:
+        heard, told = Heard(following), Heard(following, stderr=True)
+        heard.until(lambda lines: len(lines) >= 1)
+        host.kill()
+        os.kill(pid, signal.SIGKILL)
+        host.start()
+        assert following.wait(START_S) == ExitCode.FAILED
+        told.until(lambda lines: lines[-1].startswith("hint: "))
+        assert told.lines[-2].startswith("error: VM 'web' is crashed: ")
 
 
 def test_a_watched_deployment_is_watched_on(host: Rig) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from volant.client.resuming import AGAIN_MAX_S, AGAIN_S, Absence, EventProgress, LogProgress, Progress, StatusProgress
-from volant.proto.errors import AgentMissing, ConnectionLost, NoSuchVm, SocketMissing
+from volant.proto.errors import AgentMissing, ConnectionLost, Failed, NoSuchVm, SocketMissing
 
 GONE = ConnectionLost("gone")
 
@@ -38,19 +38,28 @@ def test_from_now_on_is_from_a_number_on() -> None:
 
 def test_lines_that_were_seen_are_not_shown_again() -> None:
     progress = LogProgress({"name": "web", "tail": 2, "follow": True})
-    progress.begun({"boot": 1})
+    progress.begun({"boot": 1, "status": "ready"})
     assert progress.params(0)["tail"] == 2
     assert came(progress, line(8), line(9)) == [line(8), line(9)]
-    progress.begun({"boot": 1})
+    progress.begun({"boot": 1, "status": "ready"})
     assert progress.params(0)["tail"] == -1
     assert came(progress, line(7), line(8), line(9), line(10)) == [line(10)]
-    progress.begun({"boot": 2})
+    progress.begun({"boot": 2, "status": "ready"})
     assert came(progress, line(1), line(2)) == [line(1), line(2)]
+
+
+@pytest.mark.parametrize("status", ["stopped", "crashed", "failed"])
+def test_a_vm_that_ended_meanwhile_has_no_more_to_say(status: str) -> None:
+    progress = LogProgress({"name": "web", "tail": 2, "follow": True})
+    progress.begun({"boot": 1, "status": "ready"})
+    progress.begun({"boot": 1, "status": status, "next_try_at": "2026-01-31T12:00:00Z"})  # its policy starts it again
+    with pytest.raises(Failed, match=f"VM 'web' is {status}: it was told to, so no more"):
+        progress.begun({"boot": 1, "status": status, "next_try_at": "", "reason": "it was told to"})
 
 
 def test_a_guest_that_numbers_its_lines_wrongly_hides_none_of_them() -> None:
     progress = LogProgress({"name": "web", "tail": 2, "follow": True})
-    progress.begun({"boot": 1})
+    progress.begun({"boot": 1, "status": "ready"})
     assert came(progress, line(1), line(1), line(1)) == [line(1)] * 3
 
 

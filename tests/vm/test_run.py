@@ -93,9 +93,12 @@ def run(host: Rig, tmp_path: Path) -> Callable[..., Any]:
     def running(*words: str) -> Iterator[Running]:
         folder = tmp_path / str(len(list(tmp_path.iterdir())))
         folder.mkdir()
-        with (folder / "out").open("wb") as out, (folder / "err").open("wb") as err:
-            with host.under_way("run", *words, stdin=subprocess.DEVNULL, stdout=out, stderr=err) as process:
-                yield Running(process, folder)
+        with (
+            (folder / "out").open("wb") as out,
+            (folder / "err").open("wb") as err,
+            host.under_way("run", *words, stdin=subprocess.DEVNULL, stdout=out, stderr=err) as process,
+        ):
+            yield Running(process, folder)
 
     return running
 
@@ -152,7 +155,7 @@ def test_all_output_comes_however_soon_the_workload_ends(host: Rig, run: Callabl
 
 def console(host: Rig, name: str) -> bytes:
     """All that the serial line of a VM ever said."""
-    return (host.state / "vms" / vm(host, name)["id"] / "console.log").read_bytes()
+    return (host.state / "vms" / str(vm(host, name)["id"]) / "console.log").read_bytes()
 
 
 def test_a_term_is_the_workloads_to_heed_and_a_second_one_does_not_wait(host: Rig, run: Callable[..., Any]) -> None:

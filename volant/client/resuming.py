@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from typing import Any, Protocol
 
-from volant.proto.errors import AgentMissing, Fault, Unreachable
+from volant.proto.errors import AgentMissing, Failed, Fault, Unreachable
+from volant.proto.specs.states import VmState
 
 AGAIN_S, AGAIN_MAX_S = 0.05, 1.0
 """Pause before a daemon that is away is asked again; it doubles from the first to the most. A restart takes half a second."""
 
 PATIENCE_S = 60.0
 """How long a daemon may be away before a stream gives up, unless told otherwise: an upgrade's restart, with hundreds of VMs to adopt."""
+
+_DOWN = frozenset({VmState.STOPPED, VmState.CRASHED, VmState.FAILED})
 
 
 class Progress(Protocol):
@@ -23,7 +26,7 @@ class Progress(Protocol):
         """The call to make on each new connection before the stream is asked for; None for none."""
 
     def begun(self, reply: Any) -> None:
-        """What that call answered."""
+        """What that call answered. Failed when nothing more will come."""
 
     def params(self, elapsed_s: float) -> dict[str, Any]:
         """What to ask the stream for now. `elapsed_s`: since it was first asked for."""
@@ -83,6 +86,12 @@ class LogProgress:
 
     def begun(self, reply: Any) -> None:
         self._resumes = self._boot is not None
+        if self._resumes and reply["status"] in _DOWN and not reply.get("next_try_at"):
+            why = reply.get("reason")
+            raise Failed(
+                f"VM {self._asked['name']!r} is {reply['status']}{f': {why}' if why else ''}, so no more of its output comes",
+                hint=f"what it wrote while volantd was away went with it; `volant explain vm {self._asked['name']}` tells how it ended",
+            )
         if reply["boot"] != self._boot:
             self._boot, self._seen = reply["boot"], 0
         self._known = self._seen
