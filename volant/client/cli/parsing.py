@@ -114,6 +114,11 @@ def add_output(parser: Parser) -> None:
     parser.add_argument("--no-header", action="store_true", help="rows only")
 
 
+def add_failure_format(parser: Parser, *formats: str) -> None:
+    """`-o`, for commands that print no records: it only says how failures are told. `formats` besides json."""
+    parser.add_argument("-o", "--output", choices=("json", *formats), metavar="FORMAT", help="json: failures are JSON")
+
+
 def add_names(parser: Parser, *, many: bool, noun: str = "VM") -> None:
     """The names a command is about."""
     if many:

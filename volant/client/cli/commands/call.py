@@ -10,7 +10,7 @@ from typing import Any
 
 from volant.client.cli import columns, output, terminal
 from volant.client.cli.connect import Client, open_client
-from volant.client.cli.parsing import Parser, add_duration, add_names, add_output, checked, style_of
+from volant.client.cli.parsing import Parser, add_duration, add_failure_format, add_names, add_output, checked, style_of
 from volant.client.cli.pump import STDIN, Pump
 from volant.client.cli.several import with_suggestion
 from volant.client.cli.text import harmless, harmless_block
@@ -46,7 +46,7 @@ def configure_call(parser: Parser) -> None:
     )
     parser.add_argument("--include", "-i", action="store_true", help="show status and headers before the body")
     add_duration(parser, "--timeout", help="how long to wait for the answer (default: the action's, else 30s)")
-    parser.add_argument("-o", "--output", choices=("json",), metavar="FORMAT", help="json: failures are JSON")
+    add_failure_format(parser)
     parser.give_examples(
         "volant vm call web-1 status",
         "volant vm call web-1 greet --query name=Ada",

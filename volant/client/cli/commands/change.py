@@ -8,7 +8,7 @@ from typing import Any
 from volant.client.cli import columns, declared, output, terminal
 from volant.client.cli.connect import open_client
 from volant.client.cli.narrate import asked_to_go_on, narrated
-from volant.client.cli.parsing import Parser, add_duration, add_names, add_output, add_wait, style_of
+from volant.client.cli.parsing import Parser, add_duration, add_failure_format, add_names, add_output, add_wait, style_of
 from volant.client.cli.several import for_each
 from volant.proto.errors import ExitCode
 
@@ -39,7 +39,7 @@ def configure_delete(parser: Parser) -> None:
     add_names(parser, many=True)
     declared.add_flags(parser, "vm.delete", help={"force": "also when it runs: kill it first", "timeout_ms": "how long to wait at most"})
     parser.add_argument("--yes", "-y", action="store_true", help="don't ask; in a script nobody is asked")
-    parser.add_argument("-o", "--output", choices=("json", "jsonl"), metavar="FORMAT", help="json: failures are JSON")
+    add_failure_format(parser, "jsonl")
     parser.give_examples("volant vm delete web-1", "volant vm delete web-1 web-2 --force --yes")
 
 

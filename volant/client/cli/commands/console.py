@@ -8,7 +8,7 @@ from typing import Any
 
 from volant.client.cli import terminal
 from volant.client.cli.connect import open_client
-from volant.client.cli.parsing import Parser, checked
+from volant.client.cli.parsing import Parser, add_failure_format, checked
 from volant.client.cli.pump import Detached, Pump
 from volant.client.cli.several import with_suggestion
 from volant.client.cli.text import harmless
@@ -28,7 +28,7 @@ def configure_console(parser: Parser) -> None:
     )
     parser.add_argument("--no-history", action="store_true", help="begin with what comes now")
     parser.add_argument("--no-follow", action="store_true", help="print the history and end")
-    parser.add_argument("-o", "--output", choices=("json",), metavar="FORMAT", help="json: failures are JSON")
+    add_failure_format(parser)
     parser.give_examples(
         "volant console web-1",
         "volant console web-1 --read-only --no-history",

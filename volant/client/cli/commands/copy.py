@@ -12,7 +12,7 @@ from volant.client.blocking_calls import BytesCall
 from volant.client.cli import terminal
 from volant.client.cli.connect import Client, open_client
 from volant.client.cli.narrate import StatusLine, bar
-from volant.client.cli.parsing import Parser
+from volant.client.cli.parsing import Parser, add_failure_format
 from volant.client.cli.pump import Pump
 from volant.client.cli.several import with_suggestion
 from volant.client.cli.tarball import CHUNK, Unpacker, pack
@@ -31,7 +31,7 @@ class Guest(NamedTuple):
 def configure_cp(parser: Parser) -> None:
     parser.add_argument("source", metavar="SOURCE", help="a local path, NAME:PATH, or - for a tar stream on standard input")
     parser.add_argument("target", metavar="TARGET", help="a local path, NAME:PATH, or - for a tar stream on standard output")
-    parser.add_argument("-o", "--output", choices=("json",), metavar="FORMAT", help="json: failures are JSON")
+    add_failure_format(parser)
     parser.give_examples(
         "volant vm cp app.conf web-1:/etc/app.conf",
         "volant vm cp web-1:/var/log ./logs",

@@ -8,7 +8,7 @@ from typing import Any
 from volant.client.cli import columns, declared, human, output, terminal
 from volant.client.cli.connect import open_client, open_following
 from volant.client.cli.narrate import asked_to_go_on, narrated
-from volant.client.cli.parsing import Parser, add_duration, add_names, add_output, add_reconnect, checked, style_of
+from volant.client.cli.parsing import Parser, add_duration, add_failure_format, add_names, add_output, add_reconnect, checked, style_of
 from volant.client.cli.several import for_each, with_suggestion
 from volant.client.cli.values import count
 from volant.proto.errors import ExitCode
@@ -146,7 +146,7 @@ def configure_delete(parser: Parser) -> None:
         parser, "deployment.delete", help={"wait": "wait until it and its VMs are gone", "timeout_ms": "how long to wait at most"}
     )
     parser.add_argument("--yes", "-y", action="store_true", help="don't ask; in a script nobody is asked")
-    parser.add_argument("-o", "--output", choices=("json", "jsonl"), metavar="FORMAT", help="json: failures are JSON")
+    add_failure_format(parser, "jsonl")
     parser.give_examples("volant deployment delete web", "volant deployment delete web api --yes")
 
 

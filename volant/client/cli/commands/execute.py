@@ -11,7 +11,7 @@ from typing import Any
 
 from volant.client.cli import failures, terminal
 from volant.client.cli.connect import Client, open_client
-from volant.client.cli.parsing import Parser, add_duration, checked
+from volant.client.cli.parsing import Parser, add_duration, add_failure_format, checked
 from volant.client.cli.pump import Pump
 from volant.client.cli.several import with_suggestion
 from volant.client.cli.tty import Ended, ModeWatcher, Signals, raw_terminal
@@ -36,7 +36,7 @@ def configure_exec(parser: Parser) -> None:
     parser.add_argument("--workdir", "-w", metavar="DIR", default="", help="working directory in the guest")
     parser.add_argument("--user", "-u", metavar="USER", default="", help="user name or number in the guest")
     add_duration(parser, "--timeout", help="kill it after so long (default: never)")
-    parser.add_argument("-o", "--output", choices=("json",), metavar="FORMAT", help="json: failures are JSON")
+    add_failure_format(parser)
     parser.give_examples(
         "volant exec web-1 -- uname -a",
         "volant exec -it web-1 -- sh",
