@@ -184,6 +184,10 @@ class StoredLine:
             start = end
         return tuple(runs)
 
+    def shown(self, first: int, end: int) -> str:
+        """The text in the cells from `first` up to `end`."""
+        return self._shown(whole(self.text), first, end)
+
     def cells(self) -> list[str]:
         """What each cell shows; an empty string for the second cell of a wide character."""
         cells = list(whole(self.text))
