@@ -13,13 +13,14 @@ from textual.app import App, ComposeResult
 
 from volant.proto.errors import ConnectionLost, Fault
 from volant.tui import effects
+from volant.tui.calling import sending
 from volant.tui.canvas import Canvas
 from volant.tui.desk import Desk
 from volant.tui.driver import TappedDriver
 from volant.tui.feed import Feed
 from volant.tui.model import Heard
 from volant.tui.processes import foreground, lines_of
-from volant.tui.settings import history_path, save_history
+from volant.tui.settings import calls_path, history_path, save, save_history
 from volant.tui.themes import Look, chosen
 
 FRAME_S, KEY_FRAME_S = 1 / 30, 1 / 120
@@ -132,6 +133,10 @@ class VolantApp(App[int]):
                 self._start(effect.tag, self._follow(effect))
             case effects.Run():
                 self._start(effect.tag, self._run(effect))
+            case effects.Send():
+                self._start(effect.tag, self._send(effect))
+            case effects.Read():
+                self._start(effect.tag, asyncio.to_thread(sending.read, effect.path, effect.most))
             case effects.Unfollow(tag):
                 task = self._tasks.pop(tag, None)
                 if task is not None:
@@ -147,6 +152,8 @@ class VolantApp(App[int]):
                 self._canvas.refresh()
             case effects.Remember(lines):
                 save_history(history_path(os.environ), list(lines))
+            case effects.KeepCalls(text):
+                save(calls_path(os.environ), text)
             case effects.Quit():
                 self.exit(0)
 
@@ -172,6 +179,9 @@ class VolantApp(App[int]):
                 self.desk.streamed(asked.tag, [item])
                 self.settle()
             return await stream.result()
+
+    async def _send(self, asked: effects.Send) -> Any:
+        return await sending.send(self._connected(), asked.params, asked.body)
 
     async def _run(self, asked: effects.Run) -> int:
         command = (sys.executable, "-m", "volant.client.cli", "--socket", self._feed.path, *asked.words)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from volant.client.cli.text import harmless
 from volant.proto.errors import Fault
@@ -28,6 +28,9 @@ from volant.tui.screens.base import Screen
 from volant.tui.screens.vms import VmsScreen
 from volant.tui.trail import Trail
 from volant.tui.work import Operation, Pending
+
+if TYPE_CHECKING:
+    from volant.tui.calling.kept import Kept
 
 SAID_S = 8.0
 """How long a message stays; the next key takes it away earlier, once it has been there for a moment."""
@@ -56,6 +59,7 @@ class Desk:
         clock: Callable[[], float],
         wall: Callable[[], float],
         past: Sequence[str] = (),
+        earlier_calls: Callable[[], str] = str,
         read_only: bool = False,
     ) -> None:
         self.place = place
@@ -71,6 +75,10 @@ class Desk:
         """What is to be done; whoever does it takes it out."""
         self.pending = Pending(self.effects)
         self.commands, self._filters = Past(list(past)), Past([])
+        self.earlier_calls = earlier_calls
+        """Gives what is remembered of calls of workloads."""
+        self.calls: Kept | None = None
+        """The same once somebody wanted it."""
         self.home = VmsScreen()
         self._trail: Trail[Screen] = Trail(self.home)
         self._counted: object = None

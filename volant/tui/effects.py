@@ -42,6 +42,31 @@ class Run:
 
 
 @dataclass(frozen=True, slots=True)
+class Send:
+    """Make a `vm.call` with this body; `Desk.answered` hears the `calling.answer.Answer` or the fault, with the tag."""
+
+    tag: int
+    params: Mapping[str, Any]
+    body: bytes | None
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """Read a file of this host, of at most so many bytes; `Desk.answered` hears them or a fault, with the tag."""
+
+    tag: int
+    path: str
+    most: int
+
+
+@dataclass(frozen=True, slots=True)
+class KeepCalls:
+    """Keep what is remembered of calls for the next time."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class Copy:
     """Put text where the terminal keeps what is copied (OSC 52)."""
 
@@ -77,4 +102,4 @@ class Quit:
     """Leave."""
 
 
-Effect = Call | Follow | Unfollow | Run | Copy | Reconnect | Theme | Redraw | Remember | Quit
+Effect = Call | Follow | Unfollow | Run | Send | Read | KeepCalls | Copy | Reconnect | Theme | Redraw | Remember | Quit

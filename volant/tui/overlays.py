@@ -133,8 +133,8 @@ class Asking(Overlay):
             return Ending()
         if action:
             self.typed = self.typed.edit(action) or self.typed
-        elif len(name) == 1:
-            self.typed = self.typed.insert(name)
+        elif len(typed := " " if name == "space" else name) == 1:
+            self.typed = self.typed.insert(typed)
         return None
 
     def paste(self, text: str) -> bool:

@@ -10,7 +10,7 @@ from typing import Any
 from volant.client.cli.text import harmless
 from volant.proto.errors import Fault
 from volant.tui.actions import Action, is_protected
-from volant.tui.effects import Call, Effect, Follow, Run, Unfollow
+from volant.tui.effects import Call, Effect, Follow, Read, Run, Send, Unfollow
 from volant.tui.model import Record
 from volant.tui.overlays import MAX_VICTIMS, Question
 
@@ -45,6 +45,23 @@ class Pending:
         tag: int = next(self._tags)
         self._answered[tag], self._came[tag] = ended, came
         self.effects.append(Run(tag, tuple(words), foreground))
+        return tag
+
+    def send(self, params: Mapping[str, Any], body: bytes | None, then: Answered) -> int:
+        """A request to a workload; `then` hears its Answer, or the Fault."""
+        tag = self._awaited(then)
+        self.effects.append(Send(tag, params, body))
+        return tag
+
+    def read(self, path: str, most: int, then: Answered) -> int:
+        """A file of this host; `then` hears its bytes, or the Fault."""
+        tag = self._awaited(then)
+        self.effects.append(Read(tag, path, most))
+        return tag
+
+    def _awaited(self, then: Answered) -> int:
+        tag: int = next(self._tags)
+        self._answered[tag] = then
         return tag
 
     def forget(self, tag: int) -> None:

@@ -123,7 +123,7 @@ def test_the_command_that_is_shown_makes_the_same_request(pet: str, query: list[
 def test_a_call_is_repeated_as_it_was_made() -> None:
     kept = Kept()
     shown = form(SUM).added("token=abc").filled(1, '{"a": 1.50, "password": "x"}')
-    kept.add("web-1", shown, Made.of(shown, "2026-01-31T12:00:00Z", "200 OK"))
+    kept.add("web-1", shown, Made.of(shown, 1_769_860_800.0, "200 OK"))
     (made,) = kept.of("web-1")
     assert made.form(targets([SUM])).request() == shown.request()
 
@@ -134,7 +134,7 @@ def test_a_file_keeps_no_secrets_and_the_rest() -> None:
     shown = shown.filled(0, "ada").filled(1, "1234x").added("access_token=1234x").added("Authorization: 1234x").added("Accept: text/html")
     shown = shown.filled(5, '{"user": "ada", "deep": [{"Password": "1234x"}]}')
     kept = Kept()
-    kept.add("web-1", shown, Made.of(shown, "2026-01-31T12:00:00Z", "200 OK   12ms"))
+    kept.add("web-1", shown, Made.of(shown, 1_769_860_800.0, "200 OK   12ms"))
     assert "1234x" not in kept.text()
     (made,) = Kept(kept.text()).of("web-1")
     assert (made.title, made.outcome) == ("POST /login/{user}", "200 OK   12ms")
@@ -148,12 +148,12 @@ def test_what_is_kept_has_bounds_and_the_newest_comes_first() -> None:
     kept = Kept()
     for number in range(KEPT_CALLS + 5):
         shown = form(HELLO).added(f"n={number}")
-        kept.add("web-1", shown, Made.of(shown, str(number), "200"))
-    kept.add("web-1", shown, Made.of(shown, "again", "200"))
-    assert [made.time for made in kept.of("web-1")][:2] == ["again", str(KEPT_CALLS + 3)]
+        kept.add("web-1", shown, Made.of(shown, float(number), "200"))
+    kept.add("web-1", shown, Made.of(shown, 1e9, "200"))
+    assert [made.time for made in kept.of("web-1")][:2] == ["2001-09-09T01:46:40Z", "1970-01-01T00:00:23Z"]
     assert len(kept.of("web-1")) == KEPT_CALLS
     for number in range(KEPT_VMS + 1):
-        kept.add(f"vm-{number}", shown, Made.of(shown, "", ""))
+        kept.add(f"vm-{number}", shown, Made.of(shown, 0.0, ""))
     assert kept.of("web-1") == kept.of("vm-0") == []
     assert len(Kept(kept.text()).of("vm-1")) == 1
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from typing import Any
 
 from volant.tui.calling.form import BODY, Form, Row, Target, is_secret
@@ -40,7 +41,9 @@ class Made:
     """Place, name and value of each row of the form; None where it was left out."""
 
     @staticmethod
-    def of(form: Form, time: str, outcome: str) -> Made:
+    def of(form: Form, when: float, outcome: str) -> Made:
+        """A call that was just made; `when` is seconds since 1970."""
+        time = datetime.fromtimestamp(when, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
         values = tuple((row.parameter.place, row.parameter.name, row.value) for row in form.rows)
         return Made(form.target.action, form.target.method, form.target.path, time, outcome, values)
 
