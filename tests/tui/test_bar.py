@@ -124,7 +124,7 @@ def _changes(verb: str, verbs: dict[str, tree.Verb]) -> bool:
         ("vm st", ["start", "stop"]),
         ("vm stop w", ["web-1", "web-2"]),
         ("exec d", ["db-1"]),
-        ("deploym", ["deployment"]),
+        ("deploym", ["deployments", "deployment"]),
         ("plugin rem", ["remove"]),
         ("set theme da", ["dark"]),
         ("vm serial", ["console"]),

@@ -5,6 +5,7 @@ Where there is little room the frame gives way from the outside in: crumbs from 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from volant.client.cli import human
@@ -91,18 +92,26 @@ def _lost(desk: Desk, width: int) -> Line:
 
 
 def _keys(desk: Desk, width: int) -> Line:
-    """The most useful keys, as many as there is room for."""
-    contexts = desk.contexts
+    """The most useful keys, as many as there is room for; how to get help and further is always among them."""
+    if desk.bar is not None:
+        return _fitting(desk, ("accept", "cancel", "complete"), width)
+    if desk.overlay is not None:
+        return _fitting(desk, ("accept", "cancel"), width)
+    always = _fitting(desk, ("command", "help"), width)
+    back = ("back",) if len(desk.path) > 1 else ()
+    wanted = _fitting(desk, (*desk.screen.hints, *back), width - columns_of(always) + 1)
+    return (*wanted, *always[1:])
+
+
+def _fitting(desk: Desk, actions: Sequence[str], width: int) -> Line:
+    """The keys of these actions, as many as there is room for, behind one blank."""
     spans: list[Span] = [(" ", "")]
     taken = 1
-    over = desk.bar is not None or desk.overlay is not None
-    for action in ("accept", "cancel", "complete") if over else (*desk.screen.hints, "back", "command", "help"):
-        binding = desk.router.binding(contexts, action)
+    for action in actions:
+        binding = desk.router.binding(desk.contexts, action)
         if binding is None or not binding.keys or not binding.label or (desk.read_only and binding.changes):
             continue
         words = (f"<{shown_key(binding.keys[0]).lower() if len(binding.keys[0]) > 1 else binding.keys[0]}>", f"{binding.label} ")
-        if any(span[0] == words[0] for span in spans):
-            continue
         taken += sum(map(len, words))
         if taken > width:
             break

@@ -12,13 +12,16 @@ if TYPE_CHECKING:
 
 
 class Relisting:
-    """`method` is asked while its screen is looked at; `heard` gets each answer. `concerns` says of an event's kind whether it matters."""
+    """`method` is asked while its screen is looked at, page by page where it has pages; `heard` gets all `items` of each answer. `concerns`
+    says of an event's kind whether it matters."""
 
-    def __init__(self, method: str, params: Mapping[str, Any], concerns: Callable[[str], bool], heard: Callable[[Any], None]) -> None:
+    def __init__(self, method: str, params: Mapping[str, Any], concerns: Callable[[str], bool], heard: Callable[[list[Any]], None]) -> None:
         self._method, self._params, self._concerns, self._heard = method, params, concerns, heard
         self._seen = 0
         """Number of the newest event that was looked at."""
         self._tag = 0
+        self._items: list[Any] = []
+        """Of the pages that came so far."""
         self._again = False
         self._live = False
         self.fault: Fault | None = None
@@ -52,15 +55,26 @@ class Relisting:
         if self._tag:
             self._again = True
             return
-        self._tag = desk.pending.call(self._method, self._params, lambda result: self._answered(desk, result))
+        self._items.clear()
+        self._tag = self._call(desk)
+
+    def _call(self, desk: Desk) -> int:
+        """Ask for the page behind what has come."""
+        offset = {"offset": len(self._items)} if self._items else {}
+        return desk.pending.call(self._method, {**self._params, **offset}, lambda result: self._answered(desk, result))
 
     def _answered(self, desk: Desk, result: Any) -> None:
         self._tag = 0
         if isinstance(result, Fault):
-            self.fault = result
+            self.fault, self._items = result, []
         else:
+            self._items += result["items"]
+            if result["items"] and len(self._items) < result.get("total", 0):
+                self._tag = self._call(desk)
+                return
+            items, self._items = self._items, []
             self.fault, self.known = None, True
-            self._heard(result)
+            self._heard(items)
         if self._again:
             self._again = False
             self.ask(desk)

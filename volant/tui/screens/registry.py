@@ -62,6 +62,8 @@ class Entry(NamedTuple):
 
 SCREENS: tuple[Entry, ...] = (
     Entry("vm", "one VM", "vm:VmScreen", Takes.VM, ("vms",)),
+    Entry("deployments", "deployments and their rollouts", "deployments:DeploymentsScreen", aliases=("deploys",), letter="d"),
+    Entry("call", "call a VM's workload", "calls:CallsScreen", Takes.VM, action="vm.calls"),
     Entry("events", "all events, as they happen", "events:EventsScreen", letter="e"),
 )
 """In the order of the menu."""

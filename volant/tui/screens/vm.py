@@ -34,7 +34,7 @@ class VmScreen(Screen):
     """Known by its id, so that a VM that is deleted and made anew under the same name is another one."""
 
     contexts = ("vm", "text", "vms")
-    hints = ("tab.next", "vm.attach", "vm.logs", "actions", "copy", "back")
+    hints = ("tab.next", "vm.attach", "vm.logs", "actions", "copy")
 
     def __init__(self, vm_id: str, tab: str = "overview") -> None:
         self._id, self._tab = vm_id, tab

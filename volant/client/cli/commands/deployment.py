@@ -65,8 +65,8 @@ def run_get(args: argparse.Namespace) -> int:
         return for_each(client, args, show)
 
 
-def facts(record: dict[str, Any]) -> list[tuple[str, str]]:
-    """One deployment as lines for a person; what it doesn't have is left out."""
+def facts(record: dict[str, Any], *, now: float | None = None) -> list[tuple[str, str]]:
+    """One deployment as lines for a person; what it doesn't have is left out. `now` is in seconds since 1970, and the clock's without it."""
     template = record["template"]
     memory = template.get("memory_mb")
     found = [
@@ -84,7 +84,7 @@ def facts(record: dict[str, Any]) -> list[tuple[str, str]]:
         ("labels", ", ".join(f"{key}={value}" for key, value in (template.get("labels") or {}).items())),
         ("ports", ", ".join(f"{one['guest_port']}/{one['protocol']}" for one in template.get("forwards") or ())),
         ("update", f"at most {record['max_unavailable']} at once" + _held_back(record)),
-        ("created", f"{record['created_at']} ({human.age(record['created_at'])} ago)"),
+        ("created", f"{record['created_at']} ({human.age(record['created_at'], now=now)} ago)"),
     ]
     return [(name, value) for name, value in found if value]
 

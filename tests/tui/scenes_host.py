@@ -1,0 +1,116 @@
+"""Screens about the host as a whole: deployments, plugins, the host itself, operations."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from tests.tui.desks import Seat, vm
+from volant.tui.effects import Call, Follow
+
+TEMPLATE: dict[str, Any] = {
+    "plugin": "hello", "plugin_version": "1.0.0", "cpu_cores": None, "memory_mb": 256, "network": None, "env": {"COLOUR": "blue"},
+    "labels": {"env": "prod"}, "kernel": "", "cmdline": "", "boot": "auto", "forwards": [],
+}  # fmt: skip
+
+
+def deployment(name: str, **fields: Any) -> dict[str, Any]:
+    """A view as `deployment.list` gives it."""
+    return {
+        "name": name, "status": "ready", "reason": "", "template": TEMPLATE,
+        "replicas": 3, "current": 3, "updated": 3, "ready": 3, "available": 3,
+        "revision": 1, "rolling_revision": 1, "paused": False, "max_unavailable": 1, "min_ready_ms": 0, "generation": 1,
+        "observed_generation": 1, "created_at": "2026-01-31T10:00:00.000Z", **fields,
+    }  # fmt: skip
+
+
+def revision(number: int, note: str, **template: Any) -> dict[str, Any]:
+    """A revision as `deployment.history` gives it."""
+    return {
+        "revision": number, "template": TEMPLATE | template, "note": note, "created_at": f"2026-01-31T11:{number:02}:00.000Z",
+        "author": "uid:0(root)", "origin": "pid 4711 (volant)",
+    }  # fmt: skip
+
+
+ROLLING = deployment(
+    "web", status="progressing", reason="2 of 6 replicas are being replaced",
+    replicas=6, current=6, ready=4, available=4, updated=4, revision=3, rolling_revision=3, template=TEMPLATE | {"plugin_version": "1.1.0"},
+)  # fmt: skip
+STUCK = deployment(
+    "build", status="degraded", reason="build-1 is failed: the kernel panicked; the next try is in 14 s", ready=1, available=1
+)
+HELD = deployment("api", status="paused", paused=True, revision=8, rolling_revision=7)
+REVISIONS = [
+    revision(3, "updated", plugin_version="1.1.0"),
+    revision(2, "updated", env={"COLOUR": "green"}),
+    revision(1, "created"),
+]
+REPLICAS = [vm(number, f"web-{number}", deployment="web", revision=3 if number < 5 else 2) for number in range(1, 5)] + [
+    vm(5, "web-5", deployment="web", status="starting"),
+    vm(9, "lone"),
+]
+
+
+def give(seat: Seat, method: str, result: Any) -> None:
+    """Answer the calls of this method that wait."""
+    waiting = [effect for effect in seat.desk.effects if isinstance(effect, Call) and effect.method == method]
+    seat.desk.effects[:] = [effect for effect in seat.desk.effects if effect not in waiting]
+    assert waiting, f"{method} was not asked"
+    for effect in waiting:
+        seat.desk.answered(effect.tag, result)
+
+
+def tell(seat: Seat, name: str, *items: Any) -> None:
+    """Items for the watch of one deployment, which stays open."""
+    (watch,) = (each for each in seat.effects(Follow) if each.params.get("name") == name)
+    seat.desk.streamed(watch.tag, list(items))
+    seat.desk.effects.append(watch)
+
+
+def deployments(keys: str = "", *views: dict[str, Any]) -> Callable[[], Seat]:
+    def scene() -> Seat:
+        seat = Seat(*REPLICAS)
+        seat.type(": 'deployments' enter")
+        listed = list(views) or [ROLLING, STUCK, HELD, deployment("db", template=TEMPLATE | {"plugin": "postgres"})]
+        give(seat, "deployment.list", {"items": listed, "total": len(listed), "seq": 7})
+        seat.type(keys) if keys else None
+        return seat
+
+    return scene
+
+
+def one(keys: str = "") -> Callable[[], Seat]:
+    def scene() -> Seat:
+        seat = deployments("G enter")()
+        give(seat, "deployment.history", {"items": REVISIONS})
+        seat.type(keys) if keys else None
+        return seat
+
+    return scene
+
+
+def undoing() -> Seat:
+    seat = deployments("G u")()
+    give(seat, "deployment.history", {"items": REVISIONS})
+    seat.type("2")
+    return seat
+
+
+def no_deployments() -> Seat:
+    seat = Seat()
+    seat.type(", d")
+    give(seat, "deployment.list", {"items": [], "total": 0, "seq": 7})
+    return seat
+
+
+SCENES: dict[str, tuple[Callable[[], Seat], int, int]] = {
+    "deployments-80x24": (deployments(), 80, 24),
+    "deployments-140x30": (deployments("G"), 140, 30),
+    "deployments-60x15": (deployments("x"), 60, 15),
+    "deployments-empty": (no_deployments, 80, 12),
+    "deployment-80x24": (one(), 80, 24),
+    "deployment-60x15": (one(), 60, 15),
+    "deployment-history": (one("tab"), 80, 24),
+    "deployment-scale": (deployments("G s '5x' enter"), 80, 20),
+    "deployment-undo": (undoing, 80, 20),
+}
