@@ -10,12 +10,12 @@ from typing import Any
 
 import trio
 
+from tests.fakes.hello import described
 from volant.daemon.config import Config, defaults
 from volant.daemon.hypervisors.fake.guest import FakeGuest
 from volant.daemon.hypervisors.fake.launcher import FakeHost
 from volant.daemon.rpc.app import App
 from volant.daemon.wiring import Daemon
-from volant.fledge.cpio import Writer
 from volant.proto.api.plugin import InstallPlugin
 from volant.proto.api.vm import CreateVm, VmView
 from volant.proto.specs.states import NetworkMode, WaitFor
@@ -72,28 +72,12 @@ class Orchestra:
                     daemon.stop()
 
     async def install(self, **changes: Any) -> None:
-        """The plugin `hello`, of an initramfs that holds its program."""
-        archive = self.root / "w.cpio"
-        with archive.open("wb") as file:
-            writer = Writer(file)
-            writer.directory("bin")
-            writer.file("bin/serve", b"#!/bin/sh\n", mode=0o755)
-            writer.close()
-        manifest = {
-            "schema_version": "1",
-            "name": "hello",
-            "version": "1.0.0",
-            "initramfs": {"url": str(archive)},
-            "resources": {"cpu_cores": 1, "memory_mb": 128},
-            "workload": {"type": "http", "base_url": "http://127.0.0.1:8000", "entrypoint": ["/bin/serve"]},
-            "actions": {"greet": {"method": "GET", "path": "/greet", "description": "says hello"}},
-            **changes,
-        }
+        """The plugin `hello`, with `changes` of its manifest."""
 
         async def heard(progress: object) -> None:
             pass
 
-        await self.app.plugins.install(InstallPlugin(manifest=manifest), heard)
+        await self.app.plugins.install(InstallPlugin(manifest=described(self.root, **changes)), heard)
 
     async def create(self, name: str = "web", *, wait: WaitFor | None = WaitFor.READY, **asked: Any) -> VmView:
         return await self.app.vms.create(CreateVm(name=name, plugin="hello", wait=wait, **asked), author="test")

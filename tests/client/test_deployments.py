@@ -4,37 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
+from tests.fakes.hello import hello
 from tests.rig import Rig, rig
 from volant.client.aio import AsyncClient
-from volant.fledge.cpio import Writer
 from volant.proto.api import deployment as api
 from volant.proto.errors import ExitCode, NoSuchDeployment
 from volant.proto.specs.states import DeploymentStatus
-
-
-def manifest(folder: Path, version: str) -> Path:
-    """The plugin `hello` in one of its versions."""
-    archive = folder / "w.cpio"
-    with archive.open("wb") as file:
-        writer = Writer(file)
-        writer.directory("bin")
-        writer.file("bin/serve", b"#!/bin/sh\n", mode=0o755)
-        writer.close()
-    path = folder / f"{version}.json"
-    described = {
-        "schema_version": "1",
-        "name": "hello",
-        "version": version,
-        "initramfs": {"url": str(archive)},
-        "resources": {"cpu_cores": 1, "memory_mb": 128},
-        "workload": {"type": "http", "base_url": "http://127.0.0.1:8000", "entrypoint": ["/bin/serve"]},
-    }
-    path.write_text(json.dumps(described))
-    return path
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +20,7 @@ def house() -> Iterator[Rig]:
     with rig(hypervisor="fake", network="none") as made:
         made.start()
         for version in ("1.0.0", "1.1.0"):
-            made.volant("plugin", "install", str(manifest(made.root, version)))
+            made.volant("plugin", "install", hello(made.root, version=version))
         yield made
 
 
