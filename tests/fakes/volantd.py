@@ -7,6 +7,7 @@ import signal
 import sys
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import trio
 
@@ -16,12 +17,14 @@ from volant.daemon.config import Config
 from volant.daemon.host.nurseries import helpers
 from volant.daemon.hypervisors.fake.processes import FakeProcessHypervisor
 from volant.daemon.settings import load
-from volant.daemon.wiring import Daemon
+
+if TYPE_CHECKING:
+    from volant.daemon.wiring import Daemon
 
 
 async def serve(config: Config) -> None:
     """Until SIGTERM."""
-    daemon = Daemon(config)
+    daemon = volantd.load_daemon()(config)
     with trio.open_signal_receiver(signal.SIGTERM) as signals:
         async with helpers() as nursery:
             await nursery.start(daemon.run)

@@ -141,20 +141,24 @@ def _unusable(folder: Path, why: str) -> Failed:
     )
 
 
-async def _until_signalled(config: Config, passed: socket.socket | None, manager: ServiceManager) -> None:
-    # Imported here: settings that make no sense are answered before half a second of imports.
+def load_daemon() -> type[Daemon]:
+    """Import the daemon, which settings that make no sense need not wait for. What was loaded by then is left out of every collection of
+    garbage, and these are rare from now on: taking hundreds of VMs over makes much that stays and nothing to collect."""
+    gc.set_threshold(*GC_THRESHOLDS)
     from volant.daemon.wiring import Daemon
 
-    daemon = Daemon(config, passed=passed)
+    gc.freeze()
+    return Daemon
+
+
+async def _until_signalled(config: Config, passed: socket.socket | None, manager: ServiceManager) -> None:
+    daemon = load_daemon()(config, passed=passed)
     with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
         async with helpers() as nursery:
             nursery.start_soon(manager.feed_watchdog)
             await nursery.start(daemon.run)
             manager.tell(READY="1", STATUS=daemon.status())
             nursery.start_soon(_tell_status, manager, daemon)
-            gc.collect()
-            gc.freeze()
-            gc.set_threshold(*GC_THRESHOLDS)
             nursery.start_soon(_stop_when_told, signals, manager, daemon)
             await daemon.stopped.wait()
 
