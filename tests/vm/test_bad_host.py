@@ -8,7 +8,6 @@ import shutil
 import signal
 import socket
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -23,16 +22,6 @@ from tests.strangers import as_stranger
 from volant.proto.errors import ExitCode
 
 pytestmark = pytest.mark.root
-
-EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "hello"
-
-
-@pytest.fixture(scope="module")
-def media(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The example plugin, built."""
-    folder = tmp_path_factory.mktemp("hello")
-    subprocess.run([sys.executable, str(EXAMPLE / "build"), str(folder)], check=True, capture_output=True)
-    return folder
 
 
 # --------------------------------------------------------------------------------------------------------------------- full disks

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +15,6 @@ from volant.selftest.matrix import Matrix
 from volant.selftest.trial import Trials
 
 pytestmark = [pytest.mark.vm, pytest.mark.root, pytest.mark.slow]
-
-EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "hello"
 
 PATIENCE_S = 90.0
 """For a guest that has to boot anew under emulation on a busy machine."""
@@ -38,11 +34,9 @@ CHOSEN = {
 
 
 @pytest.fixture(scope="module")
-def manifest(tmp_path_factory: pytest.TempPathFactory) -> Any:
+def manifest(media: Path) -> Any:
     """The example plugin with a writable root file system, so that each VM has a disk."""
-    folder = tmp_path_factory.mktemp("hello")
-    subprocess.run([sys.executable, str(EXAMPLE / "build"), str(folder)], check=True, capture_output=True)
-    return json.loads((folder / "plugin-ext4.json").read_text())
+    return json.loads((media / "plugin-ext4.json").read_text())
 
 
 def test_there_are_enough_of_them() -> None:

@@ -18,16 +18,6 @@ from tests.rig import Rig, rig
 
 pytestmark = [pytest.mark.vm, pytest.mark.root]
 
-EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "hello"
-
-
-@pytest.fixture(scope="module")
-def media(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The example plugin, built: initramfs, squashfs and ext4."""
-    folder = tmp_path_factory.mktemp("hello")
-    subprocess.run([sys.executable, str(EXAMPLE / "build"), str(folder)], check=True, capture_output=True)
-    return folder
-
 
 @pytest.fixture(scope="module")
 def namespace() -> Iterator[NetNs]:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,17 +13,13 @@ from tests.rig import Rig, rig
 
 pytestmark = [pytest.mark.vm, pytest.mark.root]
 
-EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "hello"
-
 
 @pytest.fixture(scope="module")
-def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
+def host(media: Path) -> Iterator[Rig]:
     """A daemon with the example on a read-only root, so that a VM has two disks."""
-    folder = tmp_path_factory.mktemp("hello")
-    subprocess.run([sys.executable, str(EXAMPLE / "build"), str(folder)], check=True, capture_output=True)
     with new_netns() as namespace, rig(netns=namespace) as made:
         made.start()
-        made.volant("plugin", "install", str(folder / "plugin-squashfs.json"))
+        made.volant("plugin", "install", str(media / "plugin-squashfs.json"))
         yield made
 
 

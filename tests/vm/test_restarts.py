@@ -7,8 +7,6 @@ import os
 import shutil
 import signal
 import sqlite3
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
@@ -22,18 +20,8 @@ from tests.rig import Rig, rig
 
 pytestmark = [pytest.mark.vm, pytest.mark.root]
 
-EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "hello"
-
 SOON_S = 60.0
 """In which a guest is up again; generous, for emulation on a busy machine."""
-
-
-@pytest.fixture(scope="module")
-def media(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The example plugin, built."""
-    folder = tmp_path_factory.mktemp("hello")
-    subprocess.run([sys.executable, str(EXAMPLE / "build"), str(folder)], check=True, capture_output=True)
-    return folder
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,6 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -20,8 +19,6 @@ from tests.rig import Rig, rig
 from volant.client.cli.running.outcome import FENCED, KILLED
 
 pytestmark = [pytest.mark.vm]
-
-EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "hello"
 
 SOON_S = 90.0
 """In which a guest is up, or down; generous, for emulation on a busy machine."""
@@ -40,9 +37,7 @@ SCRIPTS = {
 
 
 @pytest.fixture(scope="module")
-def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
-    media = tmp_path_factory.mktemp("hello")
-    subprocess.run([sys.executable, str(EXAMPLE / "build"), str(media)], check=True, capture_output=True)
+def host(media: Path) -> Iterator[Rig]:
     with rig(network="none") as made:
         made.start()
         for name, script in SCRIPTS.items():

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.complaints import holdings
 from tests.rig import Rig, rig
 
 pytestmark = [pytest.mark.vm]
@@ -51,3 +52,14 @@ def test_the_asyncio_script_shows_events(host: Rig) -> None:
             assert re.match(r"\d+ [A-Z_]+ ", follower.stdout.readline())
         finally:
             follower.kill()
+
+
+def test_the_block_has_a_vm_and_leaves_nothing(host: Rig) -> None:
+    before = holdings(host)
+    done = subprocess.run([sys.executable, "-c", SCRIPTS[2]], capture_output=True, text=True, timeout=240, env=environment(host))
+    assert done.returncode == 0, done.stderr
+    name, exit_code, *logs = done.stdout.splitlines()
+    assert name.startswith("hello-") and exit_code == "0"
+    assert holdings(host) == before
+    ended = [event for event in host.json("event", "list", "--kind", "VM_DELETED")["items"] if event["vm"] in (name.strip(), "batch-7")]
+    assert len(ended) == 2
