@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from tests.tui import scenes_host
+from tests.tui import scenes_calls, scenes_host
 from tests.tui.desks import Seat, event, vm
 from volant.tui.effects import Run
 from volant.tui.model import Happened, Lost
@@ -122,6 +122,7 @@ SCENES: dict[str, tuple[Callable[[], Seat], int, int]] = {
     "vm-history": (config, 80, 20),
     "output": (output, 80, 12),
     "events": (events, 80, 14),
+    **scenes_calls.SCENES,
     **scenes_host.SCENES,
 }
 

@@ -13,7 +13,6 @@ from textual.app import App, ComposeResult
 
 from volant.proto.errors import ConnectionLost, Fault
 from volant.tui import effects
-from volant.tui.calling import sending
 from volant.tui.canvas import Canvas
 from volant.tui.desk import Desk
 from volant.tui.driver import TappedDriver
@@ -136,7 +135,7 @@ class VolantApp(App[int]):
             case effects.Send():
                 self._start(effect.tag, self._send(effect))
             case effects.Read():
-                self._start(effect.tag, asyncio.to_thread(sending.read, effect.path, effect.most))
+                self._start(effect.tag, self._read(effect))
             case effects.Unfollow(tag):
                 task = self._tasks.pop(tag, None)
                 if task is not None:
@@ -152,6 +151,8 @@ class VolantApp(App[int]):
                 self._canvas.refresh()
             case effects.Remember(lines):
                 save_history(history_path(os.environ), list(lines))
+            case effects.Manifest():
+                self._start(effect.tag, self._manifest(effect.place))
             case effects.KeepCalls(text):
                 save(calls_path(os.environ), text)
             case effects.Quit():
@@ -181,7 +182,19 @@ class VolantApp(App[int]):
             return await stream.result()
 
     async def _send(self, asked: effects.Send) -> Any:
-        return await sending.send(self._connected(), asked.params, asked.body)
+        from volant.tui.calling.sending import send
+
+        return await send(self._connected(), asked.params, asked.body)
+
+    async def _read(self, asked: effects.Read) -> Any:
+        from volant.tui.calling.sending import read
+
+        return await asyncio.to_thread(read, asked.path, asked.most)
+
+    async def _manifest(self, place: str) -> dict[str, Any]:
+        from volant.client.cli.commands.plugin_install import read_manifest
+
+        return await asyncio.to_thread(read_manifest, place)
 
     async def _run(self, asked: effects.Run) -> int:
         command = (sys.executable, "-m", "volant.client.cli", "--socket", self._feed.path, *asked.words)
