@@ -33,8 +33,8 @@ class ProcessRig:
 
 
 @pytest.fixture
-async def rig(tmp_path: Path, nursery: trio.Nursery) -> AsyncIterator[ProcessRig]:
-    yield ProcessRig(tmp_path, nursery)
+async def rig(short_path: Path, nursery: trio.Nursery) -> AsyncIterator[ProcessRig]:
+    yield ProcessRig(short_path, nursery)
 
 
 class TestFakeProcess(HypervisorKit):

@@ -54,8 +54,8 @@ class QemuRig:
 
 
 @pytest.fixture
-async def rig(tmp_path: Path, nursery: trio.Nursery) -> AsyncIterator[QemuRig]:
-    yield QemuRig(tmp_path, nursery)
+async def rig(short_path: Path, nursery: trio.Nursery) -> AsyncIterator[QemuRig]:
+    yield QemuRig(short_path, nursery)
 
 
 @pytest.mark.vm

@@ -34,12 +34,12 @@ MAC = "52:54:00:00:00:01"
 
 
 @pytest.fixture
-async def rig(tmp_path: Path, nursery: trio.Nursery) -> AsyncIterator[QemuRig]:
-    yield QemuRig(tmp_path, nursery)
+async def rig(short_path: Path, nursery: trio.Nursery) -> AsyncIterator[QemuRig]:
+    yield QemuRig(short_path, nursery)
 
 
-async def test_paths_full_of_specials_are_paths(rig: QemuRig, tmp_path: Path) -> None:
-    folder = tmp_path / 'a,readonly=on "b" \\c %s,,file=x'
+async def test_paths_full_of_specials_are_paths(rig: QemuRig, short_path: Path) -> None:
+    folder = short_path / 'a,readonly=on "b" \\c %s,,file=x'
     folder.mkdir()
     disk = folder / "disk,serial=other.img"
     disk.write_bytes(bytes(1 << 20))
@@ -189,19 +189,19 @@ async def test_a_runtime_folder_whose_path_is_too_long_is_said(rig: QemuRig, tmp
         await rig.launcher().launch(replace(rig.plan(ID), runtime_dir=deep))
 
 
-async def test_auto_finds_an_acceleration_and_remembers_it(rig: QemuRig, tmp_path: Path, nursery: trio.Nursery) -> None:
+async def test_auto_finds_an_acceleration_and_remembers_it(rig: QemuRig, short_path: Path, nursery: trio.Nursery) -> None:
     plan = rig.plan(ID)
 
     async def files() -> BootFiles:
         return BootFiles(plan.kernel, plan.initramfs)
 
-    settings = QemuSettings(probe_dir=tmp_path / "probe")
+    settings = QemuSettings(probe_dir=short_path / "probe")
     first = await QemuHypervisor(nursery, settings, files).facts()
     assert first.accel in ("kvm", "tcg")
     assert first.kernel_words.startswith("console=ttyS0")
     again = await QemuHypervisor(nursery, settings, files).facts()
     assert again == first
-    assert not (tmp_path / "probe" / "guest").exists()
+    assert not (short_path / "probe" / "guest").exists()
 
 
 @pytest.fixture
