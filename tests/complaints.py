@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.rig import Rig
+from volant.selftest.processes import vmms
 
 MAX_SENTENCE = 500
 """Characters of a line that still reads as one sentence."""
@@ -75,7 +76,7 @@ def holdings(host: Rig) -> Holdings:
         leases=leases,
         plugins=plugins,
         images=frozenset(path.name for folder in ("sha256", "drafts") for path in _listed(host.state / "images" / folder)),
-        processes=frozenset(host.vmms()),
+        processes=frozenset({*host.vmms(), *vmms(host.runtime)}),
         taps=host.taps(),
     )
 

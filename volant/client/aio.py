@@ -62,6 +62,11 @@ class AsyncClient(asyncio.Protocol):
         assert self.wire.peer is not None  # greeted and not broken
         return self.wire.peer
 
+    @property
+    def is_lost(self) -> bool:
+        """The connection has ended, or was closed: every later call fails."""
+        return self._broken is not None
+
     async def call(self, method: Method[P, R], params: P) -> R:
         """Make a UNARY call, and wait for its result. Raises the fault it ended with. Cancelling the task cancels the call."""
         result: R = typed_result(method, await self.call_plain(*asked(method, params)))

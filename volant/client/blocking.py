@@ -5,6 +5,7 @@ from __future__ import annotations
 import select
 import socket
 import struct
+from contextlib import suppress
 from types import TracebackType
 
 from volant.client.asking import NAMED, asked, check_path, lost, new_connection, typed_result, why_unreachable
@@ -66,6 +67,13 @@ class Client:
         while self._wire.peer is None:
             self.pump()
         return self._wire.peer
+
+    @property
+    def is_lost(self) -> bool:
+        """The connection has ended, or was closed: every later call fails. Looks at what has come."""
+        with suppress(Fault):
+            self.pump(wait=False)
+        return self._broken is not None
 
     def call(self, method: Method[P, R], params: P) -> R:
         """Make a UNARY call, and wait for its result. Raises the fault it ended with."""

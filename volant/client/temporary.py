@@ -45,8 +45,7 @@ class TemporaryVm:
         self._keeping: asyncio.Task[None] | None = None
         self._thread: _LoopThread | None = None
         self._own = AsyncClient(socket)
-        self.client: Any = None
-        """A client for whatever else is to be done: an `AsyncClient` in `async with`, a `Client` in `with`."""
+        self._blocking: Client | None = None
         self.view: VmView
         """The VM as it was when it got ready."""
 
@@ -56,10 +55,21 @@ class TemporaryVm:
         ask = getattr(self.client.vms, verb)
         return lambda **fields: ask(name=self.name, **fields)
 
+    @property
+    def client(self) -> Any:
+        """A client for whatever else is to be done: an `AsyncClient` in `async with`, a `Client` in `with`. Another one once the
+        daemon was restarted."""
+        if self._blocking is None:
+            again = self._lease.client
+            return again if self._own.is_lost and again is not None else self._own
+        if self._thread is not None and self._blocking.is_lost:
+            self._blocking.close()
+            self._blocking = Client(self._path)
+        return self._blocking
+
     async def __aenter__(self) -> Self:
         """Raises what the creating or the start ends with; then, too, the VM is gone."""
         await self._own.connect()
-        self.client = self._own
         try:
             await self._make()
         except BaseException:
@@ -75,7 +85,7 @@ class TemporaryVm:
         self._thread = _LoopThread()
         try:
             self._thread.run(self._enter_apart())
-            self.client = Client(self._path)
+            self._blocking = Client(self._path)
         except BaseException:
             self._leave_blocking()
             raise
@@ -89,8 +99,8 @@ class TemporaryVm:
 
     def _leave_blocking(self) -> None:
         thread, self._thread = self._thread, None
-        if isinstance(self.client, Client):
-            self.client.close()
+        if self._blocking is not None:
+            self._blocking.close()
         if thread is not None:
             try:
                 thread.run(self._leave())
