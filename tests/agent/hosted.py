@@ -32,6 +32,9 @@ class NotedMachine:
     def set_hostname(self, name: str) -> None:
         print("hostname", name, flush=True)
 
+    def set_console_size(self, rows: int, cols: int) -> None:
+        print("console", rows, cols, flush=True)
+
     def power_off(self, *, restart: bool) -> None:
         print("restart" if restart else "power off", flush=True)
         os._exit(0)

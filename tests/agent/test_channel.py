@@ -104,3 +104,9 @@ def test_the_host_hands_over_clock_entropy_and_name(agent: Hosted) -> None:
     agent.attach().call("guest.sync", time_ns=1_700_000_000_000_000_000, entropy=b"x" * 32, hostname="web-1")
     assert agent.process.stdout is not None
     assert [agent.process.stdout.readline() for _ in range(3)] == [b"clock 1700000000000000000\n", b"entropy 32\n", b"hostname web-1\n"]
+
+
+def test_the_host_tells_how_large_the_console_is(agent: Hosted) -> None:
+    agent.attach().call("guest.console_resize", rows=40, cols=132)
+    assert agent.process.stdout is not None
+    assert agent.process.stdout.readline() == b"console 40 132\n"

@@ -10,6 +10,7 @@ from typing import Any, Protocol
 from volant import __version__
 from volant.agent import relay
 from volant.agent.config import Workload
+from volant.agent.exec import MAX_TERMINAL
 from volant.agent.http1 import Headers
 from volant.agent.logs import Logs, instant
 from volant.agent.network import addresses
@@ -36,6 +37,7 @@ class MachineControl(Protocol):
     def set_clock(self, time_ns: int) -> None: ...
     def add_entropy(self, seed: bytes) -> None: ...
     def set_hostname(self, name: str) -> None: ...
+    def set_console_size(self, rows: int, cols: int) -> None: ...
     def power_off(self, *, restart: bool) -> None: ...
 
 
@@ -125,6 +127,15 @@ class GuestCalls:
                 self._machine.set_hostname(hostname)
         except OSError as error:
             raise GuestFailed(f"the guest could not take over its clock, entropy or name: {error}") from None
+        return DONE
+
+    async def console_resize(self, call: Call) -> dict[str, Any]:
+        """`guest.console_resize`."""
+        rows, cols = call.params.number("rows", least=1, most=MAX_TERMINAL), call.params.number("cols", least=1, most=MAX_TERMINAL)
+        try:
+            self._machine.set_console_size(rows, cols)
+        except OSError as error:
+            raise GuestFailed(f"the guest's console can't be told its size: {error.strerror}") from None
         return DONE
 
     async def info(self, call: Call) -> dict[str, Any]:

@@ -83,6 +83,7 @@ class Agent:
             "guest.sync": guest.sync,
             "guest.info": guest.info,
             "guest.shutdown": guest.shutdown,
+            "guest.console_resize": guest.console_resize,
             "guest.exec": self._executor.exec,
             "guest.signal": self._executor.signal,
             "guest.copy_in": self._copier.copy_in,

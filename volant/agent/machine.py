@@ -7,6 +7,7 @@ import os
 import signal
 import socket
 import struct
+import termios
 import time
 
 from volant.agent import syscalls
@@ -62,6 +63,14 @@ class Machine:
 
     def set_hostname(self, name: str) -> None:
         socket.sethostname(name)
+
+    def set_console_size(self, rows: int, cols: int) -> None:
+        """The kernel tells whoever has the console as its terminal (SIGWINCH)."""
+        console = os.open("/dev/console", os.O_RDWR | os.O_NOCTTY | os.O_NONBLOCK | os.O_CLOEXEC)
+        try:
+            fcntl.ioctl(console, termios.TIOCSWINSZ, struct.pack("HHHH", rows, cols, 0, 0))
+        finally:
+            os.close(console)
 
     def power_off(self, *, restart: bool) -> None:
         """End every process, write everything to disk, let go of the file systems, and go. Doesn't return."""

@@ -106,7 +106,8 @@ def test_words_copied_from_the_contract_are_those_of_the_contract() -> None:
 
 
 def test_every_method_has_a_command() -> None:
-    """`vm.signal` and the copies are spoken by `exec` and `cp`, leases by `run`, figures by `top`, a config's calls by shorter words; all
+    """`vm.signal` and the copies are spoken by `exec` and `cp`, a console's size by `tui`, leases by
+    `run`, figures by `top`, a config's calls by shorter words; all
     others have verbs of their names."""
     from volant.proto.method import NOUNS, methods_of
 
@@ -114,6 +115,7 @@ def test_every_method_has_a_command() -> None:
         "vm.signal",
         "vm.copy_in",
         "vm.copy_out",
+        "vm.console_resize",
         "vm.patch",
         "vm.hold",
         "vm.mark",

@@ -260,3 +260,27 @@ async def test_a_slow_reader_holds_up_nobody(console: Console, vmm: Vmm, autojum
         await vmm.print(b"%d\n" % number)
     assert (await collect(console, b"49\n")).endswith(b"49\n")
     assert trio.current_time() - started < 60
+
+
+async def test_a_negative_offset_counts_from_the_end(console: Console, vmm: Vmm) -> None:
+    await vmm.print(b"old lines and new ones")
+    for offset, begins, text in ((-8, 14, b"new ones"), (-999, 0, b"old lines and new ones")):
+        reader = console.read(from_offset=offset, follow=False)
+        assert reader.offset == begins
+        assert [chunk.data async for chunk in reader] == [text]
+
+
+async def test_readers_hear_at_once_who_types(console: Console, vmm: Vmm) -> None:
+    await vmm.print(b"login: ")
+    reader = console.read(from_offset=0)
+    assert reader.writer == ""
+    first = await anext(reader)
+    assert (first.data, first.writer) == (b"login: ", "")
+    async with console.writer("ann"):
+        told = await anext(reader)
+        assert (told.offset, told.data, told.writer) == (7, b"", "ann")
+        async with console.writer("bob", force=True):
+            assert (await anext(reader)).writer == "bob"
+        assert (await anext(reader)).writer == ""
+    await vmm.print(b"more")
+    assert (await anext(reader)).data == b"more"

@@ -13,6 +13,7 @@ from __future__ import annotations
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import trio
@@ -73,7 +74,10 @@ class Console:
     def read(self, *, history_bytes: int = HISTORY_BYTES, from_offset: int | None = None, follow: bool = True) -> Reader:
         """See `ports.ConsoleHolder`. With `follow` it ends when the VM is destroyed; leave the loop to end it earlier."""
         start, end = self.log.span()
-        offset = max(start, end - history_bytes) if from_offset is None else min(from_offset, end)
+        if from_offset is None or from_offset < 0:
+            offset = max(start, end - history_bytes if from_offset is None else end + from_offset)
+        else:
+            offset = min(from_offset, end)
         return Reader(self, offset, follow)
 
     @asynccontextmanager
@@ -86,11 +90,18 @@ class Console:
                 )
             self._writer.lose(holder)
         self._writer = writer = Writer(holder, self)
+        self.wake()
         try:
             yield writer
         finally:
             if self._writer is writer:
                 self._writer = None
+                self.wake()
+
+    @property
+    def typist(self) -> str:
+        """Who holds the writer's place; empty: nobody."""
+        return self._writer.holder if self._writer is not None else ""
 
     def tail(self, lines: int = 20) -> str:
         """The newest lines, made harmless for a terminal."""
@@ -167,7 +178,10 @@ class Reader:
 
     def __init__(self, console: Console, offset: int, follow: bool) -> None:
         self._console = console
-        self._offset = offset
+        self.offset = offset
+        """See `ports.ConsoleReader`."""
+        self.writer = console.typist
+        """See `ports.ConsoleReader`."""
         self._follow = follow
 
     def __aiter__(self) -> Reader:
@@ -176,10 +190,12 @@ class Reader:
     async def __anext__(self) -> ConsoleChunk:
         await trio.lowlevel.checkpoint()
         while True:
-            chunk = self._console.log.read(self._offset, READ_BYTES)
-            if chunk.data:
-                self._offset = chunk.offset + len(chunk.data)
-                return chunk
+            chunk = self._console.log.read(self.offset, READ_BYTES)
+            writer = self._console.typist
+            if chunk.data or (writer != self.writer and self._follow):
+                self.writer = writer
+                self.offset = chunk.offset + len(chunk.data)
+                return replace(chunk, writer=writer)
             # Nothing waits between the look at the log and this, so no growth is missed.
             if not self._follow or not await self._console.wait_grown():
                 raise StopAsyncIteration

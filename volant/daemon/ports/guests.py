@@ -25,6 +25,8 @@ class ConsoleChunk:
     data: bytes
     missed: int = 0
     """Bytes before `data` that this reader was too slow (or came too late) for."""
+    writer: str = ""
+    """Who held the writer's place when it was read; a change comes with a chunk at once, even if it has no data."""
 
 
 class ConsoleWriter(Protocol):
@@ -39,6 +41,11 @@ class ConsoleWriter(Protocol):
 
 class ConsoleReader(Protocol):
     """One reader of a console: an iterator over what it shows."""
+
+    offset: int
+    """Of the next byte."""
+    writer: str
+    """Who held the writer's place at the last look; empty: nobody."""
 
     def __aiter__(self) -> Self: ...
 
@@ -64,8 +71,8 @@ class ConsoleHolder(Protocol):
         """The lines between two offsets as far as they are kept, made harmless for a terminal."""
 
     def read(self, *, history_bytes: int = ..., from_offset: int | None = None, follow: bool = True) -> ConsoleReader:
-        """The newest `history_bytes` (or everything kept from `from_offset`), then, with `follow`, what is added, over all boots,
-        until told to finish. Any number of readers, each at its own pace."""
+        """The newest `history_bytes` (or everything kept from `from_offset`, a negative one counting from the end), then, with `follow`,
+        what is added, over all boots, until told to finish. Any number of readers, each at its own pace."""
 
     def writer(self, holder: str, *, force: bool = False) -> AbstractAsyncContextManager[ConsoleWriter]:
         """The one writer's place. WriterTaken names who holds it; `force` takes it from them."""

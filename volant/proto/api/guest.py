@@ -116,6 +116,14 @@ class Shutdown:
     reboot: bool = False
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Size:
+    """Of a terminal, in characters."""
+
+    rows: int
+    cols: int
+
+
 WATCH = NOUN.add(Method("guest.watch", Watch, Done, "the guest's state and its changes", shape=Shape.STREAM, item=GuestStatus))
 SYNC = NOUN.add(Method("guest.sync", Sync, Done, "hand over clock, entropy and hostname"))
 INFO = NOUN.add(Method("guest.info", Watch, GuestInfo, "what the guest is"))
@@ -130,3 +138,4 @@ COPY_OUT = NOUN.add(
 )
 LOGS = NOUN.add(Method("guest.logs", Logs, Done, "the workload's output", shape=Shape.STREAM, item=LogLine))
 SHUTDOWN = NOUN.add(Method("guest.shutdown", Shutdown, Done, "power off"))
+CONSOLE_RESIZE = NOUN.add(Method("guest.console_resize", Size, Done, "set the size of the console"))

@@ -309,28 +309,6 @@ class LogLine:
     text: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ConsoleVm:
-    """The serial line: history first on channel `out`, then live; channel `in` types when `write` is set."""
-
-    name: str
-    write: bool = False
-    force: bool = False
-    """Take the writer's place from whoever holds it."""
-    history_bytes: int = 65_536
-    from_offset: int | None = None
-    """Begin with this byte of the line instead; a `ConsolePlace` then tells where bytes really begin, and after which some are lost."""
-    follow: bool = True
-    """False: the history only, then the call ends."""
-
-
-@dataclass(frozen=True, slots=True)
-class ConsolePlace:
-    """Where the bytes that follow stand, counted from the line's first byte ever; comes only when `from_offset` was asked."""
-
-    offset: int
-
-
 LOOKUP = (errors.NoSuchVm, errors.InvalidParams)
 AGENT = (*LOOKUP, errors.AgentMissing, errors.GuestFailed, errors.Denied)
 
@@ -382,8 +360,4 @@ COPY_OUT = NOUN.add(
 LOGS = NOUN.add(
     Method("vm.logs", LogsVm, Done, "the workload's output", faults=AGENT, http=Http("GET", "/vms/{name}/logs"),
            shape=Shape.STREAM, item=LogLine)
-)  # fmt: skip
-CONSOLE = NOUN.add(
-    Method("vm.console", ConsoleVm, Done, "the serial console", faults=(*LOOKUP, errors.WriterTaken, errors.Denied),
-           shape=Shape.BYTES, item=ConsolePlace, channels=(IN, OUT), changes=True)
 )  # fmt: skip

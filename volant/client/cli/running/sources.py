@@ -14,6 +14,7 @@ from volant.client.cli.running.outlet import Outlet
 from volant.client.cli.text import harmless_log_line
 from volant.client.cli.tty import ModeWatcher
 from volant.proto.api import vm as api
+from volant.proto.api import vm_console
 from volant.proto.errors import Fault, WriterTaken
 from volant.proto.messages import DataReceived, ItemReceived
 
@@ -135,9 +136,9 @@ class SerialLine:
 
     async def _read(self) -> bool:
         """One call, from where the last one ended; whether the daemon said that no more comes."""
-        asked = api.ConsoleVm(name=self._name, write=self._typing, from_offset=self._offset)
+        asked = vm_console.ConsoleVm(name=self._name, write=self._typing, from_offset=self._offset)
         try:
-            async with AsyncClient(self._path) as client, client.bytes_call(api.CONSOLE, asked) as call:
+            async with AsyncClient(self._path) as client, client.bytes_call(vm_console.CONSOLE, asked) as call:
                 self._call = call
                 async for message in call:
                     if isinstance(message, ItemReceived):

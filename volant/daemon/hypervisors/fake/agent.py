@@ -37,6 +37,7 @@ class Body(Protocol):
         """Oldest and newest that the agent speaks."""
 
     def end_workload(self) -> None: ...
+    def print(self, line: str) -> None: ...
     def power_off(self, *, reboot: bool = False) -> None: ...
 
 
@@ -73,6 +74,7 @@ class FakeAgent:
             api.SIGNAL.name: self._signal,
             api.LOGS.name: self._logs,
             api.SHUTDOWN.name: self._shutdown,
+            api.CONSOLE_RESIZE.name: self._resize,
         }
 
     def take(self, data: bytes) -> None:
@@ -194,6 +196,10 @@ class FakeAgent:
             self._followers.add(id)
         else:
             self._reply(id, Done())
+
+    def _resize(self, id: int, asked: api.Size) -> None:
+        self._body.print(f"fake kernel: the console has {asked.rows} rows of {asked.cols}")
+        self._reply(id, Done())
 
     def _shutdown(self, id: int, asked: api.Shutdown) -> None:
         self._body.end_workload()

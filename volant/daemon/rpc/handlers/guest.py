@@ -15,7 +15,7 @@ from volant.daemon.rpc.calls import Call
 from volant.daemon.rpc.peer import Peer
 from volant.daemon.rpc.registry import Encoded, handles
 from volant.proto import cbor
-from volant.proto.api import guest, vm_call
+from volant.proto.api import guest, vm_call, vm_console
 from volant.proto.api import vm as api
 from volant.proto.connection import MAX_DATA
 from volant.proto.errors import ConnectionLost, WriterTaken
@@ -62,8 +62,8 @@ async def logs(app: App, peer: Peer, asked: api.LogsVm, call: Call) -> api.Done:
     return api.Done(asked.name)
 
 
-@handles(api.CONSOLE)
-async def console(app: App, peer: Peer, asked: api.ConsoleVm, call: Call) -> api.Done:
+@handles(vm_console.CONSOLE)
+async def console(app: App, peer: Peer, asked: vm_console.ConsoleVm, call: Call) -> api.Done:
     holder = app.vms.console(asked.name)
     async with helpers() as nursery:
         if asked.write:
@@ -72,16 +72,24 @@ async def console(app: App, peer: Peer, asked: api.ConsoleVm, call: Call) -> api
         reader = holder.read(history_bytes=asked.history_bytes, from_offset=asked.from_offset, follow=asked.follow)
         if asked.follow:
             nursery.start_soon(_finish_with_vm, app, asked.name, reader)
-        next_offset = -1
+        place = vm_console.ConsolePlace(reader.offset, reader.writer)
+        if asked.from_offset is not None:
+            await call.send_item(place)
         async for chunk in reader:
             if asked.from_offset is not None:
-                if chunk.offset != next_offset:
-                    await call.send_item(api.ConsolePlace(chunk.offset))
-                next_offset = chunk.offset + len(chunk.data)
+                if (chunk.offset, chunk.writer) != (place.offset, place.writer):
+                    await call.send_item(vm_console.ConsolePlace(chunk.offset, chunk.writer))
+                place = vm_console.ConsolePlace(chunk.offset + len(chunk.data), chunk.writer)
             elif chunk.missed:
                 await call.send(api.STDOUT, f"\r\n[{chunk.missed} bytes were missed here]\r\n".encode())
             await call.send(api.STDOUT, chunk.data)
     await call.end(api.STDOUT)
+    return api.Done(asked.name)
+
+
+@handles(vm_console.RESIZE)
+async def resize_console(app: App, peer: Peer, asked: vm_console.ConsoleSize) -> api.Done:
+    await app.vms.link(asked.name).call(guest.CONSOLE_RESIZE, guest.Size(rows=asked.rows, cols=asked.cols))
     return api.Done(asked.name)
 
 
