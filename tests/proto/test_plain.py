@@ -65,8 +65,9 @@ def test_what_does_not_fit_is_named(change: dict[str, Any], path: str) -> None:
 
 
 def test_a_missing_field_is_named() -> None:
-    with pytest.raises(InvalidParams, match=r"inners\[0\]\.pair is missing"):
+    with pytest.raises(InvalidParams, match=r"inners\[0\]\.pair is missing") as caught:
         from_plain(Outer, to_plain(FULL) | {"inners": [{}]})
+    assert caught.value.data["problems"][0]["path"] == "inners[0].pair"
 
 
 @pytest.mark.parametrize("value", [Path("/x"), {1: 2}, object()], ids=["path", "map of numbers", "object"])

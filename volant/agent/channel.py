@@ -34,15 +34,15 @@ KNOCK = preamble(bytes(NONCE_BYTES))
 no answer but that to its own nonce, and skips this."""
 
 
-def find_port(ports: str = PORTS) -> str:
+def find_port() -> str:
     """The device of the agent's port; empty while there is none."""
     try:
-        names = os.listdir(ports)
+        names = os.listdir(PORTS)
     except OSError:
         return ""
     for name in names:
         try:
-            with open(f"{ports}/{name}/name") as file:
+            with open(f"{PORTS}/{name}/name") as file:
                 if file.read().strip() == PORT_NAME:
                     return f"/dev/{name}"
         except OSError:

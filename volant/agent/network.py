@@ -33,10 +33,10 @@ class NetworkError(Exception):
     """The address can't be set; the text is one sentence."""
 
 
-def find_interface(mac: str = "", folder: str = INTERFACES) -> str:
+def find_interface(mac: str) -> str:
     """The interface with this MAC, else the first one that is not loopback; empty when there is none."""
-    names = [name for name in sorted(os.listdir(folder)) if name != "lo" and os.path.exists(f"{folder}/{name}/device")]
-    return next((name for name in names if mac and _mac(name, folder) == mac.lower()), names[0] if names else "")
+    names = [name for name in sorted(os.listdir(INTERFACES)) if name != "lo" and os.path.exists(f"{INTERFACES}/{name}/device")]
+    return next((name for name in names if mac and _mac(name) == mac.lower()), names[0] if names else "")
 
 
 def configure(wanted: Network, interface: str) -> None:
@@ -113,6 +113,6 @@ def _default_route(gateway: str) -> bytes:
     return struct.pack("@L16s16s16sH", 0, zero, _address(gateway), zero, _ROUTE_UP | _ROUTE_GATEWAY).ljust(120, b"\0")
 
 
-def _mac(interface: str, folder: str) -> str:
-    with open(f"{folder}/{interface}/address") as file:
+def _mac(interface: str) -> str:
+    with open(f"{INTERFACES}/{interface}/address") as file:
         return file.read().strip()

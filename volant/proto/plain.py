@@ -55,12 +55,12 @@ def to_plain(value: Any) -> Any:
     raise TypeError(f"{kind.__name__} has no plain form")
 
 
-def from_plain(kind: type[T], plain: Any, *, path: str = "") -> T:
-    """`plain` as a `kind`. InvalidParams names the path of the first value that does not fit, with `path` in front of it.
+def from_plain(kind: type[T], plain: Any) -> T:
+    """`plain` as a `kind`. InvalidParams names the path of the first value that does not fit.
 
     A map may lack fields that have defaults, and may hold more than we know: a newer peer adds fields.
     """
-    typed: T = _reader(kind)(plain, path)
+    typed: T = _reader(kind)(plain, "")
     return typed
 
 
@@ -191,8 +191,9 @@ def _record(kind: type) -> _Reader:
                 # Most fields are scalars of just the declared type; the reader is only asked about the others.
                 values[name] = item if type(item) is declared else reader(item, f"{path}.{name}" if path else name)
             elif required:
-                sentence = f"{path + '.' if path else ''}{name} is missing"
-                raise InvalidParams(sentence, hint="see docs/volant.cddl for the fields", problems=[{"path": name, "message": sentence}])
+                where = f"{path}.{name}" if path else name
+                sentence = f"{where} is missing"
+                raise InvalidParams(sentence, hint="see docs/volant.cddl for the fields", problems=[{"path": where, "message": sentence}])
         return kind(**values)
 
     return read

@@ -69,9 +69,9 @@ def open_nft() -> Nft:
         return ProgramNft()
 
 
-def _capabilities(status: Path = Path("/proc/self/status")) -> int:
+def _capabilities() -> int:
     """The effective capabilities of this process."""
-    _, _, rest = status.read_text().partition("\nCapEff:")
+    _, _, rest = Path("/proc/self/status").read_text().partition("\nCapEff:")
     return int(rest.split(maxsplit=1)[0], 16)
 
 

@@ -53,10 +53,6 @@ class RpcService:
         self._accepting = trio.CancelScope()
         self._sessions: set[Session] = set()
 
-    @property
-    def connections(self) -> int:
-        return len(self._sessions)
-
     def stop(self) -> None:
         """Take no more connections and calls; `run` returns when what is open has ended or, after `drain_seconds`, was cancelled."""
         self._accepting.cancel()

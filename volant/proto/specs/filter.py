@@ -197,10 +197,10 @@ class _Parser:
         self._at += field.end()
         return self._compared(field[1], field[2], begun)
 
-    def _value(self, *, ends: str = "|()") -> str:
-        """A word up to a blank or one of `ends`; quoted parts hold anything."""
+    def _value(self) -> str:
+        """A word up to a blank, `|` or a bracket; quoted parts hold anything."""
         parts: list[str] = []
-        while (char := self._peek()) and not char.isspace() and char not in ends:
+        while (char := self._peek()) and not char.isspace() and char not in "|()":
             if char in ('"', "'"):
                 parts.append(self._quoted())
             else:
