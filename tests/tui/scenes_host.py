@@ -103,6 +103,34 @@ def no_deployments() -> Seat:
     return seat
 
 
+def plugin(name: str, version: str = "1.0.0", **fields: Any) -> dict[str, Any]:
+    """A view as `plugin.list` gives it."""
+    manifest = {
+        "schema_version": "1", "name": name, "version": version, "rootfs": {"url": f"https://example.org/{name}.img", "format": "squashfs"},
+        "resources": {"cpu_cores": 1, "memory_mb": 256},
+        "workload": {"type": "http", "entrypoint": ["/bin/serve", "--port", "8000"], "base_url": "http://127.0.0.1:8000"},
+        "actions": {"greet": {"method": "GET", "path": "/greet"}},
+    }  # fmt: skip
+    return {
+        "name": name, "version": version, "runtime": name, "enabled": True, "installed_at": "2026-01-29T12:00:00.000Z",
+        "manifest": manifest, "artifacts": {"rootfs": "9c1e" * 16}, "warnings": [], **fields,
+    }  # fmt: skip
+
+
+PLUGINS = [plugin("hello"), plugin("hello", "1.1.0"), plugin("postgres", "16.2.0", enabled=False, warnings=["resources.swap is unknown"])]
+
+
+def plugins(keys: str = "", listed: list[dict[str, Any]] | None = None) -> Callable[[], Seat]:
+    def scene() -> Seat:
+        seat = Seat(*REPLICAS)
+        seat.type(", p")
+        give(seat, "plugin.list", {"items": PLUGINS if listed is None else listed, "seq": 7})
+        seat.type(keys) if keys else None
+        return seat
+
+    return scene
+
+
 SCENES: dict[str, tuple[Callable[[], Seat], int, int]] = {
     "deployments-80x24": (deployments(), 80, 24),
     "deployments-140x30": (deployments("G"), 140, 30),
@@ -113,4 +141,9 @@ SCENES: dict[str, tuple[Callable[[], Seat], int, int]] = {
     "deployment-history": (one("tab"), 80, 24),
     "deployment-scale": (deployments("G s '5x' enter"), 80, 20),
     "deployment-undo": (undoing, 80, 20),
+    "plugins-80x24": (plugins(), 80, 24),
+    "plugins-60x15": (plugins("G x"), 60, 15),
+    "plugins-empty": (plugins("", []), 80, 12),
+    "plugin-80x24": (plugins("G enter"), 80, 24),
+    "plugin-install": (plugins("i './plugin.json'"), 80, 20),
 }

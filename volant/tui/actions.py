@@ -27,6 +27,10 @@ class Action:
     done: str
     """`stopped`, as in "web-1 stopped"."""
     params: Mapping[str, Any] = field(default_factory=dict)
+    params_of: Callable[[Record], Mapping[str, Any]] = lambda record: {"name": record["name"]}
+    """Those that say which record is meant."""
+    words_of: Callable[[Record], tuple[str, ...]] = lambda record: (str(record["name"]),)
+    """The same in a command."""
     question: str = ""
     """`Stop`, as in "Stop web-1?"; empty: it is done without asking."""
     effect: str = ""
@@ -42,13 +46,16 @@ class Action:
     def fits(self, record: Record) -> bool:
         return (not self.states or record["status"] in self.states) and (self.when is None or self.when(record))
 
-    def command(self, names: Sequence[str]) -> str:
-        """The same for a shell."""
-        return shlex.join(["volant", *self.words, *names])
+    def command(self, records: Sequence[Record]) -> str:
+        """The same for a shell; several commands where one can't name several records."""
+        named = [self.words_of(record) for record in records]
+        if all(len(words) == 1 for words in named):
+            named = [tuple(word for words in named for word in words)]
+        return "; ".join(shlex.join(("volant", *self.words, *words)) for words in named)
 
     def params_for(self, record: Record) -> dict[str, Any]:
-        """The call's parameters for one VM."""
-        return {"name": record["name"], **self.params}
+        """The call's parameters for one record."""
+        return {**self.params_of(record), **self.params}
 
 
 _LIVE = frozenset({"starting", "running", "ready", "paused", "stopping"})
@@ -76,11 +83,6 @@ def action(id: str, records: Sequence[Record]) -> Action:
     if id == "vm.delete" and any(record["status"] not in _DOWN for record in records):
         id = "vm.destroy"
     return next(each for each in VM_ACTIONS if each.id == id)
-
-
-def fitting(records: Sequence[Record]) -> list[Action]:
-    """The actions that make sense for at least one of these VMs."""
-    return [each for each in VM_ACTIONS if any(each.fits(record) for record in records)]
 
 
 def is_protected(record: Record) -> bool:

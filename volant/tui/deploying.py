@@ -12,7 +12,7 @@ from volant.client.cli.text import harmless
 from volant.proto.errors import Fault, InvalidParams
 from volant.tui.actions import Action
 from volant.tui.differing import difference
-from volant.tui.doing import perform
+from volant.tui.doing import menu_of, perform
 from volant.tui.lines import text_of
 from volant.tui.model import Record
 from volant.tui.overlays import Asking, Choice, Menu
@@ -59,22 +59,14 @@ def _menu(desk: Desk, victims: Sequence[Record], here: Record | None) -> None:
     if not victims:
         desk.say("there is no deployment")
         return
-    who = harmless(str(victims[0]["name"])) if len(victims) == 1 else f"{len(victims)} deployments"
-    why = "read-only" if desk.read_only else "" if desk.snapshot.is_live else "not connected"
-    choices = [
-        Choice(each.key, each.label, None if why else partial(perform, desk, each, victims), why)
-        for each in (PAUSE, RESUME, DELETE)
-        if any(each.fits(record) for record in victims)
-    ]
+    more: list[Choice] = []
     if here is not None and len(victims) == 1:
-        choices[:0] = [
-            Choice("s", "scale: another number of VMs", None if why else partial(_ask_scale, desk, here), why),
-            Choice("u", "roll back to an earlier revision", None if why else partial(_ask_revisions, desk, here), why),
-            Choice(
-                "U", "roll out another description", None if why else partial(deployment_action, desk, "deployment.update", (), here), why
-            ),
+        more = [
+            Choice("s", "scale: another number of VMs", partial(_ask_scale, desk, here)),
+            Choice("u", "roll back to an earlier revision", partial(_ask_revisions, desk, here)),
+            Choice("U", "roll out another description", partial(_type_update, desk, here)),
         ]
-    desk.overlay = Menu(f"What to do with {who}", choices)
+    menu_of(desk, victims, (PAUSE, RESUME, DELETE), "deployment", more)
 
 
 def _type_update(desk: Desk, record: Record) -> None:

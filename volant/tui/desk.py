@@ -6,7 +6,7 @@ and nothing here knows Textual: `app` brings keys and news, draws `frame`, and d
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 
 SAID_S = 8.0
 """How long a message stays; the next key takes it away earlier, once it has been there for a moment."""
+KEPT_OPERATIONS = 200
+"""Operations that are over and can still be looked at: more than anybody does in a sitting."""
 TWICE_S = 1.5
 """Within which Ctrl-C has to come twice."""
 
@@ -71,6 +73,8 @@ class Desk:
         self.bar: Bar | None = None
         self.said: Said | None = None
         self.operations: list[Operation] = []
+        """Those under way."""
+        self.past_operations: deque[Operation] = deque(maxlen=KEPT_OPERATIONS)
         self.effects: list[Effect] = []
         """What is to be done; whoever does it takes it out."""
         self.pending = Pending(self.effects)

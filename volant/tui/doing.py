@@ -1,4 +1,4 @@
-"""Doing something with VMs: the menu, what is refused and why, the question, the calls, and how it went."""
+"""Doing something with VMs and others: the menu, what is refused and why, the question, the calls, and how it went."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from volant.client.cli.text import harmless
-from volant.tui.actions import VM_ACTIONS, Action, action, fitting
+from volant.tui.actions import VM_ACTIONS, Action, action
 from volant.tui.copying import open_about
 from volant.tui.model import Record
 from volant.tui.overlays import Choice, Menu
@@ -37,10 +37,17 @@ def _menu(desk: Desk, victims: list[Record]) -> None:
     if not victims:
         desk.say("there is no VM")
         return
-    who = harmless(str(victims[0]["name"])) if len(victims) == 1 else f"{len(victims)} VMs"
+    menu_of(desk, victims, VM_ACTIONS, "VM")
+
+
+def menu_of(desk: Desk, victims: Sequence[Record], actions: Sequence[Action], noun: str, more: Sequence[Choice] = ()) -> None:
+    """What makes sense for these, to choose from; `more` are further choices, which come first."""
+    who = harmless(str(victims[0]["name"])) if len(victims) == 1 else f"{len(victims)} {noun}s"
     why = "read-only" if desk.read_only else "" if desk.snapshot.is_live else "not connected"
-    choices = [Choice(each.key, each.label, None if why else partial(perform, desk, each, victims), why) for each in fitting(victims)]
-    desk.overlay = Menu(f"What to do with {who}", choices)
+    fitting = [each for each in actions if any(each.fits(record) for record in victims)]
+    choices = [Choice(each.key, each.label, None if why else partial(perform, desk, each, victims), why) for each in fitting]
+    above = [Choice(each.key, each.label, None if why else each.then, why) for each in more]
+    desk.overlay = Menu(f"What to do with {who}" if victims else "What to do", [*above, *choices])
 
 
 def perform(desk: Desk, chosen: Action, records: Sequence[Record]) -> None:
@@ -57,7 +64,7 @@ def perform(desk: Desk, chosen: Action, records: Sequence[Record]) -> None:
         return
     hidden = desk.screen.out_of_sight(fit)
     left_out = [str(record["name"]) for record in records if not chosen.fits(record)]
-    command = harmless(chosen.command([str(record["name"]) for record in fit]))
+    command = harmless(chosen.command(fit))
     desk.overlay = question(chosen, fit, partial(_start, desk, chosen, fit), hidden=hidden, left_out=left_out, command=command)
 
 
@@ -65,13 +72,22 @@ def _start(desk: Desk, chosen: Action, records: Sequence[Record]) -> None:
     if desk.refuses(chosen.label):  # the answer may have come long after the question
         return
     names = tuple(str(record["name"]) for record in records)
-    operation = Operation(chosen, names, len(names))
-    desk.operations.append(operation)
+    operation = begin(desk, chosen, names)
     for name, record in zip(names, records, strict=True):
-        desk.pending.call(chosen.method, chosen.params_for(record), partial(_operated, desk, operation, name))
+        desk.pending.call(chosen.method, chosen.params_for(record), partial(ended, desk, operation, name))
 
 
-def _operated(desk: Desk, operation: Operation, name: str, result: Any) -> None:
+def begin(desk: Desk, chosen: Action, names: tuple[str, ...]) -> Operation:
+    """An operation on these that is under way from now on; `ended` is to be told of each of them."""
+    operation = Operation(chosen, names, len(names), desk.clock())
+    desk.operations.append(operation)
+    return operation
+
+
+def ended(desk: Desk, operation: Operation, name: str, result: Any) -> None:
+    """One of them has answered: its plain result, or the fault."""
     if operation.answered(name, result):
+        operation.ended = desk.clock()
         desk.operations.remove(operation)
+        desk.past_operations.append(operation)
         desk.say(operation.words, "bad" if operation.failures else "good")

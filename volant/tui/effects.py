@@ -60,6 +60,14 @@ class Read:
 
 
 @dataclass(frozen=True, slots=True)
+class Manifest:
+    """Read a plugin's manifest from a file of this host or a URL; `Desk.answered` hears it or a fault, with the tag."""
+
+    tag: int
+    place: str
+
+
+@dataclass(frozen=True, slots=True)
 class KeepCalls:
     """Keep what is remembered of calls for the next time."""
 
@@ -102,4 +110,4 @@ class Quit:
     """Leave."""
 
 
-Effect = Call | Follow | Unfollow | Run | Send | Read | KeepCalls | Copy | Reconnect | Theme | Redraw | Remember | Quit
+Effect = Call | Follow | Unfollow | Run | Send | Read | Manifest | KeepCalls | Copy | Reconnect | Theme | Redraw | Remember | Quit

@@ -28,8 +28,10 @@ STATES: Mapping[str, Sign] = {
     "progressing": Sign("◐", "~", "warm"),
     "degraded": Sign("✖", "!", "bad"),
     "deleting": Sign("◑", "~", "warm"),
+    "enabled": Sign("●", "*", "good"),
+    "disabled": Sign("○", "-", "dim"),
 }
-"""By `specs.states.VmState` and `DeploymentStatus`; a state of a later daemon is shown with UNKNOWN."""
+"""By `specs.states.VmState` and `DeploymentStatus`, and what plugins are; a state of a later daemon is shown with UNKNOWN."""
 UNKNOWN = Sign("?", "?", "")
 
 _OTHERS = {"cursor": (">", ">"), "mark": ("•", "+"), "up": ("↑", "^"), "down": ("↓", "v"), "lost": ("✖", "!"), "live": ("●", "*"),

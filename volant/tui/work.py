@@ -10,7 +10,7 @@ from typing import Any
 from volant.client.cli.text import harmless
 from volant.proto.errors import Fault
 from volant.tui.actions import Action, is_protected
-from volant.tui.effects import Call, Effect, Follow, Read, Run, Send, Unfollow
+from volant.tui.effects import Call, Effect, Follow, Manifest, Read, Run, Send, Unfollow
 from volant.tui.model import Record
 from volant.tui.overlays import MAX_VICTIMS, Question
 
@@ -59,6 +59,12 @@ class Pending:
         self.effects.append(Read(tag, path, most))
         return tag
 
+    def manifest(self, place: str, then: Answered) -> int:
+        """A plugin's manifest from a file or a URL; `then` hears it as a map, or the Fault."""
+        tag = self._awaited(then)
+        self.effects.append(Manifest(tag, place))
+        return tag
+
     def _awaited(self, then: Answered) -> int:
         tag: int = next(self._tags)
         self._answered[tag] = then
@@ -89,7 +95,12 @@ class Operation:
     action: Action
     names: tuple[str, ...]
     left: int
+    started: float
+    """On the desk's clock, in seconds."""
     failures: list[str] = field(default_factory=list)
+    progress: str = ""
+    """How far it is, where that is known."""
+    ended: float | None = None
 
     def answered(self, name: str, result: Any) -> bool:
         """One of them has answered; whether that was the last one."""

@@ -35,6 +35,7 @@ CONTEXTS: dict[str, str] = {
     "calls": "Calling a workload",
     "form": "A request",
     "answer": "An answer",
+    "plugins": "Plugins",
     "stream": "Events and logs",
     "text": "Reading",
     "line": "Typing a filter or a command",
@@ -132,6 +133,13 @@ BINDINGS: dict[str, tuple[Binding, ...]] = {
         Binding("call.send", ("r",), "send it again", "again", changes=True),
         Binding("answer.edit", ("e",), "back to the form, to send something else", "edit"),
         Binding("answer.headers", ("h",), "the answer's headers too, or not", "headers"),
+    ),
+    "plugins": (
+        Binding("actions", ("x",), "everything that can be done with it", "actions"),
+        Binding("plugin.install", ("i",), "install one, from a file or a URL", "install", changes=True),
+        Binding("plugin.enable", ("e",), "allow new VMs of it, or no more", "on/off", changes=True),
+        Binding("plugin.run", ("n",), "make a VM of it", "run", changes=True),
+        Binding("plugin.remove", ("ctrl+d", "delete"), "remove", changes=True),
     ),
     "stream": (
         Binding("pause", ("p",), "hold still, or go on", "pause"),

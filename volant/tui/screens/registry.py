@@ -64,6 +64,7 @@ SCREENS: tuple[Entry, ...] = (
     Entry("vm", "one VM", "vm:VmScreen", Takes.VM, ("vms",)),
     Entry("deployments", "deployments and their rollouts", "deployments:DeploymentsScreen", aliases=("deploys",), letter="d"),
     Entry("call", "call a VM's workload", "calls:CallsScreen", Takes.VM, action="vm.calls"),
+    Entry("plugins", "plugins: what VMs are made of", "plugins:PluginsScreen", letter="p"),
     Entry("events", "all events, as they happen", "events:EventsScreen", letter="e"),
 )
 """In the order of the menu."""

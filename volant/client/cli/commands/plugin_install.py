@@ -19,9 +19,13 @@ from volant.proto.errors import ExitCode, InvalidManifest, NoSuchFile, Usage
 MAX_MANIFEST = 192 * 1024
 """Bytes of a manifest file: it travels in one frame of 256 KiB towards the daemon, and real ones have a few KiB."""
 
+_URL = ("http://", "https://")
+FETCH_S = 30.0
+"""How long a manifest's server may keep us waiting between two of its bytes."""
+
 
 def configure_install(parser: Parser) -> None:
-    parser.add_argument("file", metavar="FILE", help="the manifest (JSON); - reads it from standard input")
+    parser.add_argument("file", metavar="FILE", help="the manifest (JSON), or an http or https URL of it; - reads standard input")
     parser.add_argument("--strict", action="store_true", help="unknown fields are errors, not warnings")
     parser.add_argument("--replace", action="store_true", help="allow other contents under the same name and version while no VM uses it")
     parser.add_argument(
@@ -30,6 +34,7 @@ def configure_install(parser: Parser) -> None:
     add_output(parser)
     parser.give_examples(
         "volant plugin install ./hello/plugin.json",
+        "volant plugin install https://example.org/hello/plugin.json",
         "volant plugin install plugin.json --dry-run -o json",
         "generate-manifest | volant plugin install -",
     )
@@ -59,8 +64,10 @@ def run_install(args: argparse.Namespace) -> int:
 
 
 def read_manifest(file: str) -> dict[str, Any]:
-    """The manifest in `file` (`-`: standard input), its relative artifact paths made absolute against the file's folder."""
-    if file == "-":
+    """The manifest in `file` (`-`: standard input; or a URL), its relative artifact paths made absolute against the file's folder."""
+    if file.startswith(_URL):
+        text, folder = _fetch(file), file.rpartition("/")[0]
+    elif file == "-":
         text, folder = sys.stdin.buffer.read(MAX_MANIFEST + 1), os.getcwd()
     else:
         text, folder = _read(file), os.path.dirname(os.path.abspath(file))
@@ -92,7 +99,8 @@ def parse(text: bytes, shown: str) -> dict[str, Any]:
 
 
 def resolved(manifest: dict[str, Any], folder: str) -> dict[str, Any]:
-    """`manifest` with the paths of its artifacts absolute: the daemon has another working directory than whoever wrote them."""
+    """`manifest` with the paths of its artifacts absolute: the daemon has another working directory than whoever wrote them. A `folder`
+    that is a URL makes URLs of them."""
     found = dict(manifest)
     for key in ("rootfs", "initramfs"):
         if isinstance(found.get(key), dict):
@@ -108,9 +116,37 @@ def resolved(manifest: dict[str, Any], folder: str) -> dict[str, Any]:
 
 def _with_absolute(part: dict[str, Any], key: str, folder: str) -> dict[str, Any]:
     value = part.get(key)
-    if not isinstance(value, str) or not value.strip() or "://" in value or os.path.isabs(value.strip()):
+    if not isinstance(value, str) or not value.strip():
+        return part
+    if "://" in folder:
+        return part | {key: _against_url(value.strip(), folder)}
+    if "://" in value or os.path.isabs(value.strip()):
         return part
     return part | {key: os.path.normpath(os.path.join(folder, value.strip()))}
+
+
+def _against_url(value: str, folder: str) -> str:
+    """An artifact of a manifest that came from elsewhere: it has no say about the files of this host."""
+    from urllib.parse import urljoin
+
+    found = urljoin(f"{folder}/", value)
+    if not found.startswith(_URL):
+        raise InvalidManifest((("", f"{value} is neither http nor https, which is all that a fetched manifest may name"),))
+    return found
+
+
+def _fetch(url: str) -> bytes:
+    """What the URL gives, as far as a manifest may be long."""
+    from http.client import HTTPException
+    from urllib.request import urlopen
+
+    try:
+        with urlopen(url, timeout=FETCH_S) as reply:  # noqa: S310 - the caller checked the scheme
+            found: bytes = reply.read(MAX_MANIFEST + 1)
+    except (OSError, HTTPException, ValueError) as error:
+        why = getattr(error, "reason", None) or error
+        raise Usage(f"{url} can't be fetched: {why}", hint="check the URL, or fetch it yourself and name the file") from None
+    return found
 
 
 def _read(file: str) -> bytes:
