@@ -110,16 +110,15 @@ async def relay(loop: Loop, base: BaseUrl, request: Request, sink: Sink) -> None
 async def _exchange(loop: Loop, connection: socket.socket, base: BaseUrl, request: Request, sink: Sink) -> None:
     fd = connection.fileno()
     sender = loop.spawn(_send_request(loop, fd, base, request), "http request")
-    reader = _ResponseReader(loop, fd, request.method)
     try:
         with loop.move_on_after(request.timeout_s) as deadline:
-            head = await reader.read_head()
+            head, body = await _response_head(loop, fd, request.method)
         if deadline.expired:
             raise _timeout(request, "answer")
         await sink.head(status_of(head), head.first[2], head.passed_on())
         while True:
             with loop.move_on_after(request.timeout_s) as deadline:
-                data = await reader.read_body()
+                data = await body.read()
             if deadline.expired:
                 raise _timeout(request, "go on answering")
             if not data:
@@ -178,26 +177,25 @@ async def _measure(body: Body | None) -> tuple[bytes, bool]:
     return begin, body is not None
 
 
-class _ResponseReader:
-    """Head, then body, of one response."""
+async def _response_head(loop: Loop, fd: int, method: str) -> tuple[Head, BodyStream]:
+    """The head of the final response, and its body to be read."""
+    held = b""
+    for _ in range(_MAX_INTERIM):
+        head, held = await read_head(loop, fd, held)
+        status = status_of(head)
+        if status >= 200:
+            return head, BodyStream(loop, fd, response_body(method, status, head), held)
+    raise HttpError("interim responses do not end")
 
-    def __init__(self, loop: Loop, fd: int, method: str) -> None:
-        self._loop, self._fd, self._method = loop, fd, method
-        self._held = b""
-        self._body: BodyReader | None = None
 
-    async def read_head(self) -> Head:
-        for _ in range(_MAX_INTERIM):
-            head = await self._one_head()
-            status = status_of(head)
-            if status >= 200:
-                self._body = response_body(self._method, status, head)
-                return head
-        raise HttpError("interim responses do not end")
+class BodyStream:
+    """A message's body, read piece by piece; `held` is what of it came with the head."""
 
-    async def read_body(self) -> bytes:
+    def __init__(self, loop: Loop, fd: int, body: BodyReader, held: bytes) -> None:
+        self._loop, self._fd, self._body, self._held = loop, fd, body, held
+
+    async def read(self) -> bytes:
         """The next piece; empty at the end."""
-        assert self._body is not None
         while not self._body.done:
             data = self._held or await self._loop.read(self._fd)
             self._held = b""
@@ -206,10 +204,6 @@ class _ResponseReader:
             elif piece := self._body.feed(data):
                 return piece
         return b""
-
-    async def _one_head(self) -> Head:
-        head, self._held = await read_head(self._loop, self._fd, self._held)
-        return head
 
 
 async def read_head(loop: Loop, fd: int, held: bytes = b"") -> tuple[Head, bytes]:

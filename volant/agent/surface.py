@@ -14,7 +14,7 @@ from typing import Any
 
 from volant.agent import relay
 from volant.agent.config import Action
-from volant.agent.http1 import BodyReader, Head, Headers, HttpError, render_head, request_body
+from volant.agent.http1 import Head, Headers, HttpError, render_head, request_body
 from volant.agent.loop import READABLE, Loop
 from volant.agent.status import Status
 from volant.proto.errors import Fault
@@ -80,7 +80,7 @@ class Surface:
             with self._loop.move_on_after(HEAD_TIMEOUT_S) as deadline:
                 head, rest = await relay.read_head(self._loop, connection.fileno())
             if not deadline.expired:
-                await self._answer(head, _RequestBody(self._loop, connection.fileno(), head, rest), sink)
+                await self._answer(head, relay.BodyStream(self._loop, connection.fileno(), request_body(head), rest), sink)
         except HttpError as error:
             await sink.refuse(400, str(error))
         except Fault as fault:
@@ -91,7 +91,7 @@ class Surface:
             connection.close()
             self._open -= 1
 
-    async def _answer(self, head: Head, body: _RequestBody, sink: _SocketSink) -> None:
+    async def _answer(self, head: Head, body: relay.BodyStream, sink: _SocketSink) -> None:
         method, target, _ = head.first
         path, question, query = target.partition("?")
         if path == "/healthz":
@@ -117,24 +117,6 @@ def _climbs(path: str) -> bool:
     """Whether a server that resolves `..`, spelled out or percent-encoded, may take `path` for one that is not below /v1/."""
     plain = path.lower().replace("%2e", ".").replace("%2f", "/").replace("%5c", "/").replace("\\", "/")
     return ".." in plain.split("/")
-
-
-class _RequestBody:
-    """A request's body as pieces."""
-
-    def __init__(self, loop: Loop, fd: int, head: Head, rest: bytes) -> None:
-        self._loop, self._fd, self._held = loop, fd, rest
-        self._body: BodyReader = request_body(head)
-
-    async def read(self) -> bytes:
-        while not self._body.done:
-            data = self._held or await self._loop.read(self._fd)
-            self._held = b""
-            if not data:
-                self._body.end()
-            elif piece := self._body.feed(data):
-                return piece
-        return b""
 
 
 class _SocketSink:

@@ -180,16 +180,8 @@ class _HttpConnection(http.client.HTTPConnection):
         self._download.connected(self.sock)
 
 
-class _HttpsConnection(http.client.HTTPSConnection):
-    """Tells its download which socket it uses."""
-
-    def __init__(self, *args: Any, download: Download, **options: Any) -> None:
-        super().__init__(*args, **options)
-        self._download = download
-
-    def connect(self) -> None:
-        super().connect()
-        self._download.connected(self.sock)
+class _HttpsConnection(_HttpConnection, http.client.HTTPSConnection):
+    """The same over TLS."""
 
 
 class _Http(urllib.request.HTTPHandler):
