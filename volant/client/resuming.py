@@ -134,6 +134,67 @@ class StatusProgress:
         return is_new
 
 
+class VmsProgress:
+    """`vm.watch`: each connection begins with the whole list, of which only what is different from before is news."""
+
+    method = "vm.watch"
+    begins_with = None
+    place = "with the list as it is now"
+
+    def __init__(self, params: dict[str, Any]) -> None:
+        self._asked = params
+        self._new_list: dict[str, dict[str, Any]] | None = {}
+        """What has come of the list of a new connection; None once it is whole."""
+        self.records: dict[str, dict[str, Any]] = {}
+        """The VMs by id."""
+        self.changed: list[dict[str, Any]] = []
+        """Those that the item taken last is about, and `gone` those that went with it, as they were."""
+        self.gone: list[dict[str, Any]] = []
+
+    def begun(self, reply: Any) -> None:
+        """Nothing is asked before."""
+
+    def params(self, elapsed_s: float) -> dict[str, Any]:
+        self._new_list = {}
+        return self._asked
+
+    def takes(self, item: Any) -> bool:
+        if self._new_list is None:
+            self.changed = list(item["items"])
+            self.gone = [self.records.pop(vm_id) for vm_id in item["gone"] if vm_id in self.records]
+            self.records.update((record["id"], record) for record in self.changed)
+            return True
+        self._new_list.update((record["id"], record) for record in item["items"])
+        for vm_id in item["gone"]:
+            self._new_list.pop(vm_id, None)
+        if not item["complete"]:
+            return False
+        before, self.records, self._new_list = self.records, self._new_list, None
+        self.changed = [record for vm_id, record in self.records.items() if before.get(vm_id) != record]
+        self.gone = [record for vm_id, record in before.items() if vm_id not in self.records]
+        return True
+
+
+class StatsProgress:
+    """`vm.stats_watch`: each reading stands for itself."""
+
+    method = "vm.stats_watch"
+    begins_with = None
+    place = "with the figures of now"
+
+    def __init__(self, params: dict[str, Any]) -> None:
+        self._asked = params
+
+    def begun(self, reply: Any) -> None:
+        """Nothing is asked before."""
+
+    def params(self, elapsed_s: float) -> dict[str, Any]:
+        return self._asked
+
+    def takes(self, item: Any) -> bool:
+        return True
+
+
 class Absence:
     """Whether a stream's failure may pass, and when to try again. Times are seconds of any clock that only goes forward."""
 

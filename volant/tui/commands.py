@@ -23,9 +23,9 @@ OWN = {
 """Words of the UI and their help."""
 
 _READING = frozenset({"list", "get", "logs", "config", "history", "diff", "explain", "status", "show", "info", "ping", "ledger", "actions",
-                      "wait", "follow", "watch", "doctor"})  # fmt: skip
+                      "wait", "follow", "watch", "top", "completion", "doctor"})  # fmt: skip
 """Verbs that change nothing; any other is refused in read-only mode, one that this list doesn't know yet included."""
-_NEEDS_TERMINAL = frozenset({"console", "exec"})
+_NEEDS_TERMINAL = frozenset({"console", "exec", "top"})
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,8 @@ _STATUS_PAINT = {
 }  # fmt: skip
 
 
-def _status_paint(status: str) -> str:
+def status_paint(status: str) -> str:
+    """The colour of a VM's state."""
     return _STATUS_PAINT.get(status, "")
 
 
@@ -44,7 +45,7 @@ def _labels(record: dict[str, Any]) -> str:
 
 VM = [
     Column("NAME", "name", flexible=True),
-    Column("STATUS", "status", paint=_status_paint),
+    Column("STATUS", "status", paint=status_paint),
     Column("PLUGIN", "plugin", flexible=True, keep=4),
     Column("CPUS", "cpu_cores", right=True, keep=2),
     Column("MEMORY", "memory_mb", show=_memory, right=True, keep=3),

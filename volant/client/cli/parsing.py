@@ -140,14 +140,21 @@ def add_reconnect(parser: Parser) -> None:
     add_duration(parser, "--reconnect", help=help, default=60_000)
 
 
-def add_wait(parser: Parser, *, default: str | None = None) -> None:
+def add_watch(parser: Parser) -> None:
+    """`--watch` and `--reconnect`, for commands whose records can be kept up to date."""
+    parser.add_argument(
+        "--watch", "-w", action="store_true", help="go on with each change until interrupted: in place on a terminal, else as lines"
+    )
+    add_reconnect(parser)
+
+
+def add_wait(parser: Parser) -> None:
     """`--wait[=COND]` with `--timeout`."""
     parser.add_argument(
         "--wait",
         metavar="running|ready|stopped",
         nargs="?",
         const="ready",
-        default=default,
         choices=WAIT_FOR,
         help="return when this is so; without a value: ready",
     )

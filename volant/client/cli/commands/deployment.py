@@ -6,9 +6,19 @@ import argparse
 from typing import Any
 
 from volant.client.cli import columns, declared, human, output, terminal
-from volant.client.cli.connect import open_client, open_following
+from volant.client.cli.connect import Client, open_client, open_following
 from volant.client.cli.narrate import asked_to_go_on, narrated
-from volant.client.cli.parsing import Parser, add_duration, add_failure_format, add_names, add_output, add_reconnect, checked, style_of
+from volant.client.cli.parsing import (
+    Parser,
+    add_duration,
+    add_failure_format,
+    add_names,
+    add_output,
+    add_reconnect,
+    add_watch,
+    checked,
+    style_of,
+)
 from volant.client.cli.several import for_each, with_suggestion
 from volant.client.cli.values import count
 from volant.proto.errors import ExitCode
@@ -21,28 +31,40 @@ def configure_list(parser: Parser) -> None:
     add_output(parser)
     parser.add_argument("--text", metavar="TEXT", default="", help="substring of name, plugin or a label")
     parser.add_argument("--limit", metavar="N", type=checked(count), help="at most so many")
-    parser.give_examples("volant deployment list", "volant deployments list --text web -o wide", "volant deployment list -o name")
+    add_watch(parser)
+    parser.give_examples(
+        "volant deployment list", "volant deployments list --text web -o wide", "volant deployment list -o name", "volant deploy ls --watch"
+    )
 
 
 def run_list(args: argparse.Namespace) -> int:
+    if args.watch:
+        from volant.client.cli.watching import watch_list
+
+        watch_list(args, columns.DEPLOYMENT, lambda client: _listed(client, args))
     with open_client(args) as client:
-
-        def page(offset: int) -> dict[str, Any]:
-            left = PAGE if args.limit is None else min(PAGE, args.limit - offset)
-            found: dict[str, Any] = client.call_plain("deployment.list", {"text": args.text, "limit": left, "offset": offset})
-            return found
-
-        reply = page(0)
-        items = list(reply["items"])
-        while len(items) < (reply["total"] if args.limit is None else min(args.limit, reply["total"])):
-            more = page(len(items))["items"]
-            if not more:  # some went away between two pages
-                break
-            items += more
-    reply["items"] = items
+        reply = _listed(client, args)
     nothing = "no deployment matches" if args.text else "no deployments yet; `volant deployment create` makes one"
     output.write_list(style_of(args), columns.DEPLOYMENT, reply, empty=nothing)
     return ExitCode.OK
+
+
+def _listed(client: Client, args: argparse.Namespace) -> dict[str, Any]:
+    """One reply made of as many pages as it takes."""
+
+    def page(offset: int) -> dict[str, Any]:
+        left = PAGE if args.limit is None else min(PAGE, args.limit - offset)
+        found: dict[str, Any] = client.call_plain("deployment.list", {"text": args.text, "limit": left, "offset": offset})
+        return found
+
+    reply = page(0)
+    items = list(reply["items"])
+    while len(items) < (reply["total"] if args.limit is None else min(args.limit, reply["total"])):
+        more = page(len(items))["items"]
+        if not more:  # some went away between two pages
+            break
+        items += more
+    return reply | {"items": items}
 
 
 def configure_get(parser: Parser) -> None:
@@ -66,7 +88,7 @@ def run_get(args: argparse.Namespace) -> int:
 
 
 def facts(record: dict[str, Any], *, now: float | None = None) -> list[tuple[str, str]]:
-    """One deployment as lines for a person; what it doesn't have is left out. `now` is in seconds since 1970, and the clock's without it."""
+    """One deployment as lines for a person; what it doesn't have is left out. `now`: seconds since 1970, else the clock's."""
     template = record["template"]
     memory = template.get("memory_mb")
     found = [

@@ -8,7 +8,7 @@ from typing import Any
 from volant.client.cli import columns, declared, human, output, terminal
 from volant.client.cli.connect import open_client
 from volant.client.cli.narrate import asked_to_go_on
-from volant.client.cli.parsing import Parser, add_names, add_output, style_of
+from volant.client.cli.parsing import Parser, add_names, add_output, add_watch, style_of
 from volant.client.cli.several import for_each
 from volant.proto.errors import ExitCode
 
@@ -18,10 +18,15 @@ _VERSION = {"version": "this version only"}
 def configure_list(parser: Parser) -> None:
     add_output(parser)
     declared.add_flags(parser, "plugin.list", help={"text": "substring of the name", "enabled": "only those that are (not) enabled"})
+    add_watch(parser)
     parser.give_examples("volant plugin list", "volant plugin list --enabled -o json", "volant plugin list --text web -o name")
 
 
 def run_list(args: argparse.Namespace) -> int:
+    if args.watch:
+        from volant.client.cli.watching import watch_list
+
+        watch_list(args, columns.PLUGIN, lambda client: client.call_plain("plugin.list", declared.given(args, "plugin.list")))
     with open_client(args) as client:
         reply = client.call_plain("plugin.list", declared.given(args, "plugin.list"))
     output.write_list(style_of(args), columns.PLUGIN, reply, empty="no plugins; `volant plugin install FILE` installs one")
@@ -44,12 +49,13 @@ def run_show(args: argparse.Namespace) -> int:
             if style.format == "wide":
                 output.write_one(style, columns.PLUGIN, record)
             else:
-                output.write_facts(style, record, _facts(record))
+                output.write_facts(style, record, facts(record))
 
         return for_each(client, args, show)
 
 
-def _facts(record: dict[str, Any]) -> list[tuple[str, str]]:
+def facts(record: dict[str, Any], *, now: float | None = None) -> list[tuple[str, str]]:
+    """One version as lines for a person; what it doesn't have is left out. `now` is in seconds since 1970, and the clock's without it."""
     manifest = record.get("manifest") or {}
     workload = manifest.get("workload") or {}
     resources = manifest.get("resources") or {}
@@ -66,7 +72,7 @@ def _facts(record: dict[str, Any]) -> list[tuple[str, str]]:
         ),
         ("workload", " ".join(str(word) for word in workload.get("entrypoint") or ())),
         ("actions", ", ".join(manifest.get("actions") or ())),
-        ("installed", f"{record['installed_at']} ({human.age(record['installed_at'])} ago)"),
+        ("installed", f"{record['installed_at']} ({human.age(record['installed_at'], now=now)} ago)"),
         *((f"sha256 of {role}", str(digest)) for role, digest in (record.get("artifacts") or {}).items()),
         *(("warning", str(warning)) for warning in record.get("warnings") or ()),
     ]

@@ -6,7 +6,7 @@ import argparse
 
 from volant.client.cli import columns, human, output, terminal
 from volant.client.cli.connect import Client, open_client
-from volant.client.cli.parsing import Parser, add_names, add_output, checked, style_of
+from volant.client.cli.parsing import Parser, add_names, add_output, add_watch, checked, style_of
 from volant.client.cli.style import Style
 from volant.client.cli.values import count
 from volant.proto.errors import ExitCode, Usage
@@ -28,24 +28,31 @@ def configure_list(parser: Parser) -> None:
     parser.add_argument("--sort", metavar="FIELD", default="name", help=f"{', '.join(SORTS)}; -FIELD turns the order round")
     parser.add_argument("--limit", metavar="N", type=checked(count), help=f"at most so many (on a terminal {ON_TERMINAL}, else all)")
     parser.add_argument("--all", "-a", action="store_true", help="all of them, on a terminal too")
+    add_watch(parser)
     parser.give_examples(
         "volant vm list",
         "volant ps --all",
         "volant vm list --filter 'state:ready,running plugin:web'",
         "volant vm list --filter 'mem>=1G age<5m !label.env:prod'",
         "volant vm list --sort=-created --limit 5 -o wide",
+        "volant vm list --watch --filter deployment:web",
         "volant vm list -o name --filter state:crashed | xargs -r volant vm restart",
     )
 
 
 def run_list(args: argparse.Namespace) -> int:
+    order = sort_order(args.sort)
+    if args.watch:
+        from volant.client.cli.commands.watch import watch_list
+
+        return watch_list(args)
     style = style_of(args)
-    wanted: dict[str, Any] = {"sort": sort_order(args.sort)}
+    wanted: dict[str, Any] = {"sort": order}
     if args.filter:  # an older daemon is not asked about what it does not know
         wanted["filter"] = filter_of(args)
     limit = None if args.all else args.limit if args.limit is not None else ON_TERMINAL if terminal.is_tty(1) else None
     with open_client(args) as client:
-        reply = _pages(client, wanted, limit)
+        reply = listed(client, wanted, limit)
     output.write_list(style, columns.VM, reply, empty=_nothing(args))
     shown = len(reply["items"])
     if shown < reply["total"] and args.limit is None and not args.quiet:
@@ -53,7 +60,7 @@ def run_list(args: argparse.Namespace) -> int:
     return ExitCode.OK
 
 
-def _pages(client: Client, wanted: dict[str, Any], limit: int | None) -> dict[str, Any]:
+def listed(client: Client, wanted: dict[str, Any], limit: int | None) -> dict[str, Any]:
     """One reply made of as many pages as `limit` (None: all) takes."""
     reply: dict[str, Any] = client.call_plain("vm.list", wanted | {"limit": PAGE if limit is None else min(limit, PAGE)})
     items = list(reply["items"])
@@ -99,10 +106,17 @@ def _nothing(args: argparse.Namespace) -> str:
 def configure_get(parser: Parser) -> None:
     add_output(parser)
     add_names(parser, many=True)
-    parser.give_examples("volant vm get web-1", "volant vm get web-1 -o json", "volant vm get web-1 web-2 -o yaml")
+    add_watch(parser)
+    parser.give_examples(
+        "volant vm get web-1", "volant vm get web-1 -o json", "volant vm get web-1 web-2 -o yaml", "volant vm get web-1 --watch"
+    )
 
 
 def run_get(args: argparse.Namespace) -> int:
+    if args.watch:
+        from volant.client.cli.commands.watch import watch_some
+
+        return watch_some(args)
     from volant.client.cli.several import for_each
 
     style = style_of(args)
