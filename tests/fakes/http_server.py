@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -14,8 +15,8 @@ Answer = Callable[[BaseHTTPRequestHandler], None]
 class WebServer:
     """`answers` by path; `asked` counts requests by path. `released` ends whatever waits for it."""
 
-    def __init__(self, port: int) -> None:
-        self.url = f"http://127.0.0.1:{port}"
+    def __init__(self, url: str) -> None:
+        self.url = url
         self.answers: dict[str, Answer] = {}
         self.asked: Counter[str] = Counter()
         self.released = threading.Event()
@@ -60,8 +61,8 @@ class WebServer:
 
 
 @contextmanager
-def web_server() -> Iterator[WebServer]:
-    """A server that is gone, with its threads, when the block ends."""
+def web_server(tls: ssl.SSLContext | None = None) -> Iterator[WebServer]:
+    """A server that is gone, with its threads, when the block ends; over `tls` where that is given."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -80,7 +81,10 @@ def web_server() -> Iterator[WebServer]:
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.daemon_threads = False
-    web = WebServer(server.server_port)
+    if tls is not None:
+        # Shaken hands by the thread of the connection, not by the one that accepts.
+        server.socket = tls.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
+    web = WebServer(f"{'https' if tls else 'http'}://127.0.0.1:{server.server_port}")
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
     try:

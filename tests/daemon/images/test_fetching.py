@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import socket
+import ssl
 import subprocess
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler
@@ -188,6 +189,41 @@ async def test_redirects_are_followed_neither_in_circles_nor_elsewhere(library: 
     assert "not allowed" in await refused(library, web.redirect("/file", secret.as_uri()))
     assert "neither http nor https" in await refused(library, web.redirect("/ftp", "ftp://127.0.0.1/x"))
     assert kept(tmp_path) == []
+
+
+@pytest.fixture
+def certificate(tmp_path: Path) -> tuple[Path, Path]:
+    """A certificate of 127.0.0.1, signed by itself, and its key."""
+    made, key = tmp_path / "certificate.pem", tmp_path / "key.pem"
+    words = [
+        "-newkey",
+        "ec",
+        "-pkeyopt",
+        "ec_paramgen_curve:P-256",
+        "-nodes",
+        "-subj",
+        "/CN=test",
+        "-addext",
+        "subjectAltName=IP:127.0.0.1",
+    ]
+    subprocess.run(["openssl", "req", "-x509", *words, "-keyout", str(key), "-out", str(made)], check=True, capture_output=True)
+    return made, key
+
+
+async def test_https_holds_the_server_to_its_certificate(
+    library: ImageLibrary, web: WebServer, certificate: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(*certificate)
+    with web_server(context) as secure:
+        url = secure.serve("/root.img", BODY)
+        assert "its certificate is not valid" in await refused(library, url)
+        assert secure.asked["/root.img"] == 0
+        monkeypatch.setenv("SSL_CERT_FILE", str(certificate[0]))
+        plain = secure.redirect("/plain", web.serve("/root.img", BODY))
+        assert "redirects from https to unprotected http" in await refused(library, plain)
+        assert (await library.fetch(url, checksum=DIGEST, format="raw")).sha256 == DIGEST
+    assert kept(tmp_path) == [DIGEST]
 
 
 async def test_a_source_that_is_no_file_is_one_sentence(library: ImageLibrary, tmp_path: Path) -> None:
