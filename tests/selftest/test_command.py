@@ -95,11 +95,16 @@ def test_an_interrupt_leaves_nothing(temporary: Path, number: signal.Signals) ->
 
 
 @pytest.mark.root
-def test_not_even_a_kill_leaves_processes(temporary: Path) -> None:
+def test_a_kill_leaves_no_processes_and_the_next_one_removes_the_rest(temporary: Path) -> None:
     with subprocess.Popen(argv("--faults"), env=environ(temporary), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as command:
         assert becomes(lambda: any("fake.vmm" in words for words in ours(temporary)))
         command.kill()
     assert becomes(lambda: ours(temporary) == [])
+    left = list(temporary.iterdir())
+    done = subprocess.run(argv("--faults", "--point", "F1", "--harm", "eio"), capture_output=True, text=True, env=environ(temporary))
+    assert done.returncode == ExitCode.OK, done.stderr
+    assert left and all(str(folder) in done.stderr for folder in left)
+    assert list(temporary.iterdir()) == []
 
 
 @pytest.mark.parametrize(

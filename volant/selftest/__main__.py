@@ -18,8 +18,9 @@ from volant.client.cli.narrate import StatusLine
 from volant.client.cli.parsing import Parser, style_of
 from volant.client.cli.table import Column
 from volant.daemon.host.faultpoints import FaultPoint
-from volant.proto.errors import ExitCode, Fault, HostShort, NotAllowed, Usage
+from volant.proto.errors import ExitCode, Failed, Fault, HostShort, NotAllowed, Usage
 from volant.selftest.cases import Case, Harm, matrix
+from volant.selftest.leftovers import remove_leftovers
 from volant.selftest.matrix import Matrix
 from volant.selftest.trial import Outcome, Trials
 
@@ -59,6 +60,7 @@ def _run(argv: list[str]) -> int:
         raise Usage("--hang is more than nothing and at most 30s", hint="leave it out for 5s")
     cases = _chosen(args.point, args.harm)
     _check_host()
+    _remove_leftovers(quiet=args.quiet)
     line, began = StatusLine(quiet=args.quiet), time.monotonic()
     counts: Counter[bool] = Counter()
 
@@ -106,6 +108,15 @@ def _check_host() -> None:
     for program, package in PROGRAMS.items():
         if shutil.which(program) is None:
             raise HostShort(f"the program {program} is not installed", hint=f"install it: `apt-get install {package}`")
+
+
+def _remove_leftovers(*, quiet: bool) -> None:
+    try:
+        removed = remove_leftovers()
+    except (OSError, TimeoutError) as error:
+        raise Failed(f"what an earlier selftest left can't be removed: {error}", hint="remove it, and try again") from None
+    if removed and not quiet:
+        terminal.say(f"removed what a selftest that was killed had left: {', '.join(map(str, removed))}")
 
 
 def _hosts() -> int:

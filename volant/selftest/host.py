@@ -11,7 +11,6 @@ import shutil
 import socket
 import subprocess
 import sys
-import tempfile
 import time
 import uuid
 from collections.abc import Iterator, Mapping
@@ -22,8 +21,9 @@ from typing import Any
 from volant.client.blocking import Client
 from volant.proto.errors import Failed
 from volant.selftest.cases import Case
+from volant.selftest.leftovers import trial_folder
 from volant.selftest.namespaces import new_netns
-from volant.selftest.processes import kill_inside
+from volant.selftest.processes import SABOTEUR, kill_inside
 
 START_S = 60.0
 """How long the daemon may take to serve; half a second when idle."""
@@ -58,7 +58,7 @@ class TrialHost:
         """Start a daemon, and return once it serves. Failed with its last words when it does not."""
         ours, its = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         settings = {"state-dir": self.state, "runtime-dir": self.runtime, "network": "bridged", **self._flags}
-        argv = [sys.executable, "-m", "volant.selftest.saboteur", "--orders", str(its.fileno()), "--boot-id", str(self._boot_id)]
+        argv = [sys.executable, "-m", SABOTEUR, "--orders", str(its.fileno()), "--boot-id", str(self._boot_id)]
         argv += ["--hypervisor", self._hypervisor, *(word for name, value in settings.items() for word in (f"--{name}", str(value)))]
         with its, self.log.open("ab") as log:
             # In a session of its own: a Ctrl-C at the terminal is for us, who then end it.
@@ -149,13 +149,10 @@ class TrialHost:
 @contextmanager
 def trial_host(*, hypervisor: str = "fake-process", kernels: Path | None = None, **flags: str) -> Iterator[TrialHost]:
     """A host with a daemon that serves. `kernels`: a folder of kernels for real guests; `flags`: volantd's, without their dashes."""
-    root = Path(tempfile.mkdtemp(prefix="volant-trial-"))
-    try:
+    with trial_folder() as root:
         made = TrialHost(root, hypervisor=hypervisor, kernels=kernels, flags=flags)
         try:
             made.start()
             yield made
         finally:
             made.close()
-    finally:
-        shutil.rmtree(root, ignore_errors=True)

@@ -7,8 +7,11 @@ import select
 import signal
 from pathlib import Path
 
-from volant.daemon.host.processes import all_marked
+from volant.daemon.host.processes import all_marked, command_line_of
 from volant.daemon.hypervisors.marks import FOLDER_MARKER, MARKER
+
+SABOTEUR = "volant.selftest.saboteur"
+"""The program of daemons under test."""
 
 DEATH_S = 5.0
 """How long a killed process may take to be dead; the kernel needs a millisecond unless the host is very busy."""
@@ -21,6 +24,16 @@ def vmms(runtime_dir: Path, vm_id: str = "") -> list[int]:
         for identity, environ in all_marked(FOLDER_MARKER)
         if Path(environ[FOLDER_MARKER]).parent == runtime_dir / "vms" and vm_id in ("", environ.get(MARKER))
     ]
+
+
+def saboteurs(root: Path) -> list[int]:
+    """Pids of the daemons under test whose folders lie in `root`."""
+    found = []
+    for pid in map(int, filter(str.isdecimal, os.listdir("/proc"))):
+        words = command_line_of(pid)
+        if SABOTEUR in words and any(root in Path(word).parents for word in words):
+            found.append(pid)
+    return found
 
 
 def inside(netns: int) -> list[int]:
