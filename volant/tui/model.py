@@ -29,6 +29,8 @@ class Phase(Enum):
     """What is shown is how things are."""
     LOST = "lost"
     """Disconnected; what is shown is how things were."""
+    PAST = "past"
+    """What is shown is how things were at a moment that somebody chose."""
 
 
 @dataclass(frozen=True, slots=True)
