@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
+
 import pytest
 import trio
 from trio.testing import MockClock
@@ -23,7 +25,18 @@ from volant.proto.api.deployment import (
     UndoDeployment,
 )
 from volant.proto.api.vm import CreateVm, DeleteVm, Forward, StopVm
-from volant.proto.errors import Denied, HostShort, InvalidParams, NameTaken, NoSuchDeployment, NoSuchPlugin, NoSuchRevision, Timeout
+from volant.proto.errors import (
+    Denied,
+    Fault,
+    HostShort,
+    InvalidParams,
+    NameTaken,
+    NoSuchDeployment,
+    NoSuchPlugin,
+    NoSuchRevision,
+    StoreFailed,
+    Timeout,
+)
 from volant.proto.specs.states import DeploymentStatus, NetworkMode, VmState
 
 
@@ -262,6 +275,32 @@ async def test_a_dry_run_changes_nothing(autojump_clock: MockClock, stage: Stage
     assert (await stage.update(version="1.1.0", dry_run=True)).revision == 2
     view = stage.room.get("web")
     assert (view.replicas, view.revision, len(stage.names())) == (3, 1, 3)
+
+
+async def test_a_creation_that_is_given_up_at_any_moment_leaves_nothing_half_made(autojump_clock: MockClock, stage: Stage) -> None:
+    for after_s in (0.0, 0.001, 1.0):
+        with trio.move_on_after(after_s):
+            await stage.create()
+        await stage.until(lambda: stage.names() == ["web-1", "web-2", "web-3"])
+        await stage.room.delete(DeleteDeployment(name="web", timeout_ms=60_000), SOMEBODY)
+        with pytest.raises(NoSuchDeployment):
+            stage.room.get("web")
+
+
+async def test_who_waits_to_change_what_is_refused_learns_that_it_never_was(autojump_clock: MockClock, stage: Stage) -> None:
+    async def ends(change: Callable[[], Awaitable[object]], wanted: type[Fault]) -> None:
+        with pytest.raises(wanted):
+            await change()
+
+    stage.store.failures.append(StoreFailed("the disk is full"))
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(ends, stage.create, StoreFailed)
+        while not stage.room.find(ListDeployments()):
+            await trio.lowlevel.checkpoint()
+        nursery.start_soon(ends, lambda: stage.room.delete(DeleteDeployment(name="web"), SOMEBODY), NoSuchDeployment)
+        nursery.start_soon(ends, lambda: stage.scale(1), NoSuchDeployment)
+    assert stage.room.find(ListDeployments()) == ()
+    await stage.create()
 
 
 async def test_deleting_takes_the_vms_then_the_deployment(autojump_clock: MockClock, stage: Stage) -> None:

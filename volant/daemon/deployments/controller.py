@@ -63,7 +63,7 @@ class Controller:
         self.changing = trio.Lock()
         """Held while a change of what is wanted is checked and stored."""
         self.gone = False
-        """It is deleted, and its rows are dropped."""
+        """It is deleted and its rows are dropped, or it never was stored."""
         self._backoff = Backoff()
         self._sight = Sight(record.name, self._backoff)
         self._busy: dict[int, Create | Delete] = {}
@@ -266,10 +266,14 @@ class Controller:
             await trio.sleep(AGAIN_S)
             self.wake()
             return False
+        self.forget()
+        return True
+
+    def forget(self) -> None:
+        """It is gone from the store, or never came there: whoever waits for it is told."""
         self.gone = True
         self._on_gone(self)
         self._changed.set()
-        return True
 
     def _template(self, revision: int) -> Template:
         return next(item.template for item in self.revisions if item.revision == revision)

@@ -99,7 +99,7 @@ class Deployments:
     # ----------------------------------------------------------------------------------------------------------- changing
 
     async def create(self, asked: CreateDeployment, by: Asker) -> DeploymentView:
-        """Store it; its task makes the VMs."""
+        """Store it; its task makes the VMs. Once it is begun it is stored or refused, whoever stops waiting for it."""
         template = self._checked(asked.name, described(asked), asked.replicas, asked.max_unavailable, asked.min_ready_ms)
         if asked.name in self._controllers:
             raise NameTaken("deployment", asked.name)
@@ -113,13 +113,14 @@ class Deployments:
         if asked.dry_run:
             return controller.view
         self._controllers[asked.name] = controller
-        async with controller.changing:
-            try:
-                told = draft("DEPLOYMENT_CREATED", record, f"{asked.replicas} of {template.plugin} {template.plugin_version}", by=by)
-                await self._services.journal.commit(Put(record), PutRevision(asked.name, first), told)
-            except BaseException:
-                del self._controllers[asked.name]
-                raise
+        with trio.CancelScope(shield=True):
+            async with controller.changing:
+                try:
+                    told = draft("DEPLOYMENT_CREATED", record, f"{asked.replicas} of {template.plugin} {template.plugin_version}", by=by)
+                    await self._services.journal.commit(Put(record), PutRevision(asked.name, first), told)
+                except BaseException:
+                    controller.forget()
+                    raise
         if self._nursery is not None:
             self._nursery.start_soon(controller.run)
         return await _settled(controller, wait=asked.wait, timeout_ms=asked.timeout_ms)
@@ -169,6 +170,7 @@ class Deployments:
         controller = self._controller(asked.name)
         async with controller.changing:
             if not controller.record.deleting:
+                _check_stored(controller)
                 record = replace(controller.record, deleting=True, generation=controller.record.generation + 1)
                 await self._services.journal.commit(Put(record), draft("DEPLOYMENT_DELETING", record, by=by))
                 controller.take(record, controller.revisions)
@@ -200,6 +202,7 @@ class Deployments:
             had = controller.record
             if had.deleting:
                 raise Denied(f"deployment {had.name!r} is being deleted", hint="wait until it is gone, then create it again")
+            _check_stored(controller)
             change = make(had, controller)
             record, revisions = self._revised(change, controller, by)
             if record != had:
@@ -282,6 +285,12 @@ class _Change:
     template: Template | None = None
     """The new description, where there is one."""
     note: str = ""
+
+
+def _check_stored(controller: Controller) -> None:
+    """NoSuchDeployment for one that the store refused while somebody waited to change it."""
+    if controller.gone:
+        raise NoSuchDeployment(controller.record.name)
 
 
 async def _settled(controller: Controller, *, wait: bool, timeout_ms: int) -> DeploymentView:
