@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from tests.tui.desks import Seat, vm
+from tests.tui.desks import Seat, fault, vm
 from volant.tui.effects import Call, Follow
 
 TEMPLATE: dict[str, Any] = {
@@ -131,6 +131,65 @@ def plugins(keys: str = "", listed: list[dict[str, Any]] | None = None) -> Calla
     return scene
 
 
+INFO: dict[str, Any] = {
+    "version": "0.1.0", "protocol": [1, 1], "pid": 812, "started_at": "2026-01-31T02:00:00.000Z", "hostname": "kestrel", "host_cpus": 4,
+    "host_memory_mib": 64_000, "host_memory_available_mib": 51_600, "state_dir": "/var/lib/volant", "runtime_dir": "/run/volant",
+    "socket": "/run/volant/volantd.sock", "kernel": "/var/lib/volant/kernels/6.1.0/vmlinuz",
+    "hypervisors": [{"name": "qemu", "version": "7.2.22", "binary": "/usr/bin/qemu-system-x86_64", "accel": "kvm",
+                     "accel_reason": "the daemon's own kernel booted with it in 0.8 s"}],
+    "network": {"default_mode": "bridged", "bridge": "volant0", "subnet": "10.77.0.0/24", "gateway": "10.77.0.1",
+                "leases": 6, "capacity": 253},
+    "vms": {"ready": 5, "starting": 1}, "plugins": 3, "event_seq": 7,
+}  # fmt: skip
+
+
+def stats(second: int, *percents: float) -> dict[str, Any]:
+    """A reading of `vm.stats_watch`: each of the first VMs of REPLICAS has used this share of a CPU all the time."""
+    items = [
+        {"id": vm["id"], "name": vm["name"], "boot": 1, "cpu_ns": int(second * percent * 1e7), "memory_bytes": (180 + second) << 20}
+        for vm, percent in zip(REPLICAS, percents, strict=False)
+    ]
+    return {"at_ns": second * 1_000_000_000, "items": items}
+
+
+def ledger(*wrong: dict[str, Any]) -> dict[str, Any]:
+    return {"items": list(wrong), "total": 61, "wrong": len(wrong), "checked": True}
+
+
+LEFT_OVER = {"kind": "tap", "name": "vol3f2a1c", "vm": "", "vm_id": "", "standing": "unowned", "detail": "ip link delete vol3f2a1c"}
+
+
+def host(*wrong: dict[str, Any]) -> Callable[[], Seat]:
+    def scene() -> Seat:
+        seat = Seat(*REPLICAS)
+        seat.type(", h")
+        give(seat, "system.info", INFO)
+        give(seat, "system.ledger", ledger(*wrong))
+        (watch,) = seat.effects(Follow)
+        for second in range(0, 60, 2):
+            seat.desk.streamed(watch.tag, [stats(second, 30 + second, 95, 0.5)])
+        seat.now += 5
+        return seat
+
+    return scene
+
+
+def operations() -> Seat:
+    seat = Seat(*REPLICAS)
+    seat.type("* x S '6' enter")
+    stops = [effect for effect in seat.desk.effects if isinstance(effect, Call)]
+    for call in stops[:2]:
+        seat.desk.answered(call.tag, {})
+    seat.type("escape G x R y")
+    restart = seat.desk.effects[-1]
+    assert isinstance(restart, Call)
+    seat.now += 3
+    seat.desk.answered(restart.tag, fault("it is being deleted", "wait"))
+    seat.now += 9
+    seat.type(", o")
+    return seat
+
+
 SCENES: dict[str, tuple[Callable[[], Seat], int, int]] = {
     "deployments-80x24": (deployments(), 80, 24),
     "deployments-140x30": (deployments("G"), 140, 30),
@@ -141,6 +200,10 @@ SCENES: dict[str, tuple[Callable[[], Seat], int, int]] = {
     "deployment-history": (one("tab"), 80, 24),
     "deployment-scale": (deployments("G s '5x' enter"), 80, 20),
     "deployment-undo": (undoing, 80, 20),
+    "host-80x24": (host(), 80, 24),
+    "host-140x40": (host(LEFT_OVER), 140, 40),
+    "host-60x15": (host(LEFT_OVER), 60, 15),
+    "operations-80x24": (operations, 80, 24),
     "plugins-80x24": (plugins(), 80, 24),
     "plugins-60x15": (plugins("G x"), 60, 15),
     "plugins-empty": (plugins("", []), 80, 12),

@@ -72,14 +72,14 @@ def _start(desk: Desk, chosen: Action, records: Sequence[Record]) -> None:
     if desk.refuses(chosen.label):  # the answer may have come long after the question
         return
     names = tuple(str(record["name"]) for record in records)
-    operation = begin(desk, chosen, names)
+    operation = begin(desk, chosen, names, chosen.command(records))
     for name, record in zip(names, records, strict=True):
         desk.pending.call(chosen.method, chosen.params_for(record), partial(ended, desk, operation, name))
 
 
-def begin(desk: Desk, chosen: Action, names: tuple[str, ...]) -> Operation:
-    """An operation on these that is under way from now on; `ended` is to be told of each of them."""
-    operation = Operation(chosen, names, len(names), desk.clock())
+def begin(desk: Desk, chosen: Action, names: tuple[str, ...], command: str) -> Operation:
+    """An operation on these that is under way from now on; `ended` is to be told of each of them. `command` means the same."""
+    operation = Operation(chosen, names, len(names), desk.clock(), command)
     desk.operations.append(operation)
     return operation
 

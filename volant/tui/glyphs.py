@@ -28,10 +28,11 @@ STATES: Mapping[str, Sign] = {
     "progressing": Sign("◐", "~", "warm"),
     "degraded": Sign("✖", "!", "bad"),
     "deleting": Sign("◑", "~", "warm"),
+    "done": Sign("○", "-", "dim"),
     "enabled": Sign("●", "*", "good"),
     "disabled": Sign("○", "-", "dim"),
 }
-"""By `specs.states.VmState` and `DeploymentStatus`, and what plugins are; a state of a later daemon is shown with UNKNOWN."""
+"""By `specs.states.VmState` and `DeploymentStatus`, and what plugins and operations are; what a later daemon says is shown with UNKNOWN."""
 UNKNOWN = Sign("?", "?", "")
 
 _OTHERS = {"cursor": (">", ">"), "mark": ("•", "+"), "up": ("↑", "^"), "down": ("↓", "v"), "lost": ("✖", "!"), "live": ("●", "*"),

@@ -65,14 +65,16 @@ def ask_install(desk: Desk) -> None:
     def accepted(text: str) -> None:
         if not text or text == "-":
             raise InvalidParams("nothing to install was named", hint="a path on this host, or a URL")
-        operation = begin(desk, INSTALL, (text,))
+        operation = begin(desk, INSTALL, (text,), _install_command(text))
         operation.progress = "reading the manifest"
         desk.pending.manifest(text, partial(_install, desk, operation, text))
 
     text = ("The manifest's file on this host, or an http or https URL of it. The daemon fetches and checks the images that it names.",)
-    desk.overlay = Asking(
-        "Install which plugin?", text, "install", lambda typed: f"volant plugin install {shlex.quote(typed) if typed else 'FILE'}", accepted
-    )
+    desk.overlay = Asking("Install which plugin?", text, "install", _install_command, accepted)
+
+
+def _install_command(place: str) -> str:
+    return f"volant plugin install {shlex.quote(place) if place else 'FILE'}"
 
 
 def _install(desk: Desk, operation: Operation, place: str, manifest: Any) -> None:

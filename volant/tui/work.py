@@ -97,6 +97,8 @@ class Operation:
     left: int
     started: float
     """On the desk's clock, in seconds."""
+    command: str = ""
+    """The same for a shell."""
     failures: list[str] = field(default_factory=list)
     progress: str = ""
     """How far it is, where that is known."""

@@ -36,6 +36,7 @@ CONTEXTS: dict[str, str] = {
     "form": "A request",
     "answer": "An answer",
     "plugins": "Plugins",
+    "host": "The host",
     "stream": "Events and logs",
     "text": "Reading",
     "line": "Typing a filter or a command",
@@ -141,6 +142,7 @@ BINDINGS: dict[str, tuple[Binding, ...]] = {
         Binding("plugin.run", ("n",), "make a VM of it", "run", changes=True),
         Binding("plugin.remove", ("ctrl+d", "delete"), "remove", changes=True),
     ),
+    "host": (Binding("host.check", ("c",), "compare the ledger with the host again", "check"),),
     "stream": (
         Binding("pause", ("p",), "hold still, or go on", "pause"),
         Binding("time", ("t",), "times: of the clock, ago, none", "time"),

@@ -65,6 +65,8 @@ SCREENS: tuple[Entry, ...] = (
     Entry("deployments", "deployments and their rollouts", "deployments:DeploymentsScreen", aliases=("deploys",), letter="d"),
     Entry("call", "call a VM's workload", "calls:CallsScreen", Takes.VM, action="vm.calls"),
     Entry("plugins", "plugins: what VMs are made of", "plugins:PluginsScreen", letter="p"),
+    Entry("host", "the host: resources, acceleration, ledger", "host:HostScreen", letter="h"),
+    Entry("operations", "what is under way, and what came of it", "ops:OperationsScreen", aliases=("ops",), letter="o"),
     Entry("events", "all events, as they happen", "events:EventsScreen", letter="e"),
 )
 """In the order of the menu."""

@@ -24,14 +24,14 @@ def run_info(args: argparse.Namespace) -> int:
     return ExitCode.OK
 
 
-def facts(record: dict[str, Any]) -> list[tuple[str, str]]:
-    """What the daemon is and has, as lines for a person."""
+def facts(record: dict[str, Any], *, now: float | None = None) -> list[tuple[str, str]]:
+    """What the daemon is and has, as lines for a person. `now` is in seconds since 1970, and the clock's without it."""
     network = record["network"]
     low, high = record["protocol"]
     states = ", ".join(f"{number} {state}" for state, number in record["vms"].items() if number)
     return [
         ("version", f"{record['version']} (protocol {low}{f' to {high}' if high != low else ''})"),
-        ("daemon", f"pid {record['pid']}, up {human.age(record['started_at'])}"),
+        ("daemon", f"pid {record['pid']}, up {human.age(record['started_at'], now=now)}"),
         ("socket", record["socket"]),
         ("state", record["state_dir"]),
         ("runtime", record["runtime_dir"]),
