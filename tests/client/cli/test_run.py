@@ -165,9 +165,12 @@ async def test_what_is_asked_for_the_vm_goes_into_it(house: Orchestra) -> None:
             found = vm(house)
             assert found and (found.memory_mb, found.restart) == (192, "on-failure:1")
             assert found.lease and found.lease.engine_id == "unit-7"
+            await until(lambda: runner.out == "workload started\n")
             house.guest().crash()
             await until(lambda: (view := vm(house)) is not None and view.boot == 2 and view.status is VmState.READY)
             assert runner.process.poll() is None  # the policy's second start is ours too
+            house.guest().log("once more")
+            await until(lambda: runner.out == "workload started\n" * 2 + "once more\n")
             runner.signal()
             assert await runner.ended() == 128 + signal.SIGTERM
 

@@ -50,6 +50,11 @@ class HeldVm:
         """A VMM may run, or is about to."""
         return not self._gone and (self.view.status.is_live or self.view.status is VmState.PENDING)
 
+    @property
+    def is_over(self) -> bool:
+        """Nothing runs, and its policy starts nothing again."""
+        return self._gone or not (self.is_up or self.view.next_try_at)
+
     def outcome(self, *, asked: bool = False) -> Outcome | None:
         """How it ended; None while it has not. `asked`: we are stopping it."""
         return deleted(self.name) if self._gone else outcome_of(self.view, asked=asked)

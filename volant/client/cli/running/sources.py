@@ -31,12 +31,16 @@ class Seen(Protocol):
     def is_up(self) -> bool:
         """A VMM may run, or is about to."""
 
+    @property
+    def is_over(self) -> bool:
+        """Nothing runs, and its policy starts nothing again."""
+
 
 class Source(Protocol):
     """Where output comes from."""
 
     async def follow(self) -> None:
-        """Pass it on for as long as the VM is up."""
+        """Pass it on until the VM is over."""
 
     async def rest(self) -> None:
         """Pass on what there is now, of a VM whose workload has ended."""
@@ -53,7 +57,7 @@ class WorkloadLines:
                 self._boot, self._seq = int(boot), int(seq)
 
     async def follow(self) -> None:
-        while self._vm.is_up:
+        while not self._vm.is_over:
             await self._read(follow=True)
             await asyncio.sleep(AGAIN_S)
 
@@ -114,9 +118,11 @@ class SerialLine:
     async def follow(self) -> None:
         while True:
             ended = await self._read()
-            if ended and not self._vm.is_up:
+            if ended and self._vm.is_over:
                 return
             await asyncio.sleep(AGAIN_S)
+            while not (self._vm.is_up or self._vm.is_over):
+                await asyncio.sleep(AGAIN_S)
 
     async def rest(self) -> None:
         """Nothing: the line says more until the VM is down, and then `follow` ends."""
