@@ -95,7 +95,7 @@ def as_toml(settings: Settings) -> str:
     """The settings as a config file that says the same, with where each came from."""
     lines = [f"# volantd {__version__}: the settings in force, and where each comes from"]
     for name, source in settings.sources.items():
-        lines.append(f"{name} = {_toml(getattr(settings.config, name))}  # {''.join(c if c.isprintable() else '?' for c in source)}")
+        lines.append(f"{name} = {toml_value(getattr(settings.config, name))}  # {''.join(c if c.isprintable() else '?' for c in source)}")
     return "\n".join(lines) + "\n"
 
 
@@ -105,11 +105,12 @@ def as_markdown() -> str:
     lines = ["| setting | values | default | what it is |", "|---|---|---|---|"]
     for item in fields(Config):
         setting = SETTINGS[item.name]
-        lines.append(f"| `{item.name}` | {setting.kind.shown} | `{_toml(getattr(root, item.name))}` | {setting.help} |")
+        lines.append(f"| `{item.name}` | {setting.kind.shown} | `{toml_value(getattr(root, item.name))}` | {setting.help} |")
     return "\n".join(lines) + "\n"
 
 
-def _toml(value: object) -> str:
+def toml_value(value: object) -> str:
+    """A setting's value as it stands in a config file."""
     if isinstance(value, (int, float)):
         return repr(value)
     # JSON escapes as TOML does, but for DEL, which TOML takes only escaped.

@@ -1,0 +1,1 @@
+"""Man pages, written from what the commands and the settings declare: `python -m volant.manpages DIR`."""
