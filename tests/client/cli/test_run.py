@@ -22,7 +22,7 @@ from tests.orchestra import Orchestra
 from tests.rig import VOLANT
 from volant.client.cli.running.outcome import CRASHED, FENCED, KILLED
 from volant.client.cli.running.outlet import MAX_BACKLOG
-from volant.daemon.hypervisors.fake.launcher import Behaviour
+from volant.daemon.hypervisors.fake.guest import Behaviour
 from volant.proto.api.vm import VmView
 from volant.proto.errors import NoSuchVm
 from volant.proto.specs.states import VmState

@@ -116,13 +116,13 @@ class SerialLine:
                 self._offset = int(offset)
 
     async def follow(self) -> None:
+        ended = False
         while True:
-            ended = await self._read()
+            if self._vm.is_up or not ended:  # one that waits for its next start says nothing new
+                ended = await self._read()
             if ended and self._vm.is_over:
                 return
             await asyncio.sleep(AGAIN_S)
-            while not (self._vm.is_up or self._vm.is_over):
-                await asyncio.sleep(AGAIN_S)
 
     async def rest(self) -> None:
         """Nothing: the line says more until the VM is down, and then `follow` ends."""
