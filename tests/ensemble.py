@@ -14,6 +14,7 @@ import trio
 
 from tests.fakes.records import plugin_record
 from tests.fakes.store import MemoryStore
+from tests.patience import wait_until
 from volant.daemon.consoles.consoles import ConsoleRoom
 from volant.daemon.events import Hub
 from volant.daemon.guests.link import AgentLink
@@ -203,9 +204,7 @@ class Ensemble:
 
     async def settled(self, state: VmState, name: str = "web") -> VmView:
         """Once the VM is in that state."""
-        with trio.fail_after(60):
-            while self.vms.get(name).status is not state:
-                await trio.sleep(0.01)
+        await wait_until(lambda: self.vms.get(name).status is state)
         return self.vms.get(name)
 
     @contextmanager

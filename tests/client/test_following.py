@@ -8,7 +8,6 @@ import os
 import signal
 import subprocess
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import aclosing
 from pathlib import Path
@@ -17,6 +16,7 @@ from typing import Any
 import pytest
 
 from tests.fakes.hello import hello
+from tests.patience import until
 from tests.rig import START_S, SURVIVING, Rig, rig
 from volant.client.aio_following import follow_events as follow_events_async
 from volant.client.following import follow_events
@@ -35,14 +35,6 @@ def again(host: Rig, *, killed: bool) -> None:
     """Another daemon on the same state."""
     host.kill() if killed else host.stop()
     host.start()
-
-
-def until(holds: Callable[[], bool]) -> None:
-    """Return once it holds."""
-    deadline = time.monotonic() + START_S
-    while not holds():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
 
 
 class Heard:

@@ -12,6 +12,7 @@ import trio.testing
 
 from tests.fakes.events import KeepingSink
 from tests.fakes.store import MemoryStore
+from tests.patience import PATIENCE_S
 from volant.daemon.events import MAX_BEHIND, Hub
 from volant.daemon.fanout import REPLAY_PAGE, STORE_AGAIN_S, Fanout
 from volant.daemon.ports import EventDraft
@@ -28,11 +29,11 @@ class Follower:
     ended: trio.Event = field(default_factory=trio.Event)
 
     async def numbers(self, count: int) -> list[int]:
-        with trio.fail_after(5):
+        with trio.fail_after(PATIENCE_S):
             return [int(item) for item in await self.sink.wait_sent(count)]
 
     async def reason(self) -> Fault:
-        with trio.fail_after(5):
+        with trio.fail_after(PATIENCE_S):
             await self.ended.wait()
         assert self.fault is not None
         return self.fault

@@ -12,12 +12,12 @@ import socket
 import stat
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import pytest
 
 from tests import strangers
+from tests.patience import until
 from tests.rig import START_S, VOLANT, Rig, rig
 from volant.daemon.rpc.listener import bind_socket
 from volant.proto.errors import ExitCode
@@ -115,7 +115,7 @@ def test_a_socket_that_was_passed_is_served_and_left_where_it_is(house: Rig) -> 
         inode = house.socket.stat().st_ino
         for _ in range(2):  # the second daemon serves whoever came while there was none
             with house.under_way("vm", "list", "-o", "json") as early:
-                eventually(lambda: bool(select.select([listening], [], [], 0)[0]))
+                until(lambda: bool(select.select([listening], [], [], 0)[0]))
                 house.daemon = activated([listening], house.argv())
                 shown, _ = early.communicate(timeout=START_S)
                 assert (early.returncode, json.loads(shown)["items"]) == (ExitCode.OK, [])
@@ -156,7 +156,7 @@ def test_systemd_activates_it(house: Rig) -> None:
     house.runtime.mkdir()
     with house.log.open("w") as log:
         house.daemon = subprocess.Popen([program, "-l", str(house.socket), *house.argv()], stderr=log)
-    eventually(house.socket.exists)
+    until(house.socket.exists)
     done = house.volant("system", "info", "-o", "json", timeout=START_S)
     assert json.loads(done.stdout)["pid"] == house.daemon.pid
     assert house.stop() == 0
@@ -230,10 +230,3 @@ def test_the_log_for_programs_is_json_from_the_first_line_to_the_last(house: Rig
     assert lines[0]["level"] == "warning" and lines[0]["message"].startswith("VOLANT_API_KEY has no effect")
     assert any(line["message"] == f"volantd serves {house.socket}" for line in lines)
     assert any(line["message"] == "SIGTERM: stopping; the VMs go on" for line in lines)
-
-
-def eventually(holds: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + START_S
-    while not holds():
-        assert time.monotonic() < deadline
-        select.select([], [], [], 0.01)

@@ -8,18 +8,16 @@ import shutil
 import signal
 import subprocess
 import tempfile
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.complaints import complaint
+from tests.patience import PATIENCE_S, until
 from tests.rig import VOLANT
 from tests.strangers import as_stranger
 from volant.proto.errors import ExitCode
-
-PATIENCE_S = 60.0
 
 
 @pytest.fixture
@@ -52,13 +50,6 @@ def ours(temporary: Path) -> list[str]:
     return found
 
 
-def becomes(true: Callable[[], bool]) -> bool:
-    until = time.monotonic() + PATIENCE_S
-    while not true() and time.monotonic() < until:
-        time.sleep(0.05)
-    return true()
-
-
 @pytest.mark.root
 def test_a_case_is_tried_and_shown(temporary: Path) -> None:
     words = ("--faults", "--point", "F16", "--point", "S4", "--harm", "exception", "--harm", "kill-vmm")
@@ -86,7 +77,7 @@ def test_the_table_has_a_row_for_each_point(temporary: Path) -> None:
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupt_leaves_nothing(temporary: Path, number: signal.Signals) -> None:
     with subprocess.Popen(argv("--faults"), env=environ(temporary), stdout=subprocess.PIPE, stderr=subprocess.PIPE) as command:
-        assert becomes(lambda: any("fake.vmm" in words for words in ours(temporary)))
+        until(lambda: any("fake.vmm" in words for words in ours(temporary)))
         command.send_signal(number)
         command.communicate(timeout=PATIENCE_S)
     assert command.returncode == 130
@@ -97,9 +88,9 @@ def test_an_interrupt_leaves_nothing(temporary: Path, number: signal.Signals) ->
 @pytest.mark.root
 def test_a_kill_leaves_no_processes_and_the_next_one_removes_the_rest(temporary: Path) -> None:
     with subprocess.Popen(argv("--faults"), env=environ(temporary), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as command:
-        assert becomes(lambda: any("fake.vmm" in words for words in ours(temporary)))
+        until(lambda: any("fake.vmm" in words for words in ours(temporary)))
         command.kill()
-    assert becomes(lambda: ours(temporary) == [])
+    until(lambda: ours(temporary) == [])
     left = list(temporary.iterdir())
     done = subprocess.run(argv("--faults", "--point", "F1", "--harm", "eio"), capture_output=True, text=True, env=environ(temporary))
     assert done.returncode == ExitCode.OK, done.stderr

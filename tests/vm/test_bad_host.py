@@ -9,7 +9,7 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -17,6 +17,7 @@ import pytest
 
 from tests.complaints import complaint, holdings, manifest, nothing_left, undisturbed, without_programs
 from tests.netns import new_netns
+from tests.patience import until
 from tests.rig import HOST_KERNELS, VOLANT, Rig, rig
 from tests.strangers import as_stranger
 from volant.proto.errors import ExitCode
@@ -105,7 +106,7 @@ def test_a_guest_that_ends_while_the_disk_is_full(media: Path) -> None:
         time.sleep(1)
         assert house.volant("vm", "list").returncode == 0
         filler.unlink()
-        assert becomes(lambda: house.json("vm", "get", "gone")["status"] == "crashed")
+        until(lambda: house.json("vm", "get", "gone")["status"] == "crashed")
         house.volant("vm", "start", "gone", "--wait")
         house.volant("vm", "delete", "gone", "--force")
         left = holdings(house)
@@ -128,13 +129,13 @@ def test_a_full_disk_at_create_and_under_a_running_guest(media: Path) -> None:
             # The guest's own disk has room for that; the host's has not.
             write = "head -c 2500000 /dev/urandom > /root/big && busybox sync && wc -c < /root/big"
             with house.under_way("vm", "exec", "writer", "--", "sh", "-c", write) as writing:
-                assert becomes(lambda: "disk is full" in house.json("vm", "get", "writer")["reason"])
+                until(lambda: "disk is full" in house.json("vm", "get", "writer")["reason"])
                 assert writing.poll() is None
                 assert "Hello" in house.volant("vm", "call", "calm", "hello").stdout
                 filler.unlink()
                 said, _ = writing.communicate(timeout=60)
                 assert (writing.returncode, said.strip()) == (0, b"2500000")
-            assert becomes(lambda: not house.json("vm", "get", "writer")["reason"])
+            until(lambda: not house.json("vm", "get", "writer")["reason"])
             assert "SYSTEM_DISK_FREE" in house.volant("events").stdout
             house.volant("vm", "delete", "writer", "--force")
             assert holdings(house).folders < before.folders
@@ -146,14 +147,6 @@ def test_a_full_disk_at_create_and_under_a_running_guest(media: Path) -> None:
                 house.volant("vm", "delete", "late", "--force")
         assert holdings(house).vms == {"calm"}
         assert "Traceback" not in house.log.read_text()
-
-
-def becomes(holds: Callable[[], bool], within: float = 20.0) -> bool:
-    """Whether it does; asked again and again."""
-    deadline = time.monotonic() + within
-    while not (held := holds()) and time.monotonic() < deadline:
-        time.sleep(0.05)
-    return held
 
 
 # --------------------------------------------------------------------------------------------------------------- missing programs

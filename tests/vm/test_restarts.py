@@ -7,8 +7,7 @@ import os
 import shutil
 import signal
 import sqlite3
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -16,12 +15,10 @@ from typing import Any
 import pytest
 
 from tests.complaints import manifest
+from tests.patience import until
 from tests.rig import Rig, rig
 
 pytestmark = [pytest.mark.vm, pytest.mark.root]
-
-SOON_S = 60.0
-"""In which a guest is up again; generous, for emulation on a busy machine."""
 
 
 @pytest.fixture(scope="module")
@@ -30,14 +27,6 @@ def host(media: Path) -> Iterator[Rig]:
         made.start()
         made.volant("plugin", "install", str(media / "plugin.json"))
         yield made
-
-
-def becomes(holds: Callable[[], bool]) -> bool:
-    """Whether it does; asked again and again."""
-    deadline = time.monotonic() + SOON_S
-    while not (held := holds()) and time.monotonic() < deadline:
-        time.sleep(0.1)
-    return held
 
 
 def vm(host: Rig, name: str) -> dict[str, Any]:
@@ -55,7 +44,7 @@ def told(host: Rig, name: str, kind: str) -> dict[str, Any]:
 def test_a_panic_is_a_crash_with_its_console_and_on_failure_starts_anew(host: Rig) -> None:
     host.volant("vm", "create", "panics", "--plugin", "hello", "--restart", "on-failure:2", "--wait")
     host.volant("vm", "exec", "panics", "--", "sh", "-c", "echo c > /proc/sysrq-trigger", check=False)
-    assert becomes(lambda: vm(host, "panics")["boot"] == 2)
+    until(lambda: vm(host, "panics")["boot"] == 2)
     host.volant("vm", "wait", "panics", "--for", "ready")
     seen = vm(host, "panics")
     assert (seen["restart"], seen["restarts"], seen["next_try_at"]) == ("on-failure:2", 1, "")
@@ -71,12 +60,12 @@ def test_a_power_off_is_a_normal_stop_that_always_follows_with_a_start(host: Rig
     host.volant("vm", "create", "leaves", "--plugin", "hello", "--restart", "on-failure", "--wait")
     power_off = ("vm", "exec", "leaves", "--", "sh", "-c", "echo o > /proc/sysrq-trigger")
     host.volant(*power_off, check=False)
-    assert becomes(lambda: vm(host, "leaves")["status"] == "stopped")
+    until(lambda: vm(host, "leaves")["status"] == "stopped")
     assert (vm(host, "leaves")["wanted"], vm(host, "leaves")["reason"]) == ("stopped", "the guest powered off")
     host.volant("vm", "set", "leaves", "--restart", "always")
     host.volant("vm", "start", "leaves", "--wait")
     host.volant(*power_off, check=False)
-    assert becomes(lambda: vm(host, "leaves")["boot"] == 3)
+    until(lambda: vm(host, "leaves")["boot"] == 3)
     host.volant("vm", "wait", "leaves", "--for", "ready")
     assert "the guest powered off; restart 1 at " in told(host, "leaves", "VM_STOPPED")["message"]
     host.volant("vm", "stop", "leaves")
@@ -93,7 +82,7 @@ def test_after_the_hosts_restart_what_is_to_start_by_itself_does(host: Rig) -> N
     restart_host(host)
     host.volant("vm", "wait", "auto", "--for", "ready")
     assert (vm(host, "auto")["boot"], told(host, "auto", "VM_STARTING")["message"]) == (2, "the host was restarted")
-    assert becomes(lambda: vm(host, "plain")["status"] == "stopped")
+    until(lambda: vm(host, "plain")["status"] == "stopped")
     assert vm(host, "plain")["reason"] == "the host was restarted"
     assert host.volant("ledger", "--check").returncode == 0
     host.volant("vm", "delete", "auto", "plain", "--force", "--yes")
@@ -104,7 +93,7 @@ def restart_host(host: Rig) -> None:
     host.kill()
     for pid in host.vmms():
         os.kill(pid, signal.SIGKILL)
-    assert becomes(lambda: not host.vmms())
+    until(lambda: not host.vmms())
     shutil.rmtree(host.runtime)
     with closing(sqlite3.connect(host.state / "volant.db")) as store, store:
         store.execute("UPDATE vms SET host_boot = 'earlier', process = json_set(process, '$[2]', 'earlier')")
@@ -128,7 +117,7 @@ def test_the_hosts_oom_killer_is_named_and_the_vm_comes_back(host: Rig) -> None:
         (cgroup / "cgroup.procs").write_text(str(vm(host, "taken")["pid"]))
         # Its pages so far are counted elsewhere; those that it touches from now on are too many.
         host.volant("vm", "exec", "taken", "--", "sh", "-c", "tail /dev/zero", check=False, timeout=60)
-        assert becomes(lambda: vm(host, "taken")["boot"] == 2)
+        until(lambda: vm(host, "taken")["boot"] == 2)
     crash = told(host, "taken", "VM_CRASHED")
     assert crash["data"]["cause"] in ("host-oom", "killed") and "OOM killer" in crash["message"]
     if os.access("/dev/kmsg", os.R_OK):
@@ -158,7 +147,7 @@ def test_a_workload_that_needs_more_memory_than_its_guest_has_is_named(host: Rig
     )
     host.volant("vm", "create", "greedy", "--plugin", "greedy", "--wait")
     assert vm(host, "greedy")["restart"] == "always"
-    assert becomes(lambda: vm(host, "greedy")["restarts"] == 1)
+    until(lambda: vm(host, "greedy")["restarts"] == 1)
     crash = told(host, "greedy", "VM_CRASHED")
     assert "the guest ran out of memory" in crash["message"] and crash["data"]["cause"] == "guest-oom"
     host.volant("vm", "delete", "greedy", "--force")

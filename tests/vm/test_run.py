@@ -6,7 +6,6 @@ import json
 import os
 import signal
 import subprocess
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,13 +14,11 @@ from typing import Any
 import pytest
 
 from tests.complaints import manifest
+from tests.patience import PATIENCE_S, until
 from tests.rig import Rig, rig
 from volant.client.cli.running.outcome import FENCED, KILLED
 
 pytestmark = [pytest.mark.vm]
-
-SOON_S = 90.0
-"""In which a guest is up, or down; generous, for emulation on a busy machine."""
 
 COUNTS = "n=0; until [ -s /tmp/end ]; do n=$((n+1)); echo line $n; echo console $n > /dev/console; sleep 0.05; done; exit $(cat /tmp/end)"
 """A workload that goes on until it is told how to end."""
@@ -77,7 +74,7 @@ class Running:
         return (self._folder / "err").read_text()
 
     def ended(self) -> int:
-        return self.process.wait(SOON_S)
+        return self.process.wait(PATIENCE_S)
 
 
 @pytest.fixture
@@ -96,13 +93,6 @@ def run(host: Rig, tmp_path: Path) -> Callable[..., Any]:
             yield Running(process, folder)
 
     return running
-
-
-def until(holds: Callable[[], object]) -> None:
-    deadline = time.monotonic() + SOON_S
-    while not holds():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
 
 
 def vm(host: Rig, name: str) -> dict[str, Any]:

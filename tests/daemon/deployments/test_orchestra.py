@@ -8,6 +8,7 @@ import pytest
 import trio
 
 from tests.orchestra import Orchestra
+from tests.patience import PATIENCE_S, wait_until
 from volant.daemon.hypervisors.fake.guest import Behaviour
 from volant.daemon.ports import Asker
 from volant.proto.api.deployment import CreateDeployment, DeleteDeployment, DeploymentView, ScaleDeployment, UpdateDeployment
@@ -19,14 +20,14 @@ SOMEBODY = Asker("uid:1000", "pid 4711")
 
 
 async def deploy(orchestra: Orchestra, replicas: int = 3) -> DeploymentView:
-    asked = CreateDeployment(name="web", plugin="hello", replicas=replicas, wait=True, timeout_ms=10_000)
+    asked = CreateDeployment(name="web", plugin="hello", replicas=replicas, wait=True, timeout_ms=90_000)
     return await orchestra.app.deployments.create(asked, SOMEBODY)
 
 
 async def complete(orchestra: Orchestra) -> DeploymentView:
     """A request that changes nothing, and waits."""
     replicas = orchestra.app.deployments.get("web").replicas
-    return await orchestra.app.deployments.scale(ScaleDeployment(name="web", replicas=replicas, wait=True, timeout_ms=10_000), SOMEBODY)
+    return await orchestra.app.deployments.scale(ScaleDeployment(name="web", replicas=replicas, wait=True, timeout_ms=90_000), SOMEBODY)
 
 
 def ids(orchestra: Orchestra) -> dict[str, str]:
@@ -55,9 +56,7 @@ async def test_a_killed_replica_is_replaced_and_told_of(orchestra: Orchestra) ->
         await deploy(orchestra)
         before = ids(orchestra)
         orchestra.guest("web-2").crash()
-        with trio.fail_after(5):
-            while ids(orchestra).get("web-2") in (None, before["web-2"]):
-                await trio.sleep(0.01)
+        await wait_until(lambda: ids(orchestra).get("web-2") not in (None, before["web-2"]))
         assert {name for name, vm in ids(orchestra).items() if vm != before[name]} == {"web-2"}
         kinds = await orchestra.kinds("web-2")
         assert kinds[4:] == ["VM_CRASHED", "VM_DELETED", "VM_CREATED", "VM_STARTING", "VM_RUNNING", "VM_READY"]
@@ -83,7 +82,7 @@ async def test_an_update_replaces_every_replica_and_a_deletion_leaves_nothing(or
         await orchestra.install()
         await deploy(orchestra)
         before = ids(orchestra)
-        asked = UpdateDeployment(name="web", memory_mb=256, env={"COLOUR": "blue"}, wait=True, timeout_ms=10_000)
+        asked = UpdateDeployment(name="web", memory_mb=256, env={"COLOUR": "blue"}, wait=True, timeout_ms=90_000)
         assert (await app.deployments.update(asked, SOMEBODY)).updated == 3
         assert not set(ids(orchestra).values()) & set(before.values())
         assert app.vms.get("web-1").memory_mb == 256
@@ -97,9 +96,7 @@ async def test_a_start_that_fails_is_shown_and_mended(orchestra: Orchestra) -> N
         await orchestra.install()
         orchestra.host.behaviour = Behaviour(launch_fault=LaunchFailed("the VMM ended with code 1"))
         await app.deployments.create(CreateDeployment(name="web", plugin="hello", replicas=2), SOMEBODY)
-        with trio.fail_after(5):
-            while app.deployments.get("web").status is not DeploymentStatus.DEGRADED:
-                await trio.sleep(0.01)
+        await wait_until(lambda: app.deployments.get("web").status is DeploymentStatus.DEGRADED)
         assert "the VMM ended with code 1" in app.deployments.get("web").reason
         orchestra.host.behaviour = Behaviour()
         assert (await complete(orchestra)).ready == 2
@@ -118,9 +115,7 @@ async def test_replicas_outlive_the_daemon_and_the_next_one_goes_on(orchestra: O
         assert after["web-1"] == before["web-1"] and after["web-3"] == before["web-3"] and after["web-2"] != before["web-2"]
         await app.deployments.create(CreateDeployment(name="api", plugin="hello", replicas=5), SOMEBODY)
     async with orchestra.playing() as app:
-        with trio.fail_after(10):
-            while app.deployments.get("api").ready < 5:
-                await trio.sleep(0.01)
+        await wait_until(lambda: app.deployments.get("api").ready == 5)
         assert len(app.vms.records()) == 8
 
 
@@ -133,7 +128,7 @@ async def test_a_daemon_killed_in_the_middle_of_an_update_or_a_deletion_goes_on_
         assert (await complete(orchestra)).updated == 3
         await app.deployments.delete(DeleteDeployment(name="web", wait=False), SOMEBODY)
     async with orchestra.playing() as app:
-        with trio.fail_after(10):
+        with trio.fail_after(PATIENCE_S):
             while await app.store.deployments():
                 await trio.sleep(0.01)
         assert await app.store.vms() == ()
@@ -146,9 +141,7 @@ async def test_a_hosts_restart_brings_the_same_replicas_up_again(orchestra: Orch
         before = ids(orchestra)
     orchestra.host.reboot()
     async with orchestra.playing() as app:
-        with trio.fail_after(10):
-            while ids(orchestra) != before:
-                await trio.sleep(0.01)
+        await wait_until(lambda: ids(orchestra) == before)
         assert {(vm.restart, vm.autostart) for name in before for vm in (app.vms.get(name),)} == {("no", True)}
         assert (await complete(orchestra)).status is DeploymentStatus.READY
         assert ids(orchestra) == before

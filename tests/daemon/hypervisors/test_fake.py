@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import time
 import tracemalloc
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
@@ -207,18 +206,15 @@ async def test_the_same_vm_runs_only_once(launch: Launch) -> None:
     assert (await launch(Behaviour())).identity != vmm.identity
 
 
-async def test_a_thousand_cost_little(host: FakeHost, tmp_path: Path) -> None:
+async def test_a_thousand_cost_little_memory(host: FakeHost, tmp_path: Path) -> None:
     launcher = FakeHypervisor(host)
     host.behaviour = replace(host.behaviour, ready_s=1.0)
     kept: list[object] = []
     gc.collect()
     tracemalloc.start()
-    started = time.perf_counter()
     for number in range(1_000):
         vmm = await launcher.launch(plan(tmp_path, f"{number:012x}"))
         kept += [vmm, await vmm.open_agent(), await vmm.open_console()]
-    seconds = time.perf_counter() - started
     used, _ = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert used < 20 * 1024 * 1024
-    assert seconds < 5

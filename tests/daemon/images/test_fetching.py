@@ -34,7 +34,7 @@ def web(monkeypatch: pytest.MonkeyPatch) -> Iterator[WebServer]:
 
 @pytest.fixture
 async def library(tmp_path: Path) -> ImageLibrary:
-    made = ImageLibrary(tmp_path / "state", patience=Patience(connect_seconds=5, stall_seconds=0.2), max_bytes=1 << 30)
+    made = ImageLibrary(tmp_path / "state", max_bytes=1 << 30)
     await made.prepare()
     return made
 
@@ -159,7 +159,8 @@ async def test_what_goes_wrong_over_http_is_one_sentence_each(library: ImageLibr
         assert "nobody listens" in await refused(library, closed)
     assert "404" in await refused(library, web.url + "/missing")
     assert "can't be resolved" in await refused(library, "http://name.invalid/x")
-    assert "no answer" in await refused(library, web.stall("/stall", BODY[:100], length=len(BODY)))
+    hasty = ImageLibrary(tmp_path / "state", patience=Patience(connect_seconds=5, stall_seconds=0.2))
+    assert "no answer" in await refused(hasty, web.stall("/stall", BODY[:100], length=len(BODY)))
     assert "broke off after 100 of" in await refused(library, web.serve("/short", BODY[:100], length=len(BODY)))
     assert "does not match its checksum" in await refused(library, web.serve("/x", BODY), checksum="0" * 64)
     assert "at most" in await refused(library, web.serve("/huge", b"", length=10**15))
@@ -195,18 +196,9 @@ async def test_redirects_are_followed_neither_in_circles_nor_elsewhere(library: 
 def certificate(tmp_path: Path) -> tuple[Path, Path]:
     """A certificate of 127.0.0.1, signed by itself, and its key."""
     made, key = tmp_path / "certificate.pem", tmp_path / "key.pem"
-    words = [
-        "-newkey",
-        "ec",
-        "-pkeyopt",
-        "ec_paramgen_curve:P-256",
-        "-nodes",
-        "-subj",
-        "/CN=test",
-        "-addext",
-        "subjectAltName=IP:127.0.0.1",
-    ]
-    subprocess.run(["openssl", "req", "-x509", *words, "-keyout", str(key), "-out", str(made)], check=True, capture_output=True)
+    subject = ["-subj", "/CN=test", "-addext", "subjectAltName=IP:127.0.0.1"]
+    kind = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"]
+    subprocess.run(["openssl", "req", "-x509", *kind, *subject, "-keyout", str(key), "-out", str(made)], check=True, capture_output=True)
     return made, key
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import gc
 import os
 import socket
-import time
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from pathlib import Path
@@ -15,6 +14,7 @@ import pytest
 
 from tests.fakes import echo
 from tests.fakes.raw_peer import HELLO, RawPeer
+from tests.patience import until
 from volant.client import Client
 from volant.daemon.rpc.calls import Call
 from volant.daemon.rpc.outbox import HIGH_WATER, Outbox
@@ -23,14 +23,6 @@ from volant.proto.connection import INITIAL_CREDIT, MAX_DATA, MAX_OPEN_CALLS, Co
 from volant.proto.errors import ConnectionLost, NotAllowed
 from volant.proto.frames import MAX_FRAME_TO_DAEMON, encode_frame
 from volant.proto.messages import Hello
-
-
-def eventually(condition: Callable[[], bool]) -> None:
-    """Wait for what another thread does."""
-    deadline = time.monotonic() + 20
-    while not condition():
-        assert time.monotonic() < deadline
-        os.sched_yield()
 
 
 def test_calls_are_answered_in_order_even_when_sent_at_once(journal: echo.Journal, socket_path: Path) -> None:
@@ -57,7 +49,7 @@ def test_what_is_open_is_cancelled_when_the_peer_leaves(journal: echo.Journal, s
     with RawPeer(socket_path) as peer:
         peer.say([1, 1, "echo.sleep", {"text": "left alone"}], [1, 2, "echo.say", {"text": "b"}])
         peer.hear()
-    eventually(lambda: journal.cancelled == ["left alone"])
+    until(lambda: journal.cancelled == ["left alone"])
 
 
 def test_the_peer_is_known_by_its_process(journal: echo.Journal, socket_path: Path) -> None:
@@ -194,7 +186,7 @@ def test_a_connection_that_ended_holds_nothing_large_even_before_a_collection(jo
                 peer.say([1, 2, "echo.source", {"text": "a", "times": 4 * HIGH_WATER}], [7, 2, 1, 4 * HIGH_WATER])
                 peer.hear()
                 peer.socket.sendall(MAX_FRAME_TO_DAEMON.to_bytes(4, "big") + bytes(200_000))
-        eventually(lambda: held_bytes() < 1_000)
+        until(lambda: held_bytes() < 1_000)
     finally:
         gc.enable()
 
@@ -282,7 +274,7 @@ def test_a_stream_waits_for_a_slow_reader_and_holds_little(journal: echo.Journal
 def test_who_reads_too_slowly_for_pushed_items_is_told_that_it_missed_some(journal: echo.Journal, socket_path: Path) -> None:
     with RawPeer(socket_path) as slow, Client(str(socket_path)) as other:
         slow.say([1, 1, "echo.flood", {"text": "", "times": 1_000_000}])
-        eventually(lambda: journal.sent * 1_000 > HIGH_WATER)
+        until(lambda: journal.sent * 1_000 > HIGH_WATER)
         assert other.call(echo.SAY, echo.Text(text="on")).text == "on"
         while (message := slow.hear())[0] == 4:
             pass
@@ -341,7 +333,7 @@ def test_one_connection_too_many_is_told_so_and_the_others_go_on(socket_path: Pa
             except ConnectionLost:
                 return False
 
-        eventually(admitted)
+        until(admitted)
 
 
 def bytes_that_nobody_takes(id: int) -> list[Any]:
@@ -369,9 +361,9 @@ def test_who_holds_most_is_cut_off_once_all_hold_too_much(socket_path: Path, ask
         assert slow.call(echo.SAY, echo.Text(text="on")).text == "on"
         assert not waiting.over
         if asking is replies_that_it_does_not_read:  # there the words come behind what it does not read
-            eventually(lambda: any(is_over(peer) for peer in greedy))
+            until(lambda: any(is_over(peer) for peer in greedy))
         else:
-            eventually(lambda: any("you most of all" in last_words(peer) for peer in greedy))
+            until(lambda: any("you most of all" in last_words(peer) for peer in greedy))
 
 
 def last_words(peer: RawPeer) -> str:

@@ -9,6 +9,7 @@ import pytest
 import trio
 
 from tests.orchestra import Orchestra
+from tests.patience import PATIENCE_S, wait_until
 from volant.daemon.hypervisors.fake.guest import Behaviour
 from volant.proto.api.vm import CreateVm, DeleteVm, ListVms, RestartVm, StartVm, StopVm, WaitVm
 from volant.proto.api.vm_call import CallVm
@@ -126,9 +127,7 @@ async def test_a_panic_is_a_crash_that_shows_the_console_and_can_be_started_agai
 
 
 async def settled(orchestra: Orchestra, state: VmState) -> None:
-    with trio.fail_after(5):
-        while orchestra.app.vms.get("web").status is not state:
-            await trio.sleep(0.01)
+    await wait_until(lambda: orchestra.app.vms.get("web").status is state)
 
 
 async def test_the_guests_own_power_off_is_a_normal_stop(orchestra: Orchestra) -> None:
@@ -146,9 +145,7 @@ async def test_a_guests_reboot_is_a_new_boot(orchestra: Orchestra) -> None:
         await orchestra.install()
         await orchestra.create()
         orchestra.guest().crash("guest-reset")
-        with trio.fail_after(5):
-            while (vm := app.vms.get("web")).boot != 2 or vm.status is not VmState.READY:
-                await trio.sleep(0.01)
+        await wait_until(lambda: (vm := app.vms.get("web")).boot == 2 and vm.status is VmState.READY)
 
 
 async def test_a_launch_that_fails_leaves_a_failed_vm_that_says_why_and_nothing_else(orchestra: Orchestra) -> None:
@@ -189,9 +186,7 @@ async def test_a_workload_that_ends_before_it_is_ready_fails_the_start_with_its_
 
 
 async def known(orchestra: Orchestra) -> None:
-    with trio.fail_after(5):
-        while orchestra.app.vms.find(ListVms()).total == 0:
-            await trio.sleep(0.01)
+    await wait_until(lambda: orchestra.app.vms.find(ListVms()).total)
 
 
 async def expect_failure(orchestra: Orchestra) -> None:
@@ -236,7 +231,7 @@ async def test_a_second_harsher_stop_does_not_wait_for_the_first_ones_grace(orch
         await orchestra.create()
         await app.vms.stop(StopVm(name="web", grace_ms=3_600_000, wait=False))
         await settled(orchestra, VmState.STOPPING)
-        with trio.fail_after(5):
+        with trio.fail_after(PATIENCE_S):
             assert (await app.vms.stop(StopVm(name="web", force=True))).status is VmState.STOPPED
 
 
@@ -267,8 +262,7 @@ async def test_vms_outlive_the_daemon_and_are_adopted(orchestra: Orchestra, endi
         before = await orchestra.create()
     assert orchestra.host.guest(before.id)
     async with orchestra.playing() as app:
-        with trio.fail_after(5):
-            after = await app.vms.wait(WaitVm(name="web", until=WaitFor.READY))
+        after = await app.vms.wait(WaitVm(name="web", until=WaitFor.READY))
         assert (after.id, after.pid, after.boot) == (before.id, before.pid, before.boot)
         assert app.vms.link("web")
         assert (await app.vms.stop(StopVm(name="web"))).status is VmState.STOPPED
@@ -293,9 +287,8 @@ async def test_a_start_that_the_daemons_end_cut_short_begins_anew(orchestra: Orc
         await orchestra.create(wait=None)
     orchestra.host.behaviour = Behaviour()
     async with orchestra.playing() as app:
-        if app.vms.get("web").pid == 0:
-            with trio.fail_after(5):
-                assert (await app.vms.wait(WaitVm(name="web", until=WaitFor.READY))).status is VmState.READY
+        assert app.vms.get("web").pid == 0
+        assert (await app.vms.wait(WaitVm(name="web", until=WaitFor.READY))).status is VmState.READY
 
 
 async def test_actions_go_to_the_workload_and_unknown_ones_are_named(orchestra: Orchestra) -> None:
