@@ -132,6 +132,16 @@ class Rig:
                     found.append(int(folder.name))
         return found
 
+    def resident_kib(self) -> int:
+        """What the daemon has in memory."""
+        assert self.daemon is not None
+        return int(Path(f"/proc/{self.daemon.pid}/status").read_text().split("VmRSS:")[1].split()[0])
+
+    def descriptors(self) -> int:
+        """How many the daemon has open."""
+        assert self.daemon is not None
+        return len(os.listdir(f"/proc/{self.daemon.pid}/fd"))
+
     def taps(self) -> frozenset[str]:
         """Names of the taps in this rig's network namespace; none without one, where they could be anybody's."""
         if self._netns is None:

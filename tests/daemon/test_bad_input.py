@@ -428,24 +428,18 @@ def test_a_follower_that_never_reads_slows_nobody_and_is_told_what_it_missed(hos
         host.volant("vm", "create", "busy", "--plugin", "hello", "--wait")
         assert b"busy" in follower.stdout.readline()
         follower.send_signal(signal.SIGSTOP)
-        before, slowest = resident_kib(host), 0.0
+        before, slowest = host.resident_kib(), 0.0
         for _ in range(RESTARTS):
             began = time.monotonic()
             client.call_plain("vm.restart", {"name": "busy", "wait": "ready", "force": True})
             slowest = max(slowest, time.monotonic() - began)
-        grown = resident_kib(host) - before
+        grown = host.resident_kib() - before
         follower.send_signal(signal.SIGCONT)
         _, error = follower.communicate(timeout=30)
         assert follower.returncode == ExitCode.FAILED
         assert error.startswith(b"error: events after") and b"hint: " in error
         assert slowest < 2 and grown < 30_000
         host.volant("vm", "delete", "busy", "--force")
-
-
-def resident_kib(host: Rig) -> int:
-    assert host.daemon is not None
-    status = Path(f"/proc/{host.daemon.pid}/status").read_text()
-    return int(status.split("VmRSS:")[1].split()[0])
 
 
 def test_faults_of_one_client_reach_scripts_typed(host: Rig) -> None:

@@ -79,5 +79,7 @@ def explore(found: Property, *, cases: int, seed: int) -> int:
     try:
         attempt()
     except Exception as error:
-        raise Finding(found, failing, seed, error) from error
+        # Hypothesis tries a failing case again; where that went well, what went wrong at first is inside what it raises.
+        first = error.exceptions[0] if isinstance(error, ExceptionGroup) else error
+        raise Finding(found, failing, seed, first) from error
     return tried

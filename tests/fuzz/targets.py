@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from tests.fuzz.frames import frames
 from tests.fuzz.qmp import qmp
 from tests.fuzz.running import Target
 from tests.fuzz.specs import specs
 
-TARGETS: dict[str, Target] = {"qmp": qmp, "specs": specs}
+TARGETS: dict[str, Target] = {"frames": frames, "qmp": qmp, "specs": specs}

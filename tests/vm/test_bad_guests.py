@@ -153,7 +153,7 @@ def test_a_guest_that_prints_a_gigabyte(host: Rig, media: Path, tmp_path: Path) 
     flood = f"yes 'a line of output that somebody forgot' | head -c {FLOOD_BYTES} & exec /bin/httpd -f -p 127.0.0.1:8000 -h /www"
     install(host, media, tmp_path, "flood", workload={"entrypoint": ["/bin/sh", "-c", flood]})
     with nothing_left(host), undisturbed(host, "calm"):
-        before = resident_kib(host)
+        before = host.resident_kib()
         create(host, "flood", "flood")
         vm = host.json("vm", "get", "flood")
         with host.under_way("vm", "logs", "flood", "-f") as stuck:
@@ -164,14 +164,9 @@ def test_a_guest_that_prints_a_gigabyte(host: Rig, media: Path, tmp_path: Path) 
             assert time.monotonic() - began < SOON_S
             assert len(host.volant("vm", "logs", "flood", "--tail", "5").stdout.splitlines()) == 5
             assert "Hello" in host.volant("vm", "call", "calm", "hello").stdout
-        assert resident_kib(host) - before < 40_000
+        assert host.resident_kib() - before < 40_000
         assert (host.state / "vms" / vm["id"] / "console.log").stat().st_size < 20_000_000
         delete(host, "flood")
-
-
-def resident_kib(host: Rig) -> int:
-    assert host.daemon is not None
-    return int(Path(f"/proc/{host.daemon.pid}/status").read_text().split("VmRSS:")[1].split()[0])
 
 
 # ------------------------------------------------------------------------------------------------------------ one VM, ill-treated
@@ -232,7 +227,7 @@ def test_a_client_that_is_killed_takes_its_program_along(host: Rig, target: str)
 
 def test_readers_that_never_read(host: Rig, target: str) -> None:
     with ExitStack() as stack:
-        before = resident_kib(host)
+        before = host.resident_kib()
         stack.enter_context(host.under_way("vm", "exec", target, "--", "yes"))
         for words in (("console", target, "--read-only"), ("logs", target, "-f"), ("events", "--follow")):
             stack.enter_context(host.under_way(*words)).send_signal(signal.SIGSTOP)
@@ -250,7 +245,7 @@ def test_readers_that_never_read(host: Rig, target: str) -> None:
         assert "Hello" in host.volant("vm", "call", target, "hello").stdout
         assert host.volant("console", target, "--read-only", "--no-follow").stdout
         assert time.monotonic() - began < SOON_S
-        assert resident_kib(host) - before < 40_000
+        assert host.resident_kib() - before < 40_000
     assert becomes(lambda: not runs_in_guest(host, target, "yes"))
 
 
