@@ -225,6 +225,12 @@ def test_streams_and_bytes_flow_on_asyncio(journal: echo.Journal, socket_path: P
             assert [item async for item in stream] == [echo.Item(number=number) for number in range(3)]
             assert await stream.result() == echo.Count(total=3)
 
+            stream = client.stream(echo.COUNT, echo.Text(text="", times=500))
+            batches = [batch async for batch in stream.batches(100)]
+            assert [item.number for batch in batches for item in batch] == list(range(500))
+            assert max(map(len, batches)) <= 100
+            assert await stream.result() == echo.Count(total=500)
+
             async with client.bytes_call(echo.PIPE, echo.Text(text="")) as call:
 
                 async def feed() -> None:

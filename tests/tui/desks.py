@@ -40,6 +40,8 @@ class Seat:
 
     def __init__(self, *vms: dict[str, Any], remaps: Remaps | None = None, live: bool = True, ascii: bool = False) -> None:
         self.now = 1_000.0
+        self.follows: list[effects.Follow] = []
+        """Streams that were opened, for tests that feed them."""
         self.desk = Desk(
             place="/run/volant/volantd.sock",
             router=Router(remaps),

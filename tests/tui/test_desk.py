@@ -296,7 +296,7 @@ def test_what_is_asked_about_a_vm_is_asked_anew_when_it_changes() -> None:
 
 def test_leaving_what_a_command_says_ends_it() -> None:
     seat = Seat(vm(1))
-    seat.type("l")
+    seat.type(": 'logs_web-1_--follow' enter")
     (run,) = seat.effects(effects.Run)
     assert (run.words, run.foreground) == (("logs", "web-1", "--follow"), False)
     seat.desk.streamed(run.tag, ["one", "two\x1b]0;owned\x07"])

@@ -99,6 +99,14 @@ class AsyncStream(_Open, Generic[R]):
             if isinstance(message, ItemReceived):
                 yield typed_item(self._method, message.item)
 
+    async def batches(self, most: int) -> AsyncIterator[list[Any]]:
+        """The items as they came, those that wait together, at most so many at a time: for streams of thousands a second."""
+        while (message := await self._next()) is not None:
+            waiting: list[Moved] = [message]
+            while len(waiting) < most and (more := self._inbox.next_moved()) is not None:
+                waiting.append(more)
+            yield [typed_item(self._method, each.item) for each in waiting if isinstance(each, ItemReceived)]
+
 
 class AsyncBytesCall(_Open):
     """One BYTES call."""

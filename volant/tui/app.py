@@ -27,8 +27,8 @@ FRAME_S, KEY_FRAME_S = 1 / 30, 1 / 120
 drawn at once."""
 LEAVING_S = 2.0
 """How long leaving may take after a signal; it takes some 50 ms."""
-PER_TURN = 256
-"""Items of a stream that are handed to the desk together."""
+PER_TURN = 1_000
+"""Items of a stream that are handed to the desk together: some milliseconds of work, which a key may have to wait for."""
 
 
 class VolantApp(App[int]):
@@ -176,8 +176,8 @@ class VolantApp(App[int]):
 
     async def _follow(self, asked: effects.Follow) -> Any:
         async with self._connected().stream(asked.method, dict(asked.params)) as stream:
-            async for item in stream:
-                self.desk.streamed(asked.tag, [item])
+            async for items in stream.batches(PER_TURN):
+                self.desk.streamed(asked.tag, items)
                 self.settle()
             return await stream.result()
 
@@ -202,6 +202,7 @@ class VolantApp(App[int]):
             with self.suspend():
                 return await foreground(command)
         async for lines in lines_of(command, most=PER_TURN):
+                await asyncio.sleep(0)  # a flood of items lets keys through
             if isinstance(lines, int):
                 return lines
             self.desk.streamed(asked.tag, lines)

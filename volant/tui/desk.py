@@ -235,7 +235,7 @@ class Desk:
         """Filter the screen; a filter that can't be read leaves the last good one in force, and raises."""
         screen = self.screen
         assert screen.fields is not None
-        screen.take_filter(text.strip(), parse_filter(text, screen.fields, dict.get))
+        screen.take_filter(text.strip(), parse_filter(text, screen.fields, screen.read))
 
     def open_command(self, text: str = "") -> None:
         """Type a command."""

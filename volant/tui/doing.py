@@ -11,6 +11,7 @@ from volant.tui.actions import VM_ACTIONS, Action, action
 from volant.tui.copying import open_about
 from volant.tui.model import Record
 from volant.tui.overlays import Choice, Menu
+from volant.tui.screens.registry import Takes, for_action
 from volant.tui.work import Operation, question
 
 if TYPE_CHECKING:
@@ -26,6 +27,8 @@ def vm_action(desk: Desk, name: str, victims: list[Record], here: Record | None)
             perform(desk, action(name, victims), victims)
     elif name == "new":
         desk.open_command("run ")
+    elif (entry := for_action(name)) is not None and entry.takes is Takes.TEXT and len(victims) > 1:
+        desk.open(entry.open(desk, f"name:{','.join(str(record['name']) for record in victims)}"))
     elif here is not None:
         return open_about(desk, name, here)
     else:

@@ -6,7 +6,7 @@ A screen never touches the terminal, the socket or a clock: it asks the desk (`d
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from volant.proto.specs.filter import Fields
 from volant.tui.lines import Line
@@ -35,6 +35,8 @@ class Screen:
     """What its filter knows; None: it has no filter."""
     filter = ""
     """The filter in force, as it was typed."""
+    read: Callable[[Any, str], Any] = staticmethod(dict.get)
+    """How its filter gets a field of a record."""
 
     @classmethod
     def opened(cls, desk: Desk, argument: str) -> Screen:

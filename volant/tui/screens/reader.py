@@ -26,7 +26,7 @@ class Reader(Generic[T]):
         self.waiting: list[T] = []
         """What came while holding still."""
         self.held = False
-        self._takes: Callable[[T], bool] = lambda line: True
+        self._takes: Callable[[T], bool] | None = None
         self._first = 0
         self._page = 10
 
@@ -38,14 +38,13 @@ class Reader(Generic[T]):
                 self.dropped += len(self.waiting) - KEPT_LINES
                 del self.waiting[: len(self.waiting) - KEPT_LINES]
             return
-        for line in lines:
-            if len(self.all) == KEPT_LINES:
-                self.dropped += 1
-            self.all.append(line)
-            if self._takes(line):
-                if len(self.shown) == KEPT_LINES and not self.following:
-                    self._first = max(0, self._first - 1)
-                self.shown.append(line)
+        fresh = list(lines)
+        self.dropped += max(0, len(self.all) + len(fresh) - KEPT_LINES)
+        self.all.extend(fresh)
+        taken = fresh if self._takes is None else [line for line in fresh if self._takes(line)]
+        if not self.following:
+            self._first = max(0, self._first - max(0, len(self.shown) + len(taken) - KEPT_LINES))
+        self.shown.extend(taken)
 
     def replace(self, lines: Iterable[T]) -> None:
         """Other lines from now on, seen from where the old ones were."""
@@ -60,10 +59,10 @@ class Reader(Generic[T]):
             waited, self.waiting = self.waiting, []
             self.add(waited)
 
-    def filter(self, takes: Callable[[T], bool]) -> None:
-        """Show only what is taken, of what is kept and of what comes."""
+    def filter(self, takes: Callable[[T], bool] | None) -> None:
+        """Show only what is taken, of what is kept and of what comes; None: all."""
         self._takes = takes
-        self.shown = deque((line for line in self.all if takes(line)), maxlen=KEPT_LINES)
+        self.shown = deque((line for line in self.all if takes is None or takes(line)), maxlen=KEPT_LINES)
 
     def view(self, room: int) -> list[T]:
         """The lines that are seen in so much room."""
@@ -71,6 +70,11 @@ class Reader(Generic[T]):
         last = max(0, len(self.shown) - self._page)
         self._first = last if self.following else max(0, min(self._first, last))
         return list(islice(self.shown, self._first, self._first + self._page))
+
+    @property
+    def page(self) -> int:
+        """How many lines were seen at once the last time."""
+        return self._page
 
     @property
     def position(self) -> tuple[int, int]:

@@ -1,0 +1,236 @@
+"""The output of workloads, of one VM or of many merged: followed, filtered, held still, with what is lost counted on the screen."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from volant.client.cli import human
+from volant.client.cli.text import harmless, harmless_log_line
+from volant.proto.errors import Fault
+from volant.proto.specs.filter import VM_FIELDS
+from volant.proto.specs.filter import parse as parse_filter
+from volant.tui.lines import Line, clipped, wrapped
+from volant.tui.loglines import FIELDS, LogLine, Rate, Source
+from volant.tui.model import Delta, Record
+from volant.tui.overlays import Choice, Menu
+from volant.tui.screens.base import Screen
+from volant.tui.screens.reader import Reader
+from volant.tui.screens.vm import VmScreen
+
+if TYPE_CHECKING:
+    from volant.tui.desk import Desk
+
+MOST_SOURCES = 64
+"""VMs whose output is followed at once: each takes one of the 256 calls that a connection may have open, and nobody reads more."""
+TAIL, TAIL_OF_MANY = 1_000, 50
+"""Lines of each VM to begin with: of one alone, of several."""
+GATHER_S = 0.4
+"""For so long after opening, lines wait to be put into the order of their times: each VM's older lines come in one piece."""
+_UP = frozenset({"running", "ready", "paused", "stopping"})
+
+
+class LogsScreen(Screen):
+    """`which` is a VM's name, a pattern with `*`, or a filter of VMs; empty: all. VMs that come up later join in."""
+
+    contexts = ("stream", "text")
+    hints = ("pause", "filter", "time", "wrap", "open", "last")
+    fields = FIELDS
+    read = staticmethod(getattr)
+
+    def __init__(self, which: str, takes: Callable[[Record], bool]) -> None:
+        self._which, self._takes = which, takes
+        self._reader: Reader[LogLine] = Reader(follow=True)
+        self._sources: dict[tuple[str, int], Source] = {}
+        """By the VM's id and boot."""
+        self._gathered: list[LogLine] | None = []
+        self._gather_until = 0.0
+        self._lost = 0
+        self._left_out = 0
+        self._rate = Rate()
+        self._faults: dict[str, str] = {}
+        self._times, self._wraps = 0, False
+        self._wall: Callable[[], float] = lambda: 0.0
+        self._looked_at = False
+
+    @classmethod
+    def opened(cls, desk: Desk, argument: str) -> LogsScreen:
+        if any(vm["name"] == argument for vm in desk.snapshot.vms.values()):
+            return cls(argument, lambda vm: vm["name"] == argument)
+        text = f"name:{argument}" if "*" in argument and ":" not in argument else argument
+        takes = parse_filter(text, VM_FIELDS, dict.get)
+        return cls(argument, lambda vm: takes(vm, desk.wall()))
+
+    @property
+    def title(self) -> str:
+        return f"logs {self._which}" if self._which else "logs"
+
+    # ---------------------------------------------------------------------------------------------------------------- news
+
+    def shown(self, desk: Desk) -> None:
+        self._wall, self._looked_at = desk.wall, True
+        self._gathered, self._gather_until = [], desk.clock() + GATHER_S
+        self.refreshed(desk, Delta())
+
+    def hidden(self, desk: Desk) -> None:
+        self._looked_at = False
+        for source in self._sources.values():
+            if source.tag:
+                desk.pending.forget(source.tag)
+                source.tag = 0
+
+    def refreshed(self, desk: Desk, delta: Delta) -> None:
+        if not desk.snapshot.is_live or not self._looked_at:
+            return
+        wanted = [vm for vm in desk.snapshot.vms.values() if vm["status"] in _UP and self._takes(vm)]
+        self._left_out = max(0, len(wanted) - MOST_SOURCES)
+        tail = TAIL if len(wanted) == 1 else TAIL_OF_MANY
+        for vm in wanted[:MOST_SOURCES]:
+            key = (str(vm["id"]), int(vm.get("boot") or 0))
+            source = self._sources.setdefault(key, Source(str(vm["name"])))
+            if not source.tag and source.ended_at != vm["generation"]:
+                self._follow(desk, source, vm, tail)
+
+    def _follow(self, desk: Desk, source: Source, vm: Record, tail: int) -> None:
+        params = {"name": vm["name"], "tail": tail, "follow": True}
+        if source.seq:
+            params |= {"tail": -1, "after": source.seq}
+
+        def over(result: Any) -> None:
+            source.tag = 0
+            current = desk.snapshot.vms.get(str(vm["id"]), vm)
+            source.ended_at = current["generation"] if desk.snapshot.is_live else -1
+            if isinstance(result, Fault):
+                self._faults[source.vm] = result.message
+
+        source.tag = desk.pending.follow("vm.logs", params, partial(self._came, desk, source), over)
+
+    def _came(self, desk: Desk, source: Source, items: list[Any]) -> None:
+        now = desk.clock()
+        lines, lost = source.take(items)
+        self._lost += lost
+        self._rate.count(now, len(lines))
+        if self._gathered is not None:
+            self._gathered += lines
+            self._settle(now)
+        else:
+            self._reader.add(lines)
+
+    def _settle(self, now: float) -> None:
+        """Show what was gathered, in the order of its times, once everybody had the time to send it."""
+        if self._gathered is not None and now >= self._gather_until:
+            lines, self._gathered = self._gathered, None
+            lines.sort(key=lambda line: line.time)
+            self._reader.add(lines)
+
+    def take_filter(self, text: str, takes: Callable[[Any, float], bool]) -> None:
+        self.filter = text
+        if not text:
+            self._reader.filter(None)
+            return
+        self._reader.filter(lambda line: takes(line, self._wall()))
+
+    # --------------------------------------------------------------------------------------------------------------- looks
+
+    def body(self, desk: Desk, width: int, height: int) -> list[Line]:
+        self._settle(desk.clock())
+        lines = self._reader.view(height)
+        if not lines:
+            return self._nothing(desk, width)
+        names = len({key[0] for key in self._sources}) > 1
+        if not self._wraps:
+            return [clipped(self._told(desk, line, names), width) for line in lines]
+        found: list[Line] = []
+        for line in lines:
+            *head, (text, style) = self._told(desk, line, names)
+            room = max(8, width - sum(len(piece) for piece, _ in head))
+            first, *more = wrapped(text, room)
+            found += [(*head, (first, style)), *(((" " * (width - room), ""), (piece, style)) for piece in more)]
+        return found[-height:] if self._reader.following else found[:height]
+
+    def _told(self, desk: Desk, line: LogLine, names: bool) -> Line:
+        style = {"stderr": "warm", "agent": "cool"}.get(line.stream, "")
+        when = line.time[11:23] if self._times == 0 else f"{human.age(line.time, now=desk.wall()):>6}"
+        head: Line = ((f"{harmless(when)} ", "dim"),) if self._times != 2 else ()
+        if names:
+            head = (*head, (f"{harmless(line.vm):<14} ", "name"))
+        return (*head, (harmless_log_line(line.text, colour=False), style))
+
+    def _nothing(self, desk: Desk, width: int) -> list[Line]:
+        if self._gathered is not None and self._sources:
+            return [(("  asking ...", "dim"),)]
+        if self._reader.all:
+            return [((f"  no line matches {self.filter}", "dim"),)]
+        if not self._sources:
+            return [
+                (("  No VM that runs is meant.", "name"), (f"  {self.title}", "dim")),
+                (),
+                (("  :logs", "key"), ("          all that run", "")),
+                (("  :logs web-*", "key"), ("    those with such names; also  ", ""), (":logs deploy:web", "key")),
+            ]
+        told = [(f"  {vm}: {why}", "bad") for vm, why in sorted(self._faults.items())]
+        return [clipped(((harmless(text), style),), width) for text, style in told] or [(("  no output yet", "dim"),)]
+
+    def subtitle(self, desk: Desk) -> str:
+        following = sum(bool(source.tag) for source in self._sources.values())
+        rate = self._rate.per_second(desk.clock())
+        return f"{'HELD' if self._reader.held else 'LIVE' if following else 'ended'} {rate:,.0f}/s   lost {self._lost:,}"
+
+    def status(self, desk: Desk) -> list[str]:
+        reader = self._reader
+        first, last = reader.position
+        words = [f"filter {self.filter}"] if self.filter else []
+        words.append(f"{first:,}-{last:,} of {len(reader.shown):,}")
+        if reader.held:
+            words.append(f"held, {len(reader.waiting):,} wait: p goes on, G jumps to the end")
+        elif not reader.following:
+            words.append("G follows the end")
+        if reader.dropped:
+            words.append(f"{reader.dropped:,} older ones dropped")
+        if self._left_out:
+            words.append(f"{self._left_out} VMs more are not followed")
+        return words
+
+    def next_change_s(self, desk: Desk) -> float | None:
+        if self._gathered:
+            return max(0.05, self._gather_until - desk.clock())
+        return 1.0 if self._times == 1 or self._rate.per_second(desk.clock()) else None
+
+    def command(self, desk: Desk) -> str:
+        names = sorted({source.vm for source in self._sources.values()})
+        return "; ".join(shlex.join(("volant", "logs", name, "--follow")) for name in names[:4])
+
+    # ---------------------------------------------------------------------------------------------------------------- keys
+
+    def act(self, desk: Desk, action: str) -> bool:
+        if action == "pause":
+            self._reader.hold(not self._reader.held)
+        elif action == "time":
+            self._times = (self._times + 1) % 3
+        elif action == "wrap":
+            self._wraps = not self._wraps
+        elif action == "open":
+            open_one_of(desk, [line.vm for line in self._reader.view(self._reader.page)])
+        else:
+            return self._reader.act(action)
+        return True
+
+
+def open_one_of(desk: Desk, names: list[str]) -> None:
+    """Open the VM that is seen; of several, one to choose."""
+    ids = {str(vm["name"]): str(vm["id"]) for vm in desk.snapshot.vms.values()}
+    seen = [name for name in dict.fromkeys(reversed(names)) if name in ids]
+    if not seen:
+        desk.say("no VM that is here still exists")
+    elif len(seen) == 1:
+        desk.open(VmScreen(ids[seen[0]]))
+    else:
+        keys = "123456789abcdefhilmnoprstuvwxyz"
+        choices = [Choice(key, harmless(name), partial(_open, desk, ids[name])) for key, name in zip(keys, seen, strict=False)]
+        desk.overlay = Menu("Open which VM?", choices)
+
+
+def _open(desk: Desk, vm_id: str) -> None:
+    desk.open(VmScreen(vm_id))
