@@ -12,7 +12,6 @@ from volant.tui.effects import Copy
 from volant.tui.model import Record
 from volant.tui.overlays import Choice, Menu
 from volant.tui.screens.base import Copyable
-from volant.tui.screens.output import OutputScreen
 from volant.tui.screens.registry import for_action
 from volant.tui.screens.vm import VmScreen
 
@@ -28,8 +27,6 @@ def open_about(desk: Desk, action: str, record: Record) -> bool:
     name = str(record["name"])
     if action in _PAGES:
         desk.open(VmScreen(str(record["id"]), _PAGES[action]))
-    elif action == "vm.logs":
-        desk.open(OutputScreen(desk, ("logs", name, "--follow"), title=f"logs {name}"))
     elif action in _TERMINAL:
         words = (*_TERMINAL[action], name, *(("--read-only",) if desk.read_only and action == "vm.attach" else ()))
         if action == "vm.shell":

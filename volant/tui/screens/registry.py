@@ -29,7 +29,7 @@ class Takes(Enum):
 
     NOTHING = "nothing"
     VM = "the name of a VM"
-    TEXT = "anything but options, or nothing"
+    TEXT = "anything but options, or nothing; of several VMs a filter that takes them"
 
 
 class Entry(NamedTuple):
@@ -43,7 +43,7 @@ class Entry(NamedTuple):
     letter: str = ""
     """Its key in the menu of screens; empty: it is not there."""
     action: str = ""
-    """Opens it for one VM: the id of a binding of context `vms`."""
+    """Opens it for one VM, and one that takes TEXT for several: the id of a binding of context `vms`."""
 
     def open(self, desk: Desk, argument: str = "") -> Screen:
         """The screen, made. A Fault says why it can't be."""
@@ -67,6 +67,7 @@ SCREENS: tuple[Entry, ...] = (
     Entry("plugins", "plugins: what VMs are made of", "plugins:PluginsScreen", letter="p"),
     Entry("host", "the host: resources, acceleration, ledger", "host:HostScreen", letter="h"),
     Entry("operations", "what is under way, and what came of it", "ops:OperationsScreen", aliases=("ops",), letter="o"),
+    Entry("logs", "the output of VMs, merged and followed", "logs:LogsScreen", Takes.TEXT, letter="l", action="vm.logs"),
     Entry("events", "all events, as they happen", "events:EventsScreen", letter="e"),
 )
 """In the order of the menu."""
