@@ -100,6 +100,21 @@ async def test_a_byte_that_is_seen_before_it_is_logged_is_not_lost(
     assert await collect(console, b"login: ") == b"login: "
 
 
+async def test_who_waits_for_the_first_boot_sees_what_was_said_before_the_line_was_held(vmm: Vmm, nursery: trio.Nursery) -> None:
+    console = Console("0123456789ab", vmm.log)
+    seen: list[bytes] = []
+
+    async def watch() -> None:
+        seen.append(await collect(console, b"up\n"))
+
+    async with trio.open_nursery() as waiting:
+        waiting.start_soon(watch)
+        await trio.testing.wait_all_tasks_blocked()
+        vmm.write_log(b"guest is up\n")
+        nursery.start_soon(console.hold, vmm.host)
+    assert seen == [b"guest is up\n"]
+
+
 async def test_following_goes_on_over_the_next_boot(console: Console, vmm: Vmm, nursery: trio.Nursery) -> None:
     await vmm.print(b"first boot\n")
     await vmm.guest.aclose()

@@ -147,8 +147,8 @@ class Console:
                 raise Denied("nobody listens on this console: the VM does not run", hint="start the VM") from None
 
     async def _drain(self, stream: trio.abc.Stream) -> None:
-        late = len(LATE_LOOKS_S)
-        drained = 0
+        late = drained = 0
+        self._grown.unpark_all()  # what the guest said before anybody listened is in the log alone
         while True:
             data: bytes | bytearray | None = None
             try:
