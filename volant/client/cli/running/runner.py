@@ -46,6 +46,9 @@ LAST_WORDS_S = 0.5
 CLEAN_UP_S = 30.0
 """How long a daemon that is away is waited for when the VM is to be removed or given back."""
 
+HUNG_UP = 128 + signal.SIGHUP
+"""The terminal was closed: as a shell says it."""
+
 _ENDING_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
@@ -77,7 +80,8 @@ class Runner:
         self._outlet = Outlet()
         self._vm = HeldVm(Lease(path, orders.name, engine_id=orders.engine_id), notifier, self._note)
         self._tasks: set[asyncio.Task[None]] = set()
-        self._detached = False
+        self._left: Outcome | None = None
+        """How we end because whoever sat at the terminal left, by the key or by closing it."""
         self._marked = ""
 
     async def run(self) -> Outcome:
@@ -143,12 +147,13 @@ class Runner:
             source = self._source(terminal)
             showing = self._begin(source.follow())
             self._tasks.add(asyncio.ensure_future(self._keep_mark()))
-            await vm.until(lambda: vm.outcome() is not None or vm.signals > 0 or self._detached)
+            await vm.until(lambda: vm.outcome() is not None or vm.signals > 0 or self._left is not None)
             outcome = vm.outcome()
             if outcome is not None:
                 await self._wind_down(source, showing)
-            elif self._detached:
-                return await self._leave()
+            elif self._left is not None:
+                await self._leave()
+                return self._left
             else:
                 outcome = await self._stop()
             await self._show_last(showing)
@@ -204,11 +209,10 @@ class Runner:
         order = api.StopVm(name=vm.name, grace_ms=grace_ms, force=grace_ms == 0, wait=False, lease_token=vm.lease.token)
         return await vm.told(lambda client: client.call(api.STOP, order), within_s=within_s, unless=lambda: vm.signals > signals)
 
-    async def _leave(self) -> Outcome:
-        """The person at the terminal left: the VM runs on, and is nobody's."""
+    async def _leave(self) -> None:
+        """The VM runs on, and is nobody's."""
         await self._give_back()
         self._note(f"\r\nleft {self._vm.name}; it runs on: `volant run --reattach --name {self._vm.name}` goes on with it")
-        return Outcome(0)
 
     async def _clean_up(self) -> None:
         """Remove the VM, or give it back."""
@@ -247,20 +251,25 @@ class Runner:
                 data = os.read(0, 4_096)
             except OSError:
                 data = b""
-            if not data:  # the terminal hung up
-                loop.remove_reader(0)
+            if not data:
+                leave(HUNG_UP)
                 return
             try:
                 line.type(typed(data, self._orders.escape, typing=True))
             except Detached as leaving:
                 line.type(leaving.before)
-                loop.remove_reader(0)
-                self._detached = True
-                self._vm.wake()
+                leave(0)
+
+        def leave(code: int) -> None:
+            loop.remove_reader(0)
+            self._left = Outcome(code)
+            self._vm.wake()
 
         terminal.enter_context(raw_terminal(0, line.modes))
         for number in _ENDING_SIGNALS:  # the terminal has taken them
             loop.add_signal_handler(number, self._vm.signalled)
+        loop.add_signal_handler(signal.SIGHUP, leave, HUNG_UP)
+        terminal.callback(loop.remove_signal_handler, signal.SIGHUP)
         self._outlet.newline = "\r\n"
         terminal.callback(setattr, self._outlet, "newline", "\n")
         loop.add_reader(0, read)
@@ -275,20 +284,18 @@ class Runner:
 
     async def _unless_pressed(self, work: Coroutine[Any, Any, None]) -> None:
         """Do `work`; after a signal for LAST_OUTPUT_S more, and not at all after a second one."""
-        vm, task = self._vm, asyncio.ensure_future(work)
-        deadline = self._begin(self._after_signal(LAST_OUTPUT_S))
-        while not (task.done() or deadline.done() or vm.signals > 1):
-            news = asyncio.ensure_future(vm.wait_news())
-            await asyncio.wait([task, deadline, news], return_when=asyncio.FIRST_COMPLETED)
-            news.cancel()
+        task = asyncio.ensure_future(work)
+        limits = [self._begin(self._after_signals(1, LAST_OUTPUT_S)), self._begin(self._after_signals(2, 0))]
+        await asyncio.wait([task, *limits], return_when=asyncio.FIRST_COMPLETED)
         if not task.done():
             self._outlet.say("the rest of the output is lost: nobody reads it")
             task.cancel()
-        deadline.cancel()
+        for limit in limits:
+            limit.cancel()
 
-    async def _after_signal(self, seconds: float) -> None:
-        """Return so long after we were first asked to end."""
-        while not self._vm.signals:
+    async def _after_signals(self, count: int, seconds: float) -> None:
+        """Return so long after we were asked to end so often."""
+        while self._vm.signals < count:
             await self._vm.wait_news()
         await asyncio.sleep(seconds)
 
