@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from tests.fuzz.agent import agent
 from tests.fuzz.frames import frames
 from tests.fuzz.qmp import qmp
 from tests.fuzz.running import Target
 from tests.fuzz.specs import specs
 
-TARGETS: dict[str, Target] = {"frames": frames, "qmp": qmp, "specs": specs}
+TARGETS: dict[str, Target] = {"frames": frames, "agent": agent, "qmp": qmp, "specs": specs}
