@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from tests.patience import PATIENCE_S
 from volant.proto import cbor
 from volant.proto.connection import INITIAL_CREDIT, MAX_DATA, Connection, Side
 from volant.proto.errors import Fault
@@ -32,9 +33,6 @@ from volant.proto.preamble import Attacher
 
 ROOT = Path(__file__).resolve().parents[2]
 HOSTED = Path(__file__).with_name("hosted.py")
-
-PATIENCE_S = 20.0
-"""Nothing that the tests wait for takes longer, however busy the machine is."""
 
 
 class Call:

@@ -145,14 +145,14 @@ def test_output_is_kept_by_line_and_stream() -> None:
 
 
 def test_a_flood_of_output_costs_bounded_memory() -> None:
-    flood = "import sys\nline = b'x' * 99 + b'\\n'\nfor _ in range(2_000_000): sys.stdout.buffer.write(line)\nsys.stdout.flush()"
+    flood = "import sys\nline = b'x' * 99 + b'\\n'\nfor _ in range(1_000_000): sys.stdout.buffer.write(line)\nsys.stdout.flush()"
     with hosted(manifest(sys.executable, "-c", flood)) as agent:
         link = agent.attach()
         _watched(link, "exited")
         assert agent.memory_mib() < 60
         lines = link.call("guest.logs", tail=-1).items
         assert 5_000 < len(lines) <= 10_000
-        assert lines[0]["seq"] > 1_900_000
+        assert lines[0]["seq"] > 900_000
 
 
 def test_shutdown_stops_the_workload_first() -> None:
