@@ -39,7 +39,7 @@ class Feed:
 
     def __init__(self, path: str, tell: Callable[[Heard], None], clock: Callable[[], float], *, events_after: Callable[[], int]) -> None:
         self.path = path
-        self._tell, self._clock, self._events_after = tell, clock, events_after
+        self.tell, self._clock, self._events_after = tell, clock, events_after
         self.client: AsyncClient | None = None
         self._now = asyncio.Event()
         self._conversation: asyncio.Task[None] | None = None
@@ -54,7 +54,7 @@ class Feed:
         pause, down_since = FIRST_RETRY_S, self._clock()
         while True:
             begun = self._clock()
-            self._tell(Connecting(begun))
+            self.tell(Connecting(begun))
             fault = await self._once()
             now = self._clock()
             if fault is None:  # asked to list anew
@@ -63,7 +63,7 @@ class Feed:
             if now - begun > QUIET_S:
                 pause, down_since = FIRST_RETRY_S, now
             wait = pause * random.uniform(1 - JITTER, 1 + JITTER)  # noqa: S311 - no secret
-            self._tell(Lost(now, fault.message, fault.hint, now + wait))
+            self.tell(Lost(now, fault.message, fault.hint, now + wait))
             self._now.clear()
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._now.wait(), wait)
@@ -90,12 +90,12 @@ class Feed:
         async with AsyncClient(self.path) as client:
             hello = await client.daemon()
             self.client = client
-            self._tell(Connected(self._clock(), hello.version))
+            self.tell(Connected(self._clock(), hello.version))
             following: asyncio.Task[None] | None = None
             try:
                 async with self._open(client, "vm.watch", {"deltas": True}) as changes:
                     async for item in changes:
-                        self._tell(_changed(item))
+                        self.tell(_changed(item))
                         if following is None and item["complete"]:
                             following = asyncio.create_task(self._follow(client))
                     await changes.result()
@@ -112,7 +112,7 @@ class Feed:
             try:
                 async with self._open(client, "event.follow", {"after": after}) as stream:
                     async for event in stream:
-                        self._tell(Happened((event,)))
+                        self.tell(Happened((event,)))
                     await stream.result()
             except Lagged as lagged:
                 after = self._resume(lagged.data)
@@ -128,5 +128,15 @@ class Feed:
         if "seen" in data:  # read too slowly: what was missed is replayed
             return self._events_after()
         oldest, newest = int(data.get("oldest", 0)), int(data.get("newest", 0))
-        self._tell(EventsLost(oldest or newest + 1))
+        self.tell(EventsLost(oldest or newest + 1))
         return max(oldest - 1, 0) if oldest else newest
+
+
+class Silence(Feed):
+    """Of a recording: there is no daemon, and nothing is ever heard."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__(path, lambda news: None, lambda: 0.0, events_after=lambda: 0)
+
+    async def run(self) -> None:
+        await asyncio.Event().wait()

@@ -27,6 +27,7 @@ class VmsScreen(ListScreen):
     contexts = ("vms", "list")
     hints = ("open", "vm.attach", "vm.logs", "actions", "filter", "mark", "sort", "copy")
     fields = VM_FIELDS
+    in_past = True
     title = "vms"
     columns = columns.VM
     noun = "VM"
