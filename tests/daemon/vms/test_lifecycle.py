@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from volant.daemon.vms.lifecycle import EVENT_OF, TRANSITIONS, IllegalTransition, Step, check, ending, mermaid, next_step
+from volant.daemon.vms.lifecycle import EVENT_OF, TRANSITIONS, IllegalTransition, Step, check, ending, lost, mermaid, next_step
 from volant.proto.specs.states import VmState, Wanted
 
 
@@ -50,13 +50,14 @@ def test_what_has_ended_waits_for_somebody_to_ask(state: VmState) -> None:
         ("guest-panic", True, False, VmState.CRASHED, Wanted.RUNNING),
         ("guest-panic", False, False, VmState.FAILED, Wanted.RUNNING),
         ("killed", True, False, VmState.CRASHED, Wanted.RUNNING),
+        ("host-oom", True, False, VmState.CRASHED, Wanted.RUNNING),
         ("unknown", False, False, VmState.FAILED, Wanted.RUNNING),
     ],
 )
 def test_how_an_unasked_end_is_read(cause: str, was_ready: bool, panic: bool, state: VmState, wanted: Wanted) -> None:
     end = ending(wanted=Wanted.RUNNING, asked_to_stop=False, was_ready=was_ready, cause=cause, panicked=panic)
     assert (end.state, end.wanted) == (state, wanted)
-    assert end.reason
+    assert end.reason and ("OOM killer" in end.reason) is (cause == "host-oom")
 
 
 def test_an_asked_for_end_is_a_stop_and_a_restart_begins_anew() -> None:
@@ -70,6 +71,25 @@ def test_entering_a_state_that_users_watch_for_is_an_event() -> None:
     assert {EVENT_OF[state] for state in (VmState.RUNNING, VmState.STOPPED, VmState.CRASHED)} == {"VM_RUNNING", "VM_STOPPED", "VM_CRASHED"}
 
 
+@pytest.mark.parametrize(
+    ("state", "rebooted", "starts", "oom", "after", "wanted"),
+    [
+        (VmState.READY, False, False, "", VmState.CRASHED, Wanted.RUNNING),
+        (VmState.READY, False, True, "oom", VmState.CRASHED, Wanted.RUNNING),
+        (VmState.STARTING, False, False, "", VmState.PENDING, Wanted.RUNNING),
+        (VmState.READY, True, True, "", VmState.PENDING, Wanted.RUNNING),
+        (VmState.READY, True, False, "", VmState.STOPPED, Wanted.STOPPED),
+    ],
+)
+def test_how_a_vm_is_found_whose_vmm_is_gone(
+    state: VmState, rebooted: bool, starts: bool, oom: str, after: VmState, wanted: Wanted
+) -> None:
+    end = lost(state, Wanted.RUNNING, host_restarted=rebooted, starts_with_host=starts, oom_kill=oom)
+    assert (end.state, end.wanted, end.is_failure) == (after, wanted, after is VmState.CRASHED)
+    assert (end.cause == "host-oom") is bool(oom) and end.is_unasked is not rebooted
+
+
 def test_the_drawing_has_every_arrow() -> None:
     drawing = mermaid()
+    assert drawing.startswith("stateDiagram-v2\n    [*] --> pending\n") and drawing.endswith("    destroying --> [*]\n")
     assert sum(drawing.count(f"{old} --> {new}\n") for old in VmState for new in TRANSITIONS[old]) == sum(map(len, TRANSITIONS.values()))

@@ -23,6 +23,17 @@ def test_a_verdict_is_always_a_legal_step_or_a_denial_with_a_hint(ask: Ask, stat
         assert verdict.state in TRANSITIONS[state]
 
 
+@given(
+    st.sampled_from(Ask), st.sampled_from([state for state in VmState if state.is_live]), st.sampled_from((Wanted.RUNNING, Wanted.STOPPED))
+)
+def test_what_runs_is_ended_by_every_request_but_a_start(ask: Ask, state: VmState, wanted: str) -> None:
+    if ask is not Ask.START:
+        verdict = decide(ask, name="web", state=state, wanted=Wanted(wanted), force=True)
+        assert verdict.taken and verdict.stops
+    elif state is not VmState.STOPPING:
+        assert not decide(ask, name="web", state=state, wanted=Wanted(wanted)).stops
+
+
 @pytest.mark.parametrize("state", [VmState.STARTING, VmState.RUNNING, VmState.READY])
 def test_starting_what_runs_is_so_already(state: VmState) -> None:
     assert not decide(Ask.START, name="web", state=state, wanted=Wanted.RUNNING).taken

@@ -29,9 +29,6 @@ class Verdict:
     """The running session, if any, has to end."""
 
 
-_LIVE_UP = frozenset({VmState.STARTING, VmState.RUNNING, VmState.READY, VmState.PAUSED})
-
-
 def decide(ask: Ask, *, name: str, state: VmState, wanted: Wanted, force: bool = False) -> Verdict:
     """The verdict, or `Denied` with the reason and what to do.
 
@@ -66,7 +63,7 @@ def _start(name: str, state: VmState, wanted: Wanted) -> Verdict:
 
 
 def _stop(state: VmState, wanted: Wanted) -> Verdict:
-    if state in _LIVE_UP or state is VmState.STOPPING:
+    if state.is_live:
         return Verdict(taken=True, wanted=Wanted.STOPPED, stops=True)
     if state is VmState.STOPPED and wanted is Wanted.STOPPED:
         return Verdict(taken=False, wanted=wanted)
