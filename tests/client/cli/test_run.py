@@ -8,6 +8,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -444,6 +445,30 @@ async def test_a_full_disk_costs_the_output_and_not_the_vm(house: Orchestra) -> 
                 await until(lambda: "no space left" in runner.err)
                 house.guest().turn("exited", exit_code=2)
                 assert await runner.ended() == 2
+
+
+BROKEN = """
+import sys
+from volant.client.cli.main import main
+from volant.client.cli.running.sources import WorkloadLines
+
+async def follow(self):
+    raise RuntimeError("a mistake")
+
+WorkloadLines.follow = follow
+sys.exit(main(["run", "hello", "web"]))
+"""
+
+
+async def test_a_defect_of_ours_ends_the_runner_with_a_sentence_and_not_the_vm(house: Orchestra) -> None:
+    async with house.playing():
+        await house.install()
+        command = [sys.executable, "-c", BROKEN]
+        environ = {**os.environ, "VOLANT_SOCKET": str(house.config.socket)}
+        done = await trio.run_process(command, env=environ, capture_stdout=True, capture_stderr=True, check=False)
+        said = done.stderr.decode()
+        assert done.returncode == 125 and "has a defect (RuntimeError('a mistake') at <string>:7)" in said and "Traceback" not in said
+        await until(lambda: vm(house).status is VmState.READY)  # type: ignore[union-attr]
 
 
 async def test_descriptors_that_are_closed_are_given_to_nobody(house: Orchestra) -> None:

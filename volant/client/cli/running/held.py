@@ -30,7 +30,7 @@ class HeldVm:
         """Its last holder went away without giving it back."""
         self._gone = False
         self._trouble: Fault | None = None
-        """Why the VM is not ours any more, or never was."""
+        """Why we can't look after it any more: it is not ours, or never was, or we have a defect."""
         self.signals = 0
         """How often we were asked to end."""
         self._news = asyncio.Event()
@@ -98,8 +98,13 @@ class HeldVm:
         """Let whoever waits look again."""
         self._news.set()
 
+    def fail(self, fault: Fault) -> None:
+        """Have whoever waits raise this, unless there is trouble already."""
+        self._trouble = self._trouble or fault
+        self.wake()
+
     def check(self) -> None:
-        """Raises why the VM is not ours any more."""
+        """Raises why we can't look after the VM any more."""
         if self._trouble is not None:
             raise self._trouble
 

@@ -14,6 +14,7 @@ from collections.abc import Coroutine
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from math import inf
+from traceback import extract_tb
 from typing import Any
 
 from volant.client.aio import AsyncClient
@@ -28,7 +29,7 @@ from volant.client.cli.tty import raw_terminal
 from volant.client.leases import Lease
 from volant.proto.api import vm as api
 from volant.proto.api.vm_lease import MARK, RELEASE, MarkVm, ReleaseVm
-from volant.proto.errors import Fault, Fenced, NameTaken, NoSuchVm, Unreachable
+from volant.proto.errors import Failed, Fault, Fenced, NameTaken, NoSuchVm, Unreachable
 from volant.proto.plain import from_plain
 
 MARK_EVERY_S = 0.2
@@ -90,7 +91,7 @@ class Runner:
             loop.add_signal_handler(number, self._vm.signalled)
         try:
             await self._take()
-            self._tasks.add(asyncio.ensure_future(self._vm.follow()))
+            _ = self._begin(self._vm.follow())
             await self._vm.until(lambda: self._vm.known)
             return await self._look_after()
         except Fenced as fault:
@@ -146,7 +147,7 @@ class Runner:
         with ExitStack() as terminal:
             source = self._source(terminal)
             showing = self._begin(source.follow())
-            self._tasks.add(asyncio.ensure_future(self._keep_mark()))
+            _ = self._begin(self._keep_mark())
             await vm.until(lambda: vm.outcome() is not None or vm.signals > 0 or self._left is not None)
             outcome = vm.outcome()
             if outcome is not None:
@@ -317,6 +318,20 @@ class Runner:
             self._outlet.say(text)
 
     def _begin(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        """Do `work` beside all else, until the end at the latest."""
         task = asyncio.ensure_future(work)
         self._tasks.add(task)
+        task.add_done_callback(self._look_at)
         return task
+
+    def _look_at(self, ended: asyncio.Task[None]) -> None:
+        """A defect ends us, as whoever waits for the work of that task would wait for ever."""
+        defect = None if ended.cancelled() else ended.exception()
+        if defect is not None:
+            place = extract_tb(defect.__traceback__)[-1]
+            self._vm.fail(
+                Failed(
+                    f"`volant run` has a defect ({defect!r} at {place.filename}:{place.lineno}) and can't go on; the VM does",
+                    hint=f"report this; `volant run --reattach --name {self._vm.name}` goes on with it",
+                )
+            )
