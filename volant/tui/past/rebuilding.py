@@ -102,7 +102,8 @@ class _Told:
     """What the events tell of one VM as a whole."""
 
     first: Record
-    is_born: bool = False
+    border: str = ""
+    """Whether it begins or ends first among them: VM_CREATED or VM_DELETED; empty: neither."""
     state: Record | None = None
     """The first event that tells its state."""
 
@@ -114,15 +115,16 @@ def _at_the_beginning(events: Sequence[Record], now: Mapping[str, Record]) -> di
         vm_id = str(event.get("vm_id") or "")
         if vm_id:
             each = told.setdefault(vm_id, _Told(event))
-            each.is_born = each.is_born or event["kind"] == "VM_CREATED"
+            if not each.border and event["kind"] in ("VM_CREATED", "VM_DELETED"):
+                each.border = str(event["kind"])
             if each.state is None and event["kind"] in (*_STATES, "VM_DELETED"):
                 each.state = event
     found: dict[str, Record] = {}
     for vm_id in {**now, **told}:
         about, record = told.get(vm_id), now.get(vm_id)
-        if about is None or (about.state is None and record is not None and not about.is_born):
+        if about is None or (about.state is None and record is not None and about.border != "VM_CREATED"):
             found[vm_id] = now[vm_id]
-        elif not about.is_born:
+        elif about.border != "VM_CREATED":
             found[vm_id] = {**_basis(about.first, record), "status": _state_before(about)}
     return found
 
