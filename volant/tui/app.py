@@ -6,7 +6,7 @@ import asyncio
 import os
 import signal
 import sys
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual import events
 from textual.app import App, ComposeResult
@@ -15,16 +15,21 @@ from volant.proto.errors import ConnectionLost, Fault
 from volant.tui import effects
 from volant.tui.canvas import Canvas
 from volant.tui.desk import Desk
-from volant.tui.driver import TappedDriver
+from volant.tui.driver import RawInput, TappedDriver
 from volant.tui.feed import Feed
 from volant.tui.model import Heard
 from volant.tui.processes import foreground, lines_of
 from volant.tui.settings import calls_path, history_path, save, save_history
 from volant.tui.themes import Look, chosen
 
+if TYPE_CHECKING:
+    from volant.tui.console.line import ConsoleLine
+
 FRAME_S, KEY_FRAME_S = 1 / 30, 1 / 120
 """Shortest time between two frames: of news, which may come in floods, and after keys, which somebody waits for. The first of a burst is
 drawn at once."""
+ECHO_S = 0.1
+"""So long after something was typed what a guest prints is taken for its echo."""
 LEAVING_S = 2.0
 """How long leaving may take after a signal; it takes some 50 ms."""
 PER_TURN = 1_000
@@ -47,6 +52,8 @@ class VolantApp(App[int]):
         self._drawing: asyncio.TimerHandle | None = None
         self._waking: asyncio.TimerHandle | None = None
         self._tasks: dict[int, asyncio.Task[None]] = {}
+        self._lines: dict[int, ConsoleLine] = {}
+        self._typed_at = 0.0
         self._feeding: asyncio.Task[None] | None = None
 
     def compose(self) -> ComposeResult:
@@ -81,6 +88,15 @@ class VolantApp(App[int]):
             return
         event.stop()
         self.settle(KEY_FRAME_S)
+
+    def on_raw_input(self, message: RawInput) -> None:
+        """What was typed while a console has the keyboard. Nothing is drawn for it but what changes by it: the echo comes soon."""
+        self._typed_at = asyncio.get_running_loop().time()
+        self.desk.typed(message.data)
+        if self.desk.keyboard:
+            self._do_effects()
+        else:
+            self.settle(KEY_FRAME_S)
 
     def on_resize(self, event: events.Resize) -> None:
         self.draw()
@@ -123,6 +139,8 @@ class VolantApp(App[int]):
     def _do_effects(self) -> None:
         while self.desk.effects:
             self._do(self.desk.effects.pop(0))
+        if isinstance(self._driver, TappedDriver):
+            self._driver.decoder.raw = self.desk.keyboard
 
     def _do(self, effect: effects.Effect) -> None:
         match effect:
@@ -136,6 +154,11 @@ class VolantApp(App[int]):
                 self._start(effect.tag, self._send(effect))
             case effects.Read():
                 self._start(effect.tag, self._read(effect))
+            case effects.Attach():
+                self._start(effect.tag, self._console(effect))
+            case effects.Type(tag, data):
+                if tag in self._lines and not self._lines[tag].send(data):
+                    self.desk.say("the guest takes nothing, so the last of what was typed is not sent", "warm")
             case effects.Unfollow(tag):
                 task = self._tasks.pop(tag, None)
                 if task is not None:
@@ -180,6 +203,20 @@ class VolantApp(App[int]):
                 self.desk.streamed(asked.tag, items)
                 self.settle()
             return await stream.result()
+
+    async def _console(self, asked: effects.Attach) -> Any:
+        from volant.tui.console.line import ConsoleLine
+
+        def came(items: list[Any]) -> None:
+            self.desk.streamed(asked.tag, items)
+            # What answers a key is worth a frame of its own.
+            self.settle(KEY_FRAME_S if asyncio.get_running_loop().time() - self._typed_at < ECHO_S else FRAME_S)
+
+        line = self._lines[asked.tag] = ConsoleLine(asked.params, came)
+        try:
+            return await line.run(self._connected())
+        finally:
+            del self._lines[asked.tag]
 
     async def _send(self, asked: effects.Send) -> Any:
         from volant.tui.calling.sending import send

@@ -19,6 +19,7 @@ from volant.tui.bar import Bar, Prompt
 from volant.tui.effects import Effect
 from volant.tui.field import Past
 from volant.tui.glyphs import Glyphs
+from volant.tui.keys.decoder import Decoder, Key
 from volant.tui.keys.router import Router
 from volant.tui.lines import Line
 from volant.tui.model import Heard, Phase, Record, Snapshot, reduce
@@ -120,10 +121,29 @@ class Desk:
             return ("line",)
         if self.overlay is not None:
             return (self.overlay.context,)
+        if self.screen.keyboard:
+            return self.screen.contexts
         return (*self.screen.contexts, "everywhere")
+
+    @property
+    def keyboard(self) -> bool:
+        """Whether the screen has the keyboard for itself, so that what is typed is to come to `typed` as it is."""
+        return self.bar is None and self.overlay is None and self.screen.keyboard
+
+    def typed(self, data: bytes) -> None:
+        """Bytes from the terminal that nobody has looked at. Those that the screen leaves are keys as ever."""
+        if self.keyboard:
+            data = self.screen.typed(self, data)
+        decoder = Decoder()
+        for token in (*decoder.feed(data), *decoder.flush()):
+            if isinstance(token, Key):
+                self.key(token.name)
 
     def key(self, name: str) -> None:
         """One key was pressed, named as `keys.decoder` does."""
+        if self.keyboard:
+            self.screen.key(self, name)
+            return
         if self.said is not None and self.said.until - self.clock() < SAID_S - 1:
             self.said = None
         found = self.router.action(self.contexts, name)
@@ -136,7 +156,9 @@ class Desk:
 
     def paste(self, text: str) -> None:
         """Pasted text goes where something is typed; elsewhere it is not taken for keys, which could do anything."""
-        if self.bar is not None:
+        if self.keyboard:
+            self.screen.paste(self, text)
+        elif self.bar is not None:
             self.bar.insert(text)
         elif self.overlay is None or not self.overlay.paste(text):
             self.say("pasted text is only taken where something is typed: / or : first")

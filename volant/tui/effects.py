@@ -82,6 +82,22 @@ class Copy:
 
 
 @dataclass(frozen=True, slots=True)
+class Attach:
+    """Make a call of `vm.console`; `Desk.streamed` hears bytes and plain `ConsolePlace`s with the tag, `Desk.answered` its end."""
+
+    tag: int
+    params: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Type:
+    """Send bytes on the console of this tag."""
+
+    tag: int
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class Reconnect:
     """List anew; while disconnected, try now."""
 
@@ -110,4 +126,21 @@ class Quit:
     """Leave."""
 
 
-Effect = Call | Follow | Unfollow | Run | Send | Read | Manifest | KeepCalls | Copy | Reconnect | Theme | Redraw | Remember | Quit
+Effect = (
+    Call
+    | Follow
+    | Attach
+    | Type
+    | Unfollow
+    | Run
+    | Send
+    | Read
+    | Manifest
+    | KeepCalls
+    | Copy
+    | Reconnect
+    | Theme
+    | Redraw
+    | Remember
+    | Quit
+)

@@ -10,7 +10,7 @@ from typing import Any
 from volant.client.cli.text import harmless
 from volant.proto.errors import Fault
 from volant.tui.actions import Action, is_protected
-from volant.tui.effects import Call, Effect, Follow, Manifest, Read, Run, Send, Unfollow
+from volant.tui.effects import Attach, Call, Effect, Follow, Manifest, Read, Run, Send, Unfollow
 from volant.tui.model import Record
 from volant.tui.overlays import MAX_VICTIMS, Question
 
@@ -39,6 +39,13 @@ class Pending:
         tag: int = next(self._tags)
         self._answered[tag], self._came[tag] = ended, came
         self.effects.append(Follow(tag, method, params))
+        return tag
+
+    def attach(self, params: Mapping[str, Any], came: Came, ended: Answered) -> int:
+        """A call of `vm.console`; `came` hears bytes and plain `ConsolePlace`s."""
+        tag: int = next(self._tags)
+        self._answered[tag], self._came[tag] = ended, came
+        self.effects.append(Attach(tag, params))
         return tag
 
     def run(self, words: Sequence[str], came: Came, ended: Answered, *, foreground: bool) -> int:

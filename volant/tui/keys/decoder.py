@@ -4,7 +4,7 @@ Textual's own parser takes `ESC :` within a tenth of a second for Alt and a colo
 keys come that fast. Here ESC before anything that is no known sequence is the key Escape, and what follows are keys as well. The price
 is that there is no Alt.
 
-While a console has the keyboard, `raw` is set: then bytes pass as they are, and only the terminal's own reports are taken out.
+While a console has the keyboard, `raw` is set: then bytes pass as they are; pastes and the terminal's own reports are told apart.
 
 Sequences: https://invisible-island.net/xterm/ctlseqs/ctlseqs.html
 """
@@ -133,14 +133,17 @@ class Decoder:
         cut = end if end >= 0 else MAX_PASTE_BYTES
         text, self._buffer = self._buffer[:cut], self._buffer[cut + (len(_PASTE_ENDS) if end >= 0 else 0) :]
         self._pasting = end < 0
-        tokens.append(Raw(text) if self.raw else Pasted(text.decode(errors="replace").replace("\r\n", "\n").replace("\r", "\n")))
+        tokens.append(Pasted(text.decode(errors="replace").replace("\r\n", "\n").replace("\r", "\n")))
         return True
 
     def _pass(self, tokens: list[Token], *, final: bool) -> bool:
-        """Raw mode: everything but reports goes on as it is. A paste goes on with its brackets off: the guest did not ask for them here."""
+        """Raw mode: everything but reports and pastes goes on as it is, a control sequence in one piece."""
         at = self._buffer.find(b"\x1b[")
         if at < 0:
-            at = len(self._buffer)
+            # An ESC at the end may begin a sequence that the next bytes bring.
+            at = len(self._buffer) - (self._buffer.endswith(_ESC) and not final)
+            if not at:
+                return False
         if at:
             tokens.append(Raw(self._buffer[:at]))
             self._buffer = self._buffer[at:]
@@ -151,6 +154,10 @@ class Decoder:
             return True
         if self._buffer.startswith(_PASTE_BEGINS):
             self._buffer, self._pasting = self._buffer[len(_PASTE_BEGINS) :], True
+            return True
+        if found := _CSI.match(self._buffer, 0, MAX_SEQUENCE_BYTES):
+            tokens.append(Raw(found[0]))
+            self._buffer = self._buffer[found.end() :]
             return True
         begun = _CSI_BEGUN.fullmatch(self._buffer[:MAX_SEQUENCE_BYTES])
         if begun and not final and len(self._buffer) < MAX_SEQUENCE_BYTES:

@@ -38,6 +38,21 @@ class Screen:
     read: Callable[[Any, str], Any] = staticmethod(dict.get)
     """How its filter gets a field of a record."""
 
+    @property
+    def keyboard(self) -> bool:
+        """It has the keyboard for itself: `typed`, `key` and `paste` hear everything, and only it says when that ends."""
+        return False
+
+    def typed(self, desk: Desk, data: bytes) -> bytes:
+        """What was typed, byte for byte, while it has the keyboard; returns the part that came after it gave it back."""
+        return data
+
+    def key(self, desk: Desk, name: str) -> None:
+        """A key that the terminal's decoder had read before the screen had the keyboard."""
+
+    def paste(self, desk: Desk, text: str) -> None:
+        """Text that was pasted while it has the keyboard."""
+
     @classmethod
     def opened(cls, desk: Desk, argument: str) -> Screen:
         """The screen that its word in the command bar opens (see `registry`); `argument` is what was typed behind it, or the name of the

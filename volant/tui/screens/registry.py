@@ -64,6 +64,7 @@ SCREENS: tuple[Entry, ...] = (
     Entry("vm", "one VM", "vm:VmScreen", Takes.VM, ("vms",)),
     Entry("deployments", "deployments and their rollouts", "deployments:DeploymentsScreen", aliases=("deploys",), letter="d"),
     Entry("call", "call a VM's workload", "calls:CallsScreen", Takes.VM, action="vm.calls"),
+    Entry("peek", "a VM's console: read, search, copy, type", "console:ConsoleScreen", Takes.VM, action="vm.console"),
     Entry("plugins", "plugins: what VMs are made of", "plugins:PluginsScreen", letter="p"),
     Entry("host", "the host: resources, acceleration, ledger", "host:HostScreen", letter="h"),
     Entry("operations", "what is under way, and what came of it", "ops:OperationsScreen", aliases=("ops",), letter="o"),

@@ -21,7 +21,7 @@ def compiled(typed: str) -> re.Pattern[str]:
     """What is searched for: plain text, or a regular expression behind `~`. Without a capital letter case doesn't matter. Usage."""
     regular = typed.startswith("~")
     pattern = typed[1:] if regular else re.escape(typed)
-    sensitive = any(letter.isupper() for letter in typed)
+    sensitive = any(letter.isupper() for letter in re.sub(r"\\.", "", typed))  # but not the one of \S
     try:
         return re.compile(pattern, 0 if sensitive else re.IGNORECASE)
     except re.error as error:

@@ -1,0 +1,83 @@
+"""One VM's serial line as a viewer has it: what came, what was lost, who types. Pure.
+
+A call of `vm.console` begins with a `ConsolePlace`, and is made again from where the last one ended: after a restart of the daemon, and
+when the keyboard is taken or given back. So nothing is shown twice, and what is missing is known to the byte.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from volant.tui.vt.terminal import Terminal
+
+HISTORY_BYTES: Final = 262_144
+"""Asked for when a console is opened: some thousand lines, parsed in a twentieth of a second."""
+MAX_WAITING: Final = 65_536
+"""Bytes typed that are kept until the keyboard is ours, which takes a millisecond; what is typed by hand never comes near."""
+
+_CANCEL: Final = b"\x18"
+"""Ends a control function that what is lost would have ended."""
+
+
+@dataclass(slots=True)
+class Attachment:
+    """`terminal` shows it."""
+
+    terminal: Terminal
+    offset: int = -HISTORY_BYTES
+    """Of the next byte; until something came, how far from the end to begin."""
+    lost: int = 0
+    """Bytes that were printed faster than they could be shown, or while nobody listened, and are gone."""
+    writer: str = ""
+    """Who types; empty: nobody, or not known."""
+    wants_keyboard: bool = False
+    holds_keyboard: bool = False
+    """What is typed goes to the guest."""
+    waiting: bytearray = field(default_factory=bytearray)
+    """Typed while the keyboard was wanted, and not ours yet."""
+
+    def params(self, name: str, *, force: bool = False) -> dict[str, Any]:
+        """Parameters of the call that goes on from here."""
+        return {"name": name, "write": self.wants_keyboard, "force": force, "from_offset": self.offset}
+
+    def came(self, items: Iterable[bytes | dict[str, Any]]) -> bytes:
+        """What the call brought, bytes or plain `ConsolePlace`s: what is to be sent to the guest now."""
+        for item in items:
+            if isinstance(item, bytes):
+                self.terminal.feed(item)
+                self.offset += len(item)
+            else:
+                self._placed(item["offset"], item.get("writer", ""))
+        replies = self.terminal.take_replies()
+        if not self.holds_keyboard:
+            return b""  # of several viewers only the one that types answers the guest's questions
+        typed, self.waiting = bytes(self.waiting), bytearray()
+        return typed + replies
+
+    def _placed(self, offset: int, writer: str) -> None:
+        if 0 <= self.offset < offset:
+            self.lost += offset - self.offset
+            self.terminal.feed(_CANCEL)
+        self.offset = offset
+        self.writer = writer
+        # The first place of a call that asked for the keyboard says that it is ours.
+        self.holds_keyboard = self.wants_keyboard
+
+    def typed(self, data: bytes) -> bytes:
+        """What of the typed bytes goes to the guest now; while the keyboard is not ours yet they wait."""
+        if self.holds_keyboard:
+            return data
+        self.waiting += data[: MAX_WAITING - len(self.waiting)]
+        return b""
+
+    def release(self) -> None:
+        """The keyboard is not wanted, or not ours, any more."""
+        self.wants_keyboard = self.holds_keyboard = False
+        self.waiting.clear()
+
+    def ended(self) -> None:
+        """The call is over."""
+        self.holds_keyboard = False
+        self.writer = ""
