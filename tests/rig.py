@@ -161,6 +161,8 @@ class Rig:
 def rig(*, netns: NetNs | None = None, program: str = "volant.daemon", **settings: str) -> Iterator[Rig]:
     """A rig in a short temporary folder; whatever the test left is killed at the end."""
     root = Path(tempfile.mkdtemp(prefix="vl-"))
+    # A daemon that is root runs VMs as another user where the host has that one.
+    root.chmod(0o711)
     made = Rig(root, netns=netns, program=program, **settings)
     try:
         yield made
