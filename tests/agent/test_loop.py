@@ -167,6 +167,12 @@ def test_a_descriptor_closed_and_reopened_after_a_cancel_is_no_confusion(loop: L
             loop.cancel(waiter)
             os.close(read)
             os.close(write)
+            # The same numbers again: what the first one waited for must not be in the way.
+            assert os.pipe2(os.O_NONBLOCK) == (read, write)
+            os.write(write, b"in")
+            assert await loop.read(read) == b"in"
+            os.close(read)
+            os.close(write)
 
     loop.run(main())
 

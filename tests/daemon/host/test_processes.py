@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import signal
 import sys
 from collections.abc import Iterator
@@ -90,6 +91,25 @@ async def test_a_zombie_counts_as_dead(nest: Nest) -> None:
             await trio.sleep(0.01)
     assert identify(process.identity.pid) is not None
     assert Process.open(process.identity) is None
+
+
+def test_a_host_without_descriptors_gets_back_the_one_that_was_taken() -> None:
+    identity = identify(os.getpid())
+    assert identity is not None
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    free = os.dup(0)
+    os.close(free)
+    # Enough for the pidfd, and not for looking whose it is.
+    resource.setrlimit(resource.RLIMIT_NOFILE, (free + 1, limits[1]))
+    try:
+        for _ in range(2):
+            with pytest.raises(OSError, match="Too many open files"):
+                Process.open(identity)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+    again = os.dup(0)
+    os.close(again)
+    assert again == free
 
 
 async def test_another_process_under_the_same_pid_is_not_opened(nest: Nest) -> None:

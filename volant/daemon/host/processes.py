@@ -68,11 +68,14 @@ class Process:
         except ProcessLookupError:
             return None
         process = cls(identity, pidfd)
-        # Only now the pid can't be handed on to another process unnoticed.
-        if identify(identity.pid) != identity or not process.alive:
-            process.close()
-            return None
-        return process
+        is_it = False
+        try:
+            # Only now the pid can't be handed on to another process unnoticed.
+            is_it = identify(identity.pid) == identity and process.alive
+        finally:
+            if not is_it:
+                process.close()
+        return process if is_it else None
 
     @property
     def alive(self) -> bool:
