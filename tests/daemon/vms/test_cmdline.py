@@ -46,6 +46,17 @@ def test_nothing_is_ever_cut(size: int) -> None:
         assert words.cmdline.endswith("volant.manifest=" + "x" * size)
 
 
+def test_the_last_byte_that_fits_is_used() -> None:
+    room = MAX_CMDLINE - len(guest_words(config(encoded="")).cmdline)
+    full = guest_words(config(encoded="x" * room))
+    assert (len(full.cmdline), full.blob) == (MAX_CMDLINE, b"")
+    assert guest_words(config(encoded="x" * (room + 1))).blob
+    room = MAX_CMDLINE - len(guest_words(config(encoded="x" * 4_000, extra="a")).cmdline)
+    assert len(guest_words(config(encoded="x" * 4_000, extra="a" * (room + 1))).cmdline) == MAX_CMDLINE
+    with pytest.raises(InvalidParams, match="1 bytes too long"):
+        guest_words(config(encoded="x" * 4_000, extra="a" * (room + 2)))
+
+
 def test_an_environment_of_ones_own_stays_off_the_command_line() -> None:
     words = guest_words(config(private=True))
     assert words.cmdline.endswith("volant.config=fw_cfg volant.manifest=H4sI")
