@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from volant.daemon.hypervisors.marks import FOLDER_MARKER, MARKER
-from volant.selftest.leftovers import PREFIX, remove_leftovers, trial_folder
+from volant.selftest.leftovers import FOLDER_MODE, PREFIX, remove_leftovers, trial_folder
 
 HOLDS = """
 import time
@@ -58,7 +58,7 @@ def left_behind() -> Path:
 def test_a_folder_goes_with_its_block(temporary: Path) -> None:
     with trial_folder() as folder:
         (folder / "file").touch()
-        assert folder.parent == temporary and folder.stat().st_mode & 0o777 == 0o700
+        assert folder.parent == temporary and folder.stat().st_mode & 0o777 == FOLDER_MODE
     assert list(temporary.iterdir()) == []
 
 

@@ -17,6 +17,9 @@ from pathlib import Path
 from volant.selftest.processes import kill_and_wait, saboteurs, vmms
 
 PREFIX = "volant-trial-"
+FOLDER_MODE = 0o711
+"""A daemon that is root runs real VMs as another user where the host has that one, which has to get through."""
+
 _UNLOCKED = "volant-new-trial-"
 """What a folder is called until it is locked; it is empty then."""
 
@@ -27,6 +30,7 @@ def trial_folder() -> Iterator[Path]:
     made = Path(tempfile.mkdtemp(prefix=_UNLOCKED))
     with _locked(made) as is_ours:
         assert is_ours, "nobody else locks a folder of that name"
+        made.chmod(FOLDER_MODE)
         folder = made.rename(made.with_name(PREFIX + made.name.removeprefix(_UNLOCKED)))
         try:
             yield folder
