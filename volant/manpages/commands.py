@@ -28,10 +28,14 @@ EXIT_CODES: dict[int, str] = {
 }
 """Of every command that doesn't pass a guest's code on."""
 
-_PASSED_ON = (
-    "That of the program in the guest, or 128 and the number of the signal that ended it. 125 is a failure of volant's own, 126 a program "
-    "that can't be run, 127 one that isn't there."
-)
+_GUESTS_OWN = {
+    "exec": "That of the program, or 128 and the number of the signal that ended it. 125 is a failure of volant's own, 126 a program that "
+    "can't be run, 127 one that isn't there.",
+    "run": "That of the workload, or 128 and the number of the signal that ended it. 122: another runner took the VM over. 123: the VM "
+    "crashed. 125 is a failure of volant's own, 126 a program that can't be run, 127 one that isn't there. 137: it was killed, stopped or "
+    "deleted before its workload ended. 2: flags that make no sense.",
+}
+"""Of the commands that pass a guest's code on."""
 
 _ENVIRONMENT = {
     SOCKET_VARIABLE: "the daemon's socket, where --socket names none",
@@ -96,7 +100,7 @@ def _command(words: str, verb: tree.Verb) -> str:
         [line for action in arguments for line in entry(italic(str(action.metavar)), _help(action))],
         [roff.section("OPTIONS"), *_options(flags)],
         [roff.section("EXAMPLES"), *roff.example(line.strip() for line in examples)],
-        _exit_status(passed_on=words.split()[-1] in ("exec", "run")),
+        _exit_status(words.split()[-1]),
         roff.see_also([("volant", 1), ("volantd", 8)]),
     )
 
@@ -127,8 +131,7 @@ def _help(action: argparse.Action) -> str:
     return (action.help or "").replace("%%", "%")
 
 
-def _exit_status(*, passed_on: bool = False) -> list[str]:
-    """`passed_on`: the code is that of a program in the guest."""
-    if passed_on:
-        return [roff.section("EXIT STATUS"), *roff.paragraph(_PASSED_ON)]
+def _exit_status(verb: str = "") -> list[str]:
+    if verb in _GUESTS_OWN:
+        return [roff.section("EXIT STATUS"), *roff.paragraph(_GUESTS_OWN[verb])]
     return [roff.section("EXIT STATUS"), *(line for code, text in EXIT_CODES.items() for line in entry(bold(str(int(code))), text))]

@@ -105,29 +105,6 @@ def test_words_copied_from_the_contract_are_those_of_the_contract() -> None:
     assert vm.PAGE == MAX_PAGE
 
 
-def test_every_method_has_a_command() -> None:
-    """`vm.signal` and the copies are spoken by `exec` and `cp`, a console's size by `tui`, leases by
-    `run`, figures by `top`, a config's calls by shorter words; all
-    others have verbs of their names."""
-    from volant.proto.method import NOUNS, methods_of
-
-    spoken_by_others = {
-        "vm.signal",
-        "vm.copy_in",
-        "vm.copy_out",
-        "vm.console_resize",
-        "vm.patch",
-        "vm.hold",
-        "vm.mark",
-        "vm.release",
-        "vm.stats",
-        "vm.stats_watch",
-    }
-    for noun in NOUNS:
-        for method in methods_of(noun):
-            assert method in spoken_by_others or method.partition(".")[2].removeprefix("config_") in tree.TREE[noun], method
-
-
 @pytest.mark.parametrize(
     ("line", "wait", "name"),
     [
