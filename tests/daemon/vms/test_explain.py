@@ -153,6 +153,8 @@ def test_console_lines_stand_where_their_boot_is() -> None:
         event(2, "VM_RUNNING"),
         event(3, "VM_READY"),
         event(4, "VM_STARTING", boot=2, console=900),
+        event(5, "VM_STARTING", boot=3, console=1_500),
+        event(6, "VM_READY", boot=3),
     ]
     asked: list[tuple[int, int | None]] = []
 
@@ -161,6 +163,6 @@ def test_console_lines_stand_where_their_boot_is() -> None:
         return ["[    0.1] Linux", "kestrel: ready", "something else"]
 
     found = timeline(events, console, boots=0)
-    assert asked == [(100, 900)]
+    assert asked == [(100, 900), (1_500, None)]
     line = TimelineEntry(time="", seq=0, source=Source.CONSOLE, kind="", text="kestrel: ready", boot=1)
-    assert [item.seq for item in found] == [1, 2, 0, 3, 4] and found[2] == line
+    assert [item.seq for item in found] == [1, 2, 0, 3, 4, 5, 0, 6] and found[2] == line
