@@ -6,12 +6,10 @@ import asyncio
 from collections.abc import AsyncIterator
 
 from volant.client.aio import AsyncClient
+from volant.client.resuming import AGAIN_MAX_S, AGAIN_S
 from volant.proto.api.vm_lease import HOLD, Held, HoldVm
 from volant.proto.errors import HostShort, StoreFailed, Unreachable
 from volant.proto.specs.leases import OnEnd
-
-AGAIN_S, AGAIN_MAX_S = 0.05, 1.0
-"""Pause before a daemon that is away is asked again; it doubles from the first to the most. A restart takes half a second."""
 
 
 class Lease:

@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any
 
 from volant.client.aio import AsyncClient
 from volant.client.blocking import Client
-from volant.client.leases import AGAIN_S, Lease
+from volant.client.leases import Lease
+from volant.client.resuming import AGAIN_S
 from volant.proto.api.vm import CREATE, DELETE, WAIT, CreateVm, DeleteVm, VmView, WaitVm
 from volant.proto.errors import Fault, NoSuchVm, Timeout, Unreachable
 from volant.proto.specs.leases import NewLease, OnEnd
