@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from tests.tui import scenes_calls, scenes_host, scenes_logs
+from tests.tui import scenes_calls, scenes_host, scenes_logs, scenes_past
 from tests.tui.desks import Seat, event, vm
 from volant.tui.effects import Run
 from volant.tui.model import Happened, Lost
@@ -124,6 +124,7 @@ SCENES: dict[str, tuple[Callable[[], Seat], int, int]] = {
     "events": (events, 80, 14),
     **scenes_calls.SCENES,
     **scenes_host.SCENES,
+    **scenes_past.SCENES,
     **scenes_logs.SCENES,
 }
 

@@ -66,9 +66,21 @@ class Tmux:
     @property
     def restored(self) -> bool:
         """The terminal echoes what is typed, in lines, and shows the screen that was there before."""
+        return {"echo", "icanon", "isig"} <= self._settings and not self._alternate
+
+    @property
+    def given_away(self) -> bool:
+        """A program that reads every key by itself has the terminal, and it is not the UI."""
+        return "-icanon" in self._settings and not self._alternate
+
+    @property
+    def _settings(self) -> set[str]:
         (tty,) = self.run("list-panes", "-F", "#{pane_tty}").split()
-        settings = subprocess.run(["stty", "-F", tty, "-a"], capture_output=True, text=True, check=True).stdout.split()
-        return {"echo", "icanon", "isig"} <= set(settings) and self.run("display-message", "-p", "#{alternate_on}").strip() == "0"
+        return set(subprocess.run(["stty", "-F", tty, "-a"], capture_output=True, text=True, check=True).stdout.split())
+
+    @property
+    def _alternate(self) -> bool:
+        return self.run("display-message", "-p", "#{alternate_on}").strip() == "1"
 
     @property
     def pid(self) -> int:

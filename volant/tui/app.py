@@ -46,7 +46,7 @@ class VolantApp(App[int]):
     def __init__(self, desk: Desk, feed: Feed, *, theme: str) -> None:
         self._look = Look(chosen(theme, os.environ))
         super().__init__(driver_class=TappedDriver, ansi_color=True)
-        self.desk, self._feed = desk, feed
+        self.desk, self.feed = desk, feed
         self._canvas = Canvas(self._look)
         self._drawn_at = 0.0
         self._drawing: asyncio.TimerHandle | None = None
@@ -60,7 +60,7 @@ class VolantApp(App[int]):
         yield self._canvas
 
     def on_mount(self) -> None:
-        self._feeding = asyncio.create_task(self._feed.run())
+        self._feeding = asyncio.create_task(self.feed.run())
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGHUP):
             loop.add_signal_handler(number, self._end_by, number)
@@ -166,7 +166,7 @@ class VolantApp(App[int]):
             case effects.Copy(text):
                 self.copy_to_clipboard(text)
             case effects.Reconnect():
-                self._feed.again()
+                self.feed.again()
             case effects.Theme(name):
                 self._look = Look(chosen(name, os.environ))
             case effects.Redraw():
@@ -234,10 +234,13 @@ class VolantApp(App[int]):
         return await asyncio.to_thread(read_manifest, place)
 
     async def _run(self, asked: effects.Run) -> int:
-        command = (sys.executable, "-m", "volant.client.cli", "--socket", self._feed.path, *asked.words)
+        command = (sys.executable, "-m", "volant.client.cli", "--socket", self.feed.path, *asked.words)
         if asked.foreground:
-            with self.suspend():
-                return await foreground(command)
+            with self.suspend():  # which does not come back from an exception
+                ended = await foreground(command)
+            if isinstance(ended, Fault):
+                raise ended
+            return ended
         async for lines in lines_of(command, most=PER_TURN):
                 await asyncio.sleep(0)  # a flood of items lets keys through
             if isinstance(lines, int):
@@ -247,9 +250,9 @@ class VolantApp(App[int]):
         return 0
 
     def _connected(self) -> Any:
-        if self._feed.client is None:
+        if self.feed.client is None:
             raise ConnectionLost("not connected to the daemon", hint="it is tried again by itself; Ctrl-R tries now")
-        return self._feed.client
+        return self.feed.client
 
 
 def key_name(event: events.Key) -> str:

@@ -12,6 +12,7 @@ from volant.tui.effects import Copy
 from volant.tui.model import Record
 from volant.tui.overlays import Choice, Menu
 from volant.tui.screens.base import Copyable
+from volant.tui.screens.past_output import PastOutput
 from volant.tui.screens.registry import for_action
 from volant.tui.screens.vm import VmScreen
 
@@ -19,18 +20,22 @@ if TYPE_CHECKING:
     from volant.tui.desk import Desk
 
 _PAGES = {"open": "overview", "vm.describe": "overview", "vm.config": "config", "vm.events": "events"}
+_THEN = {"vm.logs": "logs", "vm.attach": "console", "vm.console": "console"}
+"""What is shown of the past in the place of what is live."""
 _TERMINAL = {"vm.attach": ("console",), "vm.shell": ("exec", "-it")}
 
 
 def open_about(desk: Desk, action: str, record: Record) -> bool:
     """Open what an action means for one VM; whether it means anything."""
     name = str(record["name"])
-    if action in _PAGES:
+    if desk.past is not None and action in _THEN:
+        desk.open(PastOutput(record, _THEN[action]))
+    elif action in _PAGES:
         desk.open(VmScreen(str(record["id"]), _PAGES[action]))
     elif action in _TERMINAL:
         words = (*_TERMINAL[action], name, *(("--read-only",) if desk.read_only and action == "vm.attach" else ()))
         if action == "vm.shell":
-            if desk.refuses("shell"):
+            if desk.refuses("shell") or _has_no_agent(desk, record):
                 return True
             words = (*words, "--", "/bin/sh")
         run_in_foreground(desk, words)
@@ -38,6 +43,18 @@ def open_about(desk: Desk, action: str, record: Record) -> bool:
         desk.open(entry.open(desk, name))
     else:
         return False
+    return True
+
+
+def _has_no_agent(desk: Desk, record: Record) -> bool:
+    """Whether nothing in the VM could answer now; says so."""
+    status = str(record["status"])
+    if status in ("running", "ready"):
+        return False
+    desk.say(
+        f"shell: {harmless(str(record['name']))} is {status}" + ("; x s starts it" if status in ("stopped", "crashed", "failed") else ""),
+        "warm",
+    )
     return True
 
 

@@ -14,15 +14,16 @@ from typing import TYPE_CHECKING, Any
 from volant.client.cli.text import harmless
 from volant.proto.errors import Fault
 from volant.proto.specs.filter import parse as parse_filter
-from volant.tui import copying, doing, effects, frame, overlays
+from volant.tui import copying, doing, effects, frame, overlays, travelling
 from volant.tui.bar import Bar, Prompt
 from volant.tui.effects import Effect
 from volant.tui.field import Past
 from volant.tui.glyphs import Glyphs
+from volant.tui.keys.bindings import shown_key
 from volant.tui.keys.decoder import Decoder, Key
 from volant.tui.keys.router import Router
 from volant.tui.lines import Line
-from volant.tui.model import Heard, Phase, Record, Snapshot, reduce
+from volant.tui.model import Delta, Heard, Phase, Record, Snapshot, reduce
 from volant.tui.obeying import carry_out, screens_menu
 from volant.tui.overlays import Overlay, Reading
 from volant.tui.screens.base import Screen
@@ -67,9 +68,14 @@ class Desk:
     ) -> None:
         self.place = place
         """The daemon's socket."""
-        self.router, self.glyphs, self.clock, self.wall = router, glyphs, clock, wall
+        self.router, self.glyphs, self.clock, self.now = router, glyphs, clock, wall
         self.read_only = read_only
-        self.snapshot = Snapshot()
+        self.live = self.snapshot = Snapshot()
+        """How things are, as far as is known; and what is shown: the same, unless somebody looks back."""
+        self.past: travelling.Journey | None = None
+        """Where somebody looks back to; None: at how things are."""
+        self.looking_back = 0
+        """The call for what is looked back on; 0: none is under way."""
         self.overlay: Overlay | None = None
         self.bar: Bar | None = None
         self.said: Said | None = None
@@ -95,11 +101,17 @@ class Desk:
 
     def heard(self, news: Heard) -> None:
         """Something came from the daemon, or happened to the connection."""
-        before = self.snapshot
-        self.snapshot, delta = reduce(before, news)
+        self.live, delta = reduce(self.live, news)
+        if self.past is not None:
+            return
         if delta.whole and delta.words:
             self.say(f"up to date again: {delta.words}")
-        if self.snapshot.vms is not before.vms:
+        self.see(self.live, delta)
+
+    def see(self, snapshot: Snapshot, delta: Delta) -> None:
+        """Show this from now on; `delta` is what is different in it."""
+        before, self.snapshot = self.snapshot, snapshot
+        if snapshot.vms is not before.vms:
             self.home.refreshed(self, delta)
         for screen in self.path[1:]:
             screen.refreshed(self, delta)
@@ -123,7 +135,7 @@ class Desk:
             return (self.overlay.context,)
         if self.screen.keyboard:
             return self.screen.contexts
-        return (*self.screen.contexts, "everywhere")
+        return (*(("past",) if self.past is not None else ()), *self.screen.contexts, "everywhere")
 
     @property
     def keyboard(self) -> bool:
@@ -209,6 +221,8 @@ class Desk:
 
     def go(self, path: tuple[Screen, ...]) -> None:
         """Show another path of screens, and remember this one."""
+        if self._is_now_only(path):
+            return
         left = self.screen
         self._trail.go(path)
         self._moved_from(left)
@@ -217,9 +231,24 @@ class Desk:
         """Back or forward in what was shown."""
         left = self.screen
         if self._trail.travel(by):
+            if self._is_now_only(self.path):
+                self._trail.travel(-by)
+                return
             self._moved_from(left)
         else:
             self.say("there is nothing before" if by < 0 else "there is nothing after")
+
+    def _is_now_only(self, path: tuple[Screen, ...]) -> bool:
+        """Whether somebody looks back, and this path has a screen that knows only how things are; says so."""
+        wrong = next((screen for screen in path if not screen.in_past), None) if self.past is not None else None
+        if wrong is not None:
+            self.say(f"{harmless(wrong.title)}: is not known of the past; {self.key_of('past.now')} returns to now", "warm")
+        return wrong is not None
+
+    def key_of(self, action: str) -> str:
+        """The key of an action that holds everywhere or while looking back, as people write it."""
+        binding = self.router.binding(("past", "everywhere"), action)
+        return shown_key(binding.keys[0]) if binding is not None and binding.keys else f"`{action}`"
 
     def _moved_from(self, left: Screen) -> None:
         if left is not self.screen:
@@ -284,13 +313,24 @@ class Desk:
 
     def refuses(self, what: str) -> bool:
         """Say why nothing may be changed now, if so."""
-        if self.read_only:
+        if self.past is not None:
+            self.say(f"{what}: this is the past, which stays as it was; {self.key_of('past.now')} returns to now", "warm")
+        elif self.read_only:
             self.say(f"{what}: read-only; `:rw` allows changes again", "warm")
         elif not self.snapshot.is_live:
             self.say(f"{what}: not connected ({harmless(self.snapshot.link.reason) or 'no answer yet'})", "bad")
         else:
             return False
         return True
+
+    @property
+    def unchanging(self) -> bool:
+        """Nothing can be changed from here, whatever the connection is like."""
+        return self.read_only or self.past is not None
+
+    def wall(self) -> float:
+        """The moment that is looked at, in seconds since 1970."""
+        return self.past.time if self.past is not None else self.now()
 
     def say_fault(self, fault: Fault) -> None:
         self.say(harmless(fault.message) + (f"; {harmless(fault.hint)}" if fault.hint else ""), "bad")
@@ -312,8 +352,8 @@ class Desk:
 
     def next_change_s(self) -> float | None:
         """In how many seconds the frame looks different by time alone; None for never: then nothing has to wake up."""
-        waits = [self.screen.next_change_s(self)]
-        if self.snapshot.link.phase is not Phase.LIVE:
+        waits = [self.screen.next_change_s(self)] if self.past is None else []
+        if self.snapshot.link.phase not in (Phase.LIVE, Phase.PAST):
             waits.append(1.0)
         if self.said is not None:
             waits.append(max(0.05, self.said.until - self.clock()))
@@ -335,7 +375,7 @@ class Desk:
             self.say("Ctrl-C once more leaves; VMs go on either way")
 
     def help(self) -> None:
-        text = overlays.help_text(self.router, self.contexts, read_only=self.read_only)
+        text = overlays.help_text(self.router, self.contexts, read_only=self.unchanging)
         self.overlay = Reading(f"Keys: {self.screen.title}", text)
 
 
@@ -353,4 +393,10 @@ _EVERYWHERE: dict[str, Callable[[Desk], object]] = {
     "copy": copying.menu,
     "redraw": lambda desk: desk.effects.append(effects.Redraw()),
     "interrupt": Desk.interrupt,
+    "past.at": travelling.ask,
+    "past.before": lambda desk: travelling.step(desk, -1),
+    "past.after": lambda desk: travelling.step(desk, 1),
+    "past.trouble.before": lambda desk: travelling.step_to_trouble(desk, -1),
+    "past.trouble.after": lambda desk: travelling.step_to_trouble(desk, 1),
+    "past.now": travelling.to_now,
 }

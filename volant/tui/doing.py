@@ -46,7 +46,7 @@ def _menu(desk: Desk, victims: list[Record]) -> None:
 def menu_of(desk: Desk, victims: Sequence[Record], actions: Sequence[Action], noun: str, more: Sequence[Choice] = ()) -> None:
     """What makes sense for these, to choose from; `more` are further choices, which come first."""
     who = harmless(str(victims[0]["name"])) if len(victims) == 1 else f"{len(victims)} {noun}s"
-    why = "read-only" if desk.read_only else "" if desk.snapshot.is_live else "not connected"
+    why = "the past" if desk.past is not None else "read-only" if desk.read_only else "" if desk.snapshot.is_live else "not connected"
     fitting = [each for each in actions if any(each.fits(record) for record in victims)]
     choices = [Choice(each.key, each.label, None if why else partial(perform, desk, each, victims), why) for each in fitting]
     above = [Choice(each.key, each.label, None if why else each.then, why) for each in more]

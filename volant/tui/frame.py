@@ -13,6 +13,7 @@ from volant.client.cli.text import harmless
 from volant.tui.keys.bindings import shown_key
 from volant.tui.lines import BLANK, Line, Span, clipped, columns_of, filled, justified
 from volant.tui.model import Phase
+from volant.tui.past.moments import shown
 
 if TYPE_CHECKING:
     from volant.tui.desk import Desk
@@ -29,6 +30,7 @@ def frame(desk: Desk, width: int, height: int) -> list[Line]:
         return []
     head = [_top(desk, width), *([_crumbs(desk, width)] if height >= CRUMBS_FROM else [])] if height > 2 else []
     alarm = [_lost(desk, width)] if desk.snapshot.link.phase is Phase.LOST and desk.snapshot.listed else []
+    alarm += [_past(desk, width)] if desk.past is not None else []
     typed = desk.bar.lines(width, max(0, height - len(head) - 4)) if desk.bar is not None else []
     below = len(typed) or (height >= KEYS_FROM) + (height > 1)
     room = max(0, height - len(head) - len(alarm) - below)
@@ -59,6 +61,8 @@ def _top(desk: Desk, width: int) -> Line:
         state: Span = (f"{glyphs['live']} live", "good")
     elif phase is Phase.LOST:
         state = (f"{glyphs['lost']} disconnected", "bad")
+    elif phase is Phase.PAST:
+        state = (f"{glyphs['past']} past", "past")
     else:
         state = (f"{glyphs['dots']} {phase.value}", "warm")
     up, failed = desk.counts
@@ -67,7 +71,7 @@ def _top(desk: Desk, width: int) -> Line:
         left.append((f"   {up} up", ""))
         left += [(f"  {failed} failed", "bad")] if failed else []
         left.append((f"  of {len(snapshot.vms)}", "dim"))
-    right: Line = (("RO " if desk.read_only else "RW ", "warm" if desk.read_only else "dim"),)
+    right: Line = (("RO " if desk.unchanging else "RW ", "warm" if desk.unchanging else "dim"),)
     return justified(tuple(left), right, width)
 
 
@@ -91,6 +95,20 @@ def _lost(desk: Desk, width: int) -> Line:
     return filled(((text, "alarm"),), width, "alarm")
 
 
+def _past(desk: Desk, width: int) -> Line:
+    """On every screen while somebody looks back: the moment, what had happened last, and the way back."""
+    journey = desk.past
+    assert journey is not None
+    event = journey.event(journey.index)
+    about = f"#{event['seq']} {event['kind']} {event.get('vm') or ''}".strip() if event is not None else ""
+    ago = f"{human.duration(max(0.0, desk.now() - journey.time))} ago" if not journey.recording else f"in {journey.recording}"
+    left = f" {desk.glyphs['past']} PAST {shown(journey.time)}  {harmless(ago)}  {harmless(about)}"
+    keys = (
+        f"{desk.key_of('past.before')} {desk.key_of('past.after')} step  {desk.key_of('past.now')} {'end' if journey.recording else 'now'} "
+    )
+    return justified(((left, "past"),), ((keys, "past"),), width, "past")
+
+
 def _keys(desk: Desk, width: int) -> Line:
     """The most useful keys, as many as there is room for; how to get help and further is always among them."""
     if desk.bar is not None:
@@ -109,7 +127,7 @@ def _fitting(desk: Desk, actions: Sequence[str], width: int) -> Line:
     taken = 1
     for action in actions:
         binding = desk.router.binding(desk.contexts, action)
-        if binding is None or not binding.keys or not binding.label or (desk.read_only and binding.changes):
+        if binding is None or not binding.keys or not binding.label or (desk.unchanging and binding.changes):
             continue
         words = (f"<{shown_key(binding.keys[0]).lower() if len(binding.keys[0]) > 1 else binding.keys[0]}>", f"{binding.label} ")
         taken += sum(map(len, words))

@@ -10,6 +10,7 @@ import os
 import sys
 import termios
 import time
+from contextlib import contextmanager, nullcontext
 
 from volant.client.cli import terminal
 from volant.client.paths import default_socket
@@ -18,18 +19,24 @@ from volant.tui import skeleton
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from volant.tui.app import VolantApp
+    from volant.tui.model import Heard
+    from volant.tui.past.tape import Tape
 
 GC_THRESHOLD = 50_000
 """Objects between two looks for garbage: importing makes no garbage, and looking for it takes a tenth of the time."""
 
 
-def run(socket: str | None, *, read_only: bool, theme: str | None) -> int:
-    """The UI until it is left: the exit code. Usage where there is no terminal for it."""
+def run(socket: str | None, *, read_only: bool, theme: str | None, record: str | None = None, replay: str | None = None) -> int:
+    """The UI until it is left: the exit code. `record` is a file to make, `replay` one to look at. Usage where there is no terminal for it,
+    and where the file can't be had; what is no recording is refused as `past.recorder.load` says."""
     _check_terminal()
     gc.set_threshold(GC_THRESHOLD)
     path = socket or default_socket()
-    skeleton.paint(path)
+    tape = _tape(replay) if replay is not None else None
+    skeleton.paint(replay or path)
     # Textual reads these when it is imported: no kitty keys (our decoder reads the older forms), no animation, and no second limit of
     # frames behind our own (`app.FRAME_S`), which would hold keys up.
     os.environ["TEXTUAL_DISABLE_KITTY_KEY"] = "1"
@@ -37,7 +44,11 @@ def run(socket: str | None, *, read_only: bool, theme: str | None) -> int:
     os.environ["TEXTUAL_FPS"] = "120"
     saved = termios.tcgetattr(0)
     try:
-        code = _app(path, read_only=read_only, theme=theme).run(mouse=False)
+        app = _app(path, read_only=read_only, theme=theme)
+        if tape is not None and replay is not None:
+            _replay(app, tape, replay)
+        with _recording(app, record) if record is not None else nullcontext():
+            code = app.run(mouse=False)
     except BaseException:
         skeleton.undo()
         raise
@@ -70,9 +81,43 @@ def _app(path: str, *, read_only: bool, theme: str | None) -> VolantApp:
     problems = (*settings.problems, *router.problems)
     if problems:
         desk.say(f"settings: {'; '.join(problems)}", "warm")
-    feed = Feed(path, lambda news: app.heard(news), time.monotonic, events_after=lambda: desk.snapshot.seq)
+    feed = Feed(path, lambda news: app.heard(news), time.monotonic, events_after=lambda: desk.live.seq)
     app = VolantApp(desk, feed, theme=theme or settings.theme)
     return app
+
+
+def _tape(path: str) -> Tape:
+    from volant.tui.past.recorder import load
+
+    return load(path)[1]
+
+
+def _replay(app: VolantApp, tape: Tape, path: str) -> None:
+    """Show a recording instead of a host."""
+    from volant.tui.feed import Silence
+    from volant.tui.travelling import replay
+
+    app.feed = Silence(path)
+    replay(app.desk, tape, path)
+
+
+@contextmanager
+def _recording(app: VolantApp, path: str) -> Iterator[None]:
+    """Everything that the app hears goes into a new file while the block runs."""
+    from volant.tui.past.recorder import Recorder
+
+    recorder = Recorder(path, place=app.desk.place, ended=lambda why: app.desk.say(why, "warm"))
+    hear = app.feed.tell
+
+    def tell(news: Heard) -> None:
+        recorder.heard(news)
+        hear(news)
+
+    app.feed.tell = tell
+    try:
+        yield
+    finally:
+        recorder.close()
 
 
 def _check_terminal() -> None:

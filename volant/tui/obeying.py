@@ -63,6 +63,10 @@ def _own(desk: Desk, command: Own) -> None:
 
 
 def _run(desk: Desk, command: Cli) -> None:
+    if desk.past is not None:
+        raise NotAllowed(
+            f"`{shlex.join(command.words)}` is about now, and this is the past", hint=f"{desk.key_of('past.now')} returns to now"
+        )
     if command.changes and desk.read_only:
         raise NotAllowed(f"`{shlex.join(command.words)}` changes something, and this is read-only", hint=":rw allows changes again")
     if command.foreground:

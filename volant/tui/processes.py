@@ -5,25 +5,52 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import termios
 from collections.abc import AsyncIterator, Sequence
 from contextlib import suppress
 
+from volant.proto.errors import Fault
+
+KEPT_WORDS_BYTES = 4 * 1024
+"""Of what a command says on standard error: its last sentences."""
 MAX_LINE_BYTES = 64 * 1024
 """A longer line comes in pieces."""
 
 
-async def foreground(command: Sequence[str]) -> int:
-    """Run it on our terminal until it ends: its exit code. Keys that send signals are its own."""
+async def foreground(command: Sequence[str]) -> int | Fault:
+    """Run it on our terminal until it ends: its exit code, or what it complained of, which nobody could read before the UI is back. Keys that
+    send signals are its own."""
     held = {number: signal.signal(number, signal.SIG_IGN) for number in (signal.SIGINT, signal.SIGQUIT)}
     try:
-        process = await asyncio.create_subprocess_exec(*command, preexec_fn=_as_usual)
+        process = await asyncio.create_subprocess_exec(*command, stderr=asyncio.subprocess.PIPE, preexec_fn=_as_usual)
+        said = b""
         try:
-            return await process.wait()
+            assert process.stderr is not None  # a pipe was asked for
+            while data := await process.stderr.read(MAX_LINE_BYTES):
+                os.write(2, data)
+                said = (said + data)[-KEPT_WORDS_BYTES:]
+            code = await process.wait()
         finally:
             await _end(process)
+        complaint = _complaint(said.decode(errors="replace"))
+        if code:  # what was typed for it, and not read any more, must not become keys of the UI
+            termios.tcflush(0, termios.TCIFLUSH)
+        return complaint if code and complaint is not None else code
     finally:
         for number, handler in held.items():
             signal.signal(number, handler)
+
+
+def _complaint(said: str) -> Fault | None:
+    """The last failure that a command told of, as `failures.report` writes it."""
+    found: Fault | None = None
+    for line in said.splitlines():
+        word, _, rest = line.partition(": ")
+        if word == "error":
+            found = Fault(rest)
+        elif word == "hint" and found is not None:
+            found.hint = rest
+    return found
 
 
 def _as_usual() -> None:

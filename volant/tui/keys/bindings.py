@@ -27,6 +27,7 @@ class Binding(NamedTuple):
 
 CONTEXTS: dict[str, str] = {
     "everywhere": "Everywhere",
+    "past": "Looking back",
     "list": "Lists",
     "vms": "The list of VMs",
     "vm": "One VM",
@@ -59,9 +60,19 @@ BINDINGS: dict[str, tuple[Binding, ...]] = {
         Binding("history.back", ("[",), "back in the history of screens"),
         Binding("history.forward", ("]",), "forward in the history of screens"),
         Binding("resync", ("ctrl+r",), "list anew; while disconnected: try to connect now"),
+        Binding("past.at", ("@",), "go to a moment: 10:32, 5m ago, #88121, now", "moment"),
+        Binding("past.before", ("<",), "look back: to the event before"),
+        Binding("past.trouble.before", ("{",), "look back: to the last thing that failed"),
         Binding("copy", (".",), "copy: name, address, record, or the command that shows it", "copy"),
         Binding("redraw", ("ctrl+l",), "draw the screen anew"),
         Binding("interrupt", ("ctrl+c",), "twice: leave"),
+    ),
+    "past": (
+        Binding("past.before", ("<",), "the event before", "before"),
+        Binding("past.after", (">",), "the event after", "after"),
+        Binding("past.trouble.before", ("{",), "the failure before"),
+        Binding("past.trouble.after", ("}",), "the failure after"),
+        Binding("past.now", ("n",), "return to now", "now"),
     ),
     "list": (
         Binding("down", ("j", "down"), "down"),

@@ -31,12 +31,14 @@ class Screen:
     """Contexts of its keys, the particular first; `everywhere` comes after them."""
     hints: tuple[str, ...] = ()
     """Ids of the actions that the key line offers, the most useful first."""
+    in_past = False
+    """It shows the desk's snapshot of any moment; what knows only how things are is not shown while somebody looks back."""
     fields: Fields | None = None
     """What its filter knows; None: it has no filter."""
-    filter = ""
-    """The filter in force, as it was typed."""
     read: Callable[[Any, str], Any] = staticmethod(dict.get)
     """How its filter gets a field of a record."""
+    filter = ""
+    """The filter in force, as it was typed."""
 
     @property
     def keyboard(self) -> bool:

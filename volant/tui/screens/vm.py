@@ -34,6 +34,7 @@ class VmScreen(Screen):
     """Known by its id, so that a VM that is deleted and made anew under the same name is another one."""
 
     contexts = ("vm", "text", "vms")
+    in_past = True
     hints = ("tab.next", "vm.attach", "vm.logs", "actions", "copy")
 
     def __init__(self, vm_id: str, tab: str = "overview") -> None:
@@ -72,7 +73,7 @@ class VmScreen(Screen):
     def refreshed(self, desk: Desk, delta: Delta) -> None:
         """The list's record is fresh at once; what the tab shows besides is asked for anew when the VM changed."""
         record = desk.snapshot.vms.get(self._id)
-        self._gone = record is None and desk.snapshot.is_live
+        self._gone = record is None and (desk.snapshot.is_live or desk.past is not None)
         self._last = record or self._last
         if record is not None and desk.snapshot.is_live and desk.screen is self and record["generation"] != self._generation:
             self._generation = record["generation"]
@@ -109,13 +110,16 @@ class VmScreen(Screen):
             return [clipped(tuple(tabs), width), (("  this VM is not known", "dim"),)]
         answer = self._answers.get(self._tab)
         # The page is laid out anew only when what it shows, or its width, is another.
-        basis = (self._tab, width, id(answer), id(self._last), self._gone, desk.snapshot.events[-1:] if self._tab == "events" else ())
+        happened = desk.snapshot.events[-1:] if self._tab == "events" else ()
+        basis = (self._tab, width, id(answer), id(self._last), self._gone, happened, desk.past is not None)
         if basis != self._drawn:
             self._drawn = basis
             self._reader.replace(self._page(desk, answer, width))
         return [clipped(tuple(tabs), width), *self._reader.view(max(1, height - 1))]
 
     def _page(self, desk: Desk, answer: Any, width: int) -> list[Line]:
+        if desk.past is not None:
+            return self._past(desk, width)
         if self._gone:
             return [(("  it was deleted; this is how it was last seen", "warm"),), *self._overview(desk, None, width)]
         if isinstance(answer, Fault) and self._tab != "overview":
@@ -123,6 +127,17 @@ class VmScreen(Screen):
         page = getattr(self, f"_{self._tab}")
         lines: list[Line] = page(desk, answer, width)
         return lines
+
+    def _past(self, desk: Desk, width: int) -> list[Line]:
+        """What events tell of it: how it was, and what had happened to it."""
+        if self._tab == "events":
+            mine = [event for event in desk.snapshot.events if event.get("vm_id") == self._id]
+            return [event_line(event, width, vm=False) for event in reversed(mine)] or [(("  nothing is known of before", "dim"),)]
+        if self._gone:
+            return [(("  it did not exist at this moment", "warm"),)]
+        if self._tab == "overview":
+            return self._overview(desk, None, width)
+        return [((f"  events don't tell its {self._tab}; {desk.key_of('past.now')} returns to now", "dim"),)]
 
     def _overview(self, desk: Desk, answer: Any, width: int) -> list[Line]:
         assert self._last is not None

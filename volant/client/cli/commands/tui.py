@@ -15,7 +15,10 @@ def configure_tui(parser: Parser) -> None:
     parser.add_argument("--read-only", action="store_true", help="offer nothing that changes anything; :rw allows it again")
     parser.add_argument("--theme", choices=THEMES, help="colours (default: as the terminal suggests)")
     parser.add_argument("--keys", action="store_true", help="list the actions and their keys, as tui.toml names them, and end")
-    parser.give_examples("volant tui", "volant tui --read-only", "volant tui --theme light", "volant tui --keys")
+    files = parser.add_mutually_exclusive_group()
+    files.add_argument("--record", metavar="FILE", help="record what is heard of the host in a new file, to look at it again")
+    files.add_argument("--replay", metavar="FILE", help="look at a recording; no daemon is needed")
+    parser.give_examples("volant tui", "volant tui --read-only", "volant tui --record host.rec", "volant tui --replay host.rec")
 
 
 def run_tui(args: argparse.Namespace) -> int:
@@ -23,5 +26,6 @@ def run_tui(args: argparse.Namespace) -> int:
     if args.keys:
         print(import_module("volant.tui.keys.listing").listing())
         return 0
-    code: int = import_module("volant.tui.main").run(args.socket, read_only=args.read_only, theme=args.theme)
+    files = {"record": args.record, "replay": args.replay}
+    code: int = import_module("volant.tui.main").run(args.socket, read_only=args.read_only, theme=args.theme, **files)
     return code

@@ -1,0 +1,232 @@
+"""Looking back from the UI: to a moment, event by event, what is shown of it, that nothing can be changed there, and the way back."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.tui.desks import Seat, event, fault, vm
+from tests.tui.scenes_past import DB, EVENTS, WEB, answer_events, looking_back, replayed, told
+from volant.tui import effects
+from volant.tui.effects import Attach, Follow
+from volant.tui.model import Changed, Happened
+
+
+def states(seat: Seat) -> dict[str, str]:
+    return {str(each["name"]): str(each["status"]) for each in seat.desk.snapshot.vms.values()}
+
+
+def test_stepping_back_and_forth_shows_vms_as_they_were() -> None:
+    seat = looking_back()
+    assert states(seat) == {"web-1": "ready", "db-1": "crashed"}
+    seen = []
+    for _ in EVENTS:
+        seat.type("<")
+        seen.append(states(seat).get("db-1"))
+    assert seen == ["ready", "starting", "failed", "starting", "pending", None, None, None, None]
+    assert states(seat) == {}
+    seat.type("<")
+    assert "nothing earlier is known" in seat.screen()
+    seat.type("> > >")
+    assert states(seat) == {"web-1": "ready"}
+
+
+def test_a_moment_is_typed() -> None:
+    seat = looking_back("@ '11:59:06' enter")
+    assert states(seat) == {"web-1": "ready", "db-1": "failed"}
+    assert "PAST 2026-01-31 11:59:06  54s ago  #6 VM_FAILED db-1" in seat.screen(100)
+    seat.type("@ '#3' enter")
+    assert states(seat) == {"web-1": "ready"}
+    seat.type("@ '58s_ago' enter")
+    assert states(seat) == {"web-1": "starting"}
+    seat.type("@ '1h_ago' enter")
+    assert states(seat) == {}
+    seat.type("@ 'soon' enter")
+    assert "is no moment" in seat.screen()
+    seat.type("escape @ 'now' enter")
+    assert states(seat) == {"web-1": "ready", "db-1": "crashed"}
+    assert "PAST" not in seat.screen()
+
+
+def test_ages_are_those_of_the_moment() -> None:
+    seat = looking_back("@ '11:59:04' enter")
+    (line,) = (line for line in seat.screen().splitlines() if "web-1 " in line and "ready" in line)
+    assert line.endswith(" 3s")
+
+
+def test_failures_are_a_key_apart() -> None:
+    seat = looking_back("{")
+    assert "#9 VM_CRASHED" in seat.screen(100)
+    seat.type("{")
+    assert "#6 VM_FAILED" in seat.screen(100)
+    seat.type("{")
+    assert "no trouble before" in seat.screen()
+    seat.type("}")
+    assert "#9 VM_CRASHED" in seat.screen(100)
+
+
+@pytest.mark.parametrize(
+    ("keys", "why"),
+    [
+        ("x", "start  (the past)"),
+        ("x s", "start: the past"),
+        ("ctrl+d", "delete: this is the past, which stays as it was; n returns to now"),
+        ("X", "kill: this is the past"),
+        ("s", "shell: this is the past"),
+        ("r", "call db-1: is not known of the past"),
+        (": 'vm_stop_web-1' enter", "is about now, and this is the past"),
+        (": 'vm_get_web-1' enter", "is about now, and this is the past"),
+        (": 'deployments' enter", "deployments: is not known of the past"),
+        (", h", "host: is not known of the past"),
+        ("enter X", "kill: this is the past"),
+    ],
+)
+def test_nothing_can_be_changed_and_why_is_told(keys: str, why: str) -> None:
+    seat = looking_back()
+    seat.type(f"g {keys}")
+    assert [each for each in seat.desk.effects if isinstance(each, effects.Call | effects.Run | effects.Send)] == []
+    assert why in seat.screen(120)
+
+
+def test_the_past_is_marked_on_every_screen_and_at_any_size() -> None:
+    seat = looking_back()
+    for keys in ("", "enter", "tab", "escape l", "escape a", "escape : 'past' enter", "?"):
+        seat.type(keys)
+        assert "PAST 2026-01-31 11:59:09" in seat.screen(), keys
+        assert "RO" in seat.screen().splitlines()[0]
+        assert "PAST" in seat.screen(20, 5)
+
+
+def test_what_happens_meanwhile_is_heard_and_shown_on_the_way_back() -> None:
+    seat = looking_back()
+    seat.type("<")
+    seat.desk.heard(Changed((vm(3, "new-1"),), (), 10, complete=True))
+    seat.desk.heard(Happened((event(10, "VM_CREATED", vm(3, "new-1")),)))
+    assert "new-1" not in states(seat)
+    seat.type("n")
+    assert states(seat) == {"web-1": "ready", "db-1": "crashed", "new-1": "ready"}
+    assert "new-1" in seat.screen()
+
+
+def test_one_vm_as_it_was() -> None:
+    seat = looking_back("@ '11:59:06' enter")
+    seat.type("g enter")
+    screen = seat.screen(100, 40)
+    assert "failed" in screen and "no disk" in screen
+    seat.type("e")
+    assert "VM_FAILED" in seat.screen() and "VM_CRASHED" not in seat.screen()
+    seat.type("y")
+    assert "events don't tell its config" in seat.screen()
+    seat.type("d @ '11:59:02' enter")
+    assert "it did not exist at this moment" in seat.screen()
+    assert [each for each in seat.desk.effects if isinstance(each, effects.Call)] == []
+
+
+def test_the_tape_goes_along_with_its_cursor() -> None:
+    seat = looking_back()
+    seat.type(": 'past' enter k k k")
+    assert states(seat)["db-1"] == "failed"
+    assert "PAST 2026-01-31 11:59:06" in seat.screen()
+    seat.type("g")
+    assert states(seat) == {}
+    seat.type("G enter")
+    assert seat.desk.screen is seat.desk.home
+    assert (seat.desk.home.rows.record or {})["name"] == "db-1"
+
+
+def test_the_tape_opens_from_now_and_with_a_moment() -> None:
+    for line, state in (("past", "crashed"), ("past_11:59:08", "ready")):
+        seat = Seat(WEB, DB)
+        seat.type(f": '{line}' enter")
+        answer_events(seat)
+        assert states(seat)["db-1"] == state
+        assert seat.desk.screen.title == "past"
+
+
+def test_the_log_ends_at_the_moment() -> None:
+    seat = looking_back()
+    seat.type("g l")
+    (follow,) = seat.effects(Follow)
+    assert (follow.method, follow.params) == ("vm.logs", {"name": "db-1", "tail": -1, "follow": False})
+    lines = [{"seq": at, "time": f"2026-01-31T11:59:{at:02}.500Z", "stream": "stdout", "text": f"line {at}\x1b[31m"} for at in (5, 7, 9)]
+    seat.desk.streamed(follow.tag, lines)
+    seat.desk.answered(follow.tag, {})
+    assert "line 7" in seat.screen() and "line 9" not in seat.screen()
+    seat.type("< < <")
+    assert "line 5" in seat.screen() and "line 7" not in seat.screen()
+
+
+def test_the_console_is_that_of_the_boot() -> None:
+    seat = looking_back()
+    seat.type("< < < g a")
+    (attach,) = seat.effects(Attach)
+    assert attach.params == {"name": "db-1", "from_offset": 100, "follow": False}
+    seat.desk.streamed(attach.tag, [{"offset": 110}, b"first boot\r\n" + b"x" * 127, b"second boot"])
+    screen = seat.screen()
+    assert "first boot" in screen and "second" not in screen
+    assert seat.effects(effects.Unfollow) == [effects.Unfollow(attach.tag)]
+    seat.type(">")
+    (attach,) = seat.effects(Attach)
+    assert attach.params["from_offset"] == 250
+    seat.desk.answered(attach.tag, fault("the VM is gone", "its console went with it"))
+    assert "its console went with it" in seat.screen()
+
+
+def test_all_pages_of_events_are_looked_back_on() -> None:
+    many = [told(seq, "VM_READY" if seq % 2 else "VM_STOPPED", WEB, status="ready" if seq % 2 else "stopped") for seq in range(501, 2_501)]
+    seat = Seat(WEB)
+    seat.type("@ '#600' enter")
+    assert seat.asked() == [("event.list", {"last": 1_000})]
+    seat.answer({"items": many[1_000:], "seq": 2_500, "oldest": 501})
+    assert seat.asked() == [("event.list", {"after": 500, "limit": 1_000})]
+    seat.answer({"items": many[:1_000], "seq": 2_501, "oldest": 501})
+    assert states(seat) == {"web-1": "stopped"}
+    assert seat.desk.snapshot.seq == 600
+    assert seat.asked() == []
+
+
+def test_without_a_daemon_what_was_heard_is_looked_back_on() -> None:
+    seat = Seat(WEB, DB)
+    seat.desk.heard(Happened(tuple(EVENTS[7:])))
+    seat.lose()
+    seat.type("<")
+    seat.asked()
+    seat.answer(fault("not connected"))
+    seat.type("<")
+    assert states(seat)["db-1"] == "ready"
+    seat.type("n")
+    assert "DISCONNECTED" in seat.screen()
+
+
+def test_where_nothing_happened_nothing_is_looked_back_on() -> None:
+    seat = Seat()
+    seat.type("<")
+    seat.asked()
+    seat.answer({"items": [], "seq": 0, "oldest": 0})
+    assert "nothing has happened yet" in seat.screen()
+    seat.type("n >")
+    assert "PAST" not in seat.screen()
+
+
+def test_nothing_wakes_up_in_the_past() -> None:
+    seat = looking_back()
+    seat.now += 20
+    seat.screen()
+    assert seat.desk.next_change_s() is None
+
+
+def test_a_recording_is_all_past() -> None:
+    seat = replayed()
+    assert states(seat) == {"web-1": "starting"}
+    assert "in host.rec" in seat.screen()
+    seat.type(">")
+    assert states(seat) == {"web-1": "ready"}
+    seat.type("> > >")
+    assert "nothing later is known" in seat.screen()
+    seat.type("l")
+    assert "a recording holds no logs" in seat.screen()
+    seat.type("escape < < <")
+    seat.type("n")
+    assert states(seat) == {"web-1": "ready"}
+    seat.type("ctrl+d")
+    assert "which stays as it was" in seat.screen(120)
+    assert [each for each in seat.desk.effects if isinstance(each, effects.Call)] == []

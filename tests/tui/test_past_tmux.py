@@ -1,0 +1,81 @@
+"""The real program in tmux: a host is recorded and replayed without a daemon; the events of a real daemon are looked back on."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from benchmarks._daemons import PLUGIN, start_fake
+from tests.rig import Rig, rig
+from tests.tui.tmux import TUI, terminal
+
+
+@pytest.fixture
+def host() -> Iterator[Rig]:
+    """A daemon with one VM, web-1, that is ready."""
+    with rig(hypervisor="fake", network="none") as made:
+        _, client = start_fake(made)
+        with closing(client):
+            client.call_plain("vm.create", {"name": "web-1", "plugin": PLUGIN, "wait": "ready"})
+        yield made
+
+
+def test_a_recording_is_made_and_replayed_without_a_daemon(host: Rig, tmp_path: Path) -> None:
+    path = tmp_path / "host.rec"
+    with terminal(*TUI, "--record", str(path), environ={"VOLANT_SOCKET": str(host.socket)}) as ui:
+        ui.see("● ready")
+        host.volant("vm", "stop", "web-1")
+        ui.see("○ stopped")
+        host.volant("vm", "delete", "web-1", "--yes")
+        ui.see("No VMs yet")
+        ui.type("q")
+        ui.see("left with 0")
+    host.stop()
+    with terminal(*TUI, "--replay", str(path)) as ui:
+        ui.see("PAST")
+        ui.see("● ready")
+        ui.type("n")
+        ui.see("No VMs yet")
+        ui.write(":past\r")
+        ui.see("VM_DELETED")
+        ui.type("Escape", "{")
+        ui.see("no trouble before")
+        ui.type("q")
+        ui.see("left with 0")
+        assert ui.restored
+
+
+def test_what_is_no_recording_is_refused_in_a_sentence(tmp_path: Path) -> None:
+    path = tmp_path / "junk"
+    path.write_bytes(os.urandom(1_000))
+    with terminal(*TUI, "--replay", str(path)) as ui:
+        ui.see("this is no recording that can be replayed")
+        ui.see("left with 2")
+        assert ui.restored
+    with terminal(*TUI, "--record", str(path)) as ui:
+        ui.see("name another file for the recording")
+        assert ui.restored
+
+
+def test_a_real_daemons_events_are_looked_back_on(host: Rig) -> None:
+    host.volant("vm", "stop", "web-1")
+    with terminal(environ={"VOLANT_SOCKET": str(host.socket)}) as ui:
+        ui.see("○ stopped")
+        ui.write(":past\r")
+        ui.see("VM_STOPPED")
+        ui.write(":past 10d\r")
+        ui.see("before everything that is known")
+        ui.type("Escape")
+        ui.see("of 0")
+        ui.type(*">" * 30)
+        ui.see("nothing later is known")
+        ui.type("x", "s")
+        ui.see("start: the past")
+        ui.type("n")
+        ui.until(lambda screen: "PAST" not in screen and "○ stopped" in screen, "now")
+        ui.type("<", "<", "<", "<")
+        ui.see("PAST")
