@@ -11,7 +11,7 @@ from volant.client.cli.commands.console import DEFAULT_ESCAPE
 from volant.client.cli.commands.create import configure_vm, name_for, parameters, run_create
 from volant.client.cli.parsing import Parser, add_duration, add_wait, checked
 from volant.client.cli.tty import escape_byte
-from volant.proto.errors import Fault, Usage
+from volant.proto.errors import Fault, NotAllowed, Usage
 
 if TYPE_CHECKING:
     from typing import Any
@@ -45,7 +45,7 @@ def configure_run(parser: Parser) -> None:
     add_wait(parser)
     parser.give_examples(
         "volant run hello",
-        "volant run --rm hello web-1 --memory 512M -p 8080:80",
+        "volant run --rm hello web-1 --memory 512M --env GREETING=Hi",
         "volant run --console hello",
         "volant run --name web-1 --reattach --engine-id $HOSTNAME hello",
         "volant run --detach hello web-1 --wait=running --timeout 30s",
@@ -53,6 +53,8 @@ def configure_run(parser: Parser) -> None:
 
 
 def run_run(args: argparse.Namespace) -> int:
+    if args.read_only:
+        raise NotAllowed("`volant run` makes and starts VMs, and this is read-only", hint="go without --read-only")
     if args.name and args.positional_name and args.name != args.positional_name:
         raise Usage(f"the VM has two names, {args.name!r} and {args.positional_name!r}", hint="leave one of them out")
     args.name = args.name or args.positional_name or (name_for(args.plugin) if args.plugin else "")
