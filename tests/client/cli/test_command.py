@@ -17,7 +17,7 @@ from tests.client.cli.conftest import COMMAND, DEADLINE, Run
 from tests.client.cli.records import event, vm
 from tests.fakes.rpc_server import RpcServer, Served
 from tests.strangers import as_stranger
-from volant.proto.errors import ConnectionLost, Denied, Fault, Lagged, LaunchFailed, NameTaken, Timeout
+from volant.proto.errors import ConnectionLost, Denied, Fault, Lagged, LaunchFailed, NameTaken, NoSuchAction, Timeout
 
 
 def test_a_pipe_gets_tab_separated_values_untruncated_and_without_colour(volant: Run, server: RpcServer) -> None:
@@ -93,7 +93,11 @@ def test_watching_tells_the_list_then_each_change(volant: Run, server: RpcServer
         ("vn list", 2, "did you mean 'vm'"),
         ("vm lis", 2, "did you mean 'list'"),
         ("vm list --nonsense", 2, "--nonsense"),
+        ("vm list --filtre web", 2, "did you mean '--filter'?"),
         ("vm list -o xml", 2, "xml"),
+        ("vm list -o jsn", 2, "did you mean 'json'?"),
+        ("vm list --sort crated", 2, "did you mean 'created'?"),
+        ("vm start web-1 --wait=redy", 2, "did you mean 'ready'?"),
         ("vm list --sort colour", 2, "created"),
         ("vm list --limit many", 2, "whole number"),
         ("vm wait web-1 --timeout soon", 2, "no duration"),
@@ -117,6 +121,15 @@ def test_what_is_wrong_is_one_line_and_what_to_do_another(volant: Run, words: st
     assert "Traceback" not in done.stderr
     if not done.stderr.startswith("usage:"):
         assert [line.partition(":")[0] for line in done.stderr.splitlines()] == ["error", "hint"]
+
+
+def test_a_misspelt_action_is_told_which_was_meant(volant: Run, server: RpcServer) -> None:
+    def call(call: Served) -> object:
+        raise NoSuchAction(call.params["action"], ("status", "greet"))
+
+    server.handlers["vm.call"] = call
+    done = volant("vm", "call", "web-1", "statsu")
+    assert (done.returncode, done.stderr.splitlines()[1]) == (3, "hint: did you mean 'status'? it has: status, greet")
 
 
 def test_help_and_version_are_data(volant: Run) -> None:

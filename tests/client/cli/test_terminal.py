@@ -9,13 +9,14 @@ import signal
 import subprocess
 import threading
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.client.cli.conftest import COMMAND
 from tests.client.cli.ptys import Terminal
-from tests.client.cli.records import event, vm
+from tests.client.cli.records import event, plugin, vm
 from tests.fakes.rpc_server import RpcServer, Served
 from volant.client.cli.text import width_of
 from volant.client.cli.tty import ModeWatcher, escape_byte, escape_name
@@ -132,6 +133,48 @@ def test_a_long_wait_is_narrated_and_leaves_no_trace(at_terminal: AtTerminal, se
     code, shown = terminal.finish()
     assert code == 0
     assert shown.rpartition("\r\x1b[K")[2] == "web-1\n"
+
+
+def test_a_rollout_is_narrated_by_how_far_it_is(at_terminal: AtTerminal, server: RpcServer) -> None:
+    ready = threading.Event()
+    view = {"name": "shop", "status": "progressing", "replicas": 3, "available": 2, "updated": 1, "reason": "shop-3 starts"}
+
+    def create(call: Served) -> Any:
+        ready.wait()
+        return view
+
+    def status(call: Served) -> Any:
+        call.item(view)
+        call.wait_over()
+
+    server.handlers |= {"deployment.create": create, "deployment.status": status}
+    terminal = at_terminal("deployment", "create", "shop", "--plugin", "hello", "--wait")
+    terminal.see(b"2 of 3 available, 1 up to date; shop-3 starts")
+    ready.set()
+    code, shown = terminal.finish()
+    assert (code, shown.rpartition("\r\x1b[K")[2]) == (0, "shop\n")
+
+
+def test_fetching_images_is_narrated_and_goes_on_telling_when_nothing_comes(
+    at_terminal: AtTerminal, server: RpcServer, tmp_path: Path
+) -> None:
+    fetched = threading.Event()
+
+    def install(call: Served) -> Any:
+        call.item({"step": "rootfs", "done": 1 << 20, "total": 4 << 20})
+        fetched.wait()
+        return plugin(manifest=call.params["manifest"])
+
+    server.handlers["plugin.install"] = install
+    manifest = tmp_path / "plugin.json"
+    manifest.write_text('{"name": "hello"}')
+    terminal = at_terminal("plugin", "install", str(manifest))
+    assert b"rootfs [#####...............]  25% 1.0 MiB of 4.0 MiB" in terminal.see(b"4.0 MiB")
+    terminal.screen = b""
+    terminal.see(b"installing ... ")
+    fetched.set()
+    code, shown = terminal.finish()
+    assert (code, shown.rpartition("\r\x1b[K")[2]) == (0, "hello 1.0.0\n")
 
 
 def test_logs_keep_their_colours_and_nothing_else(at_terminal: AtTerminal, server: RpcServer) -> None:

@@ -110,6 +110,13 @@ def test_what_cannot_be_read_says_where_and_what_helps(text: str, at: int, said:
     assert refused.value.hint
 
 
+@pytest.mark.parametrize(("word", "meant"), [("stat:x", "'state'"), ("Plugn:x", "'plugin'"), ("colour:x", "")])
+def test_a_misspelt_field_is_told_which_was_meant(word: str, meant: str) -> None:
+    with pytest.raises(InvalidParams) as caught:
+        parse(word, VM_FIELDS, getattr)
+    assert caught.value.hint.startswith(f"did you mean {meant}? " if meant else "fields are ")
+
+
 def test_events_have_fields_of_their_own() -> None:
     takes = parse("kind:VM_CR* vm:web-1 seq>3", EVENT_FIELDS, dict.get)
     event = {"seq": 4, "kind": "VM_CRASHED", "vm": "web-1", "message": "", "time": ""}

@@ -60,6 +60,12 @@ def nearest(word: str, choices: list[str]) -> list[str]:
     return list(dict.fromkeys([*close, *begun]))[:MAX_SUGGESTIONS]
 
 
+def did_you_mean(word: str, choices: list[str]) -> str:
+    """A question that names the nearest of `choices`; empty when none is near."""
+    close = nearest(word, choices)
+    return f"did you mean {' or '.join(repr(choice) for choice in close)}?" if close else ""
+
+
 def distance(one: str, other: str) -> int:
     """How many letters must be added, dropped, changed or swapped with their neighbour (optimal string alignment)."""
     before: list[int] = []

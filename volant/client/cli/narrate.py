@@ -8,7 +8,7 @@ from __future__ import annotations
 import argparse
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from volant.client.cli import human, terminal
@@ -17,6 +17,7 @@ from volant.client.cli.text import cut, harmless
 TYPE_CHECKING = False  # typing itself is slow to import
 if TYPE_CHECKING:
     from threading import Event
+    from typing import Any
 
 QUIET_FOR = 0.3
 """Seconds of silence first: what is done by then needs no narration."""
@@ -66,17 +67,23 @@ def bar(done: int, total: int, width: int = 20) -> str:
 
 
 @contextmanager
-def narrated(args: argparse.Namespace, doing: str, *, vm: str = "") -> Iterator[None]:
-    """While the body waits: what is `doing` and for how long; with `vm` also what the daemon last said of it."""
+def narrated(args: argparse.Namespace, doing: str, *, vm: str = "", deployment: str = "") -> Iterator[Callable[[str], None]]:
+    """While the body waits: what is `doing` and for how long, and the newest that is known of it.
+
+    That is what the body tells by the function that it gets; with `vm` or `deployment`, what the daemon last said of that.
+    """
     line = StatusLine(quiet=args.quiet)
     if not line.shown:
-        yield
+        yield lambda text: None
         return
     # Only here: a script's command has no need of it, and starts two milliseconds sooner.
     import threading
 
     over = threading.Event()
     latest = [""]
+
+    def tell(text: str) -> None:
+        latest[0] = text
 
     def draw() -> None:
         while not over.wait(EVERY):
@@ -85,19 +92,29 @@ def narrated(args: argparse.Namespace, doing: str, *, vm: str = "") -> Iterator[
 
     drawing = threading.Thread(target=draw, daemon=True)
     drawing.start()
+    # A daemon thread on a connection of its own: it ends with the process, and its failures are nobody's business.
     if vm:
-        # A daemon thread on a connection of its own: it ends with the process, and its failures are nobody's business.
-        threading.Thread(target=_listen, args=(args, vm, latest, over), daemon=True).start()
+        threading.Thread(target=_listen, args=(args, "event.follow", {"vm": vm}, _event_said, tell, over), daemon=True).start()
+    elif deployment:
+        asked = {"name": deployment, "watch": True}
+        threading.Thread(target=_listen, args=(args, "deployment.status", asked, _rollout_said, tell, over), daemon=True).start()
     try:
-        yield
+        yield tell
     finally:
         over.set()
         drawing.join()
         line.clear()
 
 
-def _listen(args: argparse.Namespace, vm: str, latest: list[str], over: Event) -> None:
-    """Keep in `latest` what the events say of `vm`."""
+def _listen(
+    args: argparse.Namespace,
+    method: str,
+    params: dict[str, Any],
+    said: Callable[[dict[str, Any]], str],
+    tell: Callable[[str], None],
+    over: Event,
+) -> None:
+    """Tell what is `said` by each item of a stream."""
     from volant.client.cli.connect import open_client
     from volant.proto.errors import Fault
 
@@ -105,12 +122,21 @@ def _listen(args: argparse.Namespace, vm: str, latest: list[str], over: Event) -
         return
     try:
         with open_client(args) as client:
-            for event in client.stream_plain("event.follow", {"vm": vm}):
+            for item in client.stream_plain(method, params):
                 if over.is_set():
                     return
-                latest[0] = str(event["message"] or event["kind"].removeprefix("VM_").lower())
+                tell(said(item))
     except (Fault, OSError):
         pass
+
+
+def _event_said(event: dict[str, Any]) -> str:
+    return str(event["message"] or event["kind"].removeprefix("VM_").lower())
+
+
+def _rollout_said(view: dict[str, Any]) -> str:
+    progress = f"{view['available']} of {view['replicas']} available, {view['updated']} up to date"
+    return f"{progress}; {view['reason']}" if view.get("reason") else progress
 
 
 def asked_to_go_on(question: str) -> bool:

@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Callable
 from functools import partial
 
-from volant.proto.errors import ExitCode, Fault, NoSuchDeployment, NoSuchPlugin, NoSuchVm, ProtocolFault, Unreachable
+from volant.proto.errors import ExitCode, Fault, NoSuchAction, NoSuchDeployment, NoSuchPlugin, NoSuchVm, ProtocolFault, Unreachable
 
 TYPE_CHECKING = False  # typing itself is slow to import
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def for_each(client: Client, args: argparse.Namespace, act: Callable[[str], obje
 
 
 def with_suggestion(client: Client, act: Callable[[], T]) -> T:
-    """The result of `act`; where it finds no such VM, deployment or plugin, the fault's hint names those that are spelled much the same."""
+    """The result of `act`; where it finds no such VM, deployment, plugin or action, the hint names those that are spelled much the same."""
     try:
         return act()
     except NoSuchVm as fault:
@@ -55,16 +55,20 @@ def with_suggestion(client: Client, act: Callable[[], T]) -> T:
         raise _suggesting(client, fault, "deployment.list", {"limit": MAX_CHOICES}) from None
     except NoSuchPlugin as fault:
         raise _suggesting(client, fault, "plugin.list", {}) from None
+    except NoSuchAction as fault:
+        raise _hinting(fault, str(fault.data.get("action", "")), [str(each) for each in fault.data.get("choices", ())]) from None
 
 
 def _suggesting(client: Client, fault: Fault, method: str, params: dict[str, Any]) -> Fault:
-    from volant.client.cli import failures
-
     try:
         names = [str(item["name"]) for item in client.call_plain(method, params)["items"]]
     except Fault:
         return fault
-    close = failures.nearest(str(fault.data.get("name", "")), names)
-    if close:
-        fault.hint = f"did you mean {' or '.join(repr(name) for name in close)}? {fault.hint}"
+    return _hinting(fault, str(fault.data.get("name", "")), names)
+
+
+def _hinting(fault: Fault, word: str, choices: list[str]) -> Fault:
+    from volant.client.cli.failures import did_you_mean
+
+    fault.hint = f"{did_you_mean(word, choices)} {fault.hint}".strip()
     return fault

@@ -83,7 +83,7 @@ class NoSuchAction(NotFound):
 
     def __init__(self, action: str, choices: tuple[str, ...]) -> None:
         hint = f"it has: {', '.join(choices)}" if choices else "its plugin declares no actions"
-        super().__init__(f"this VM's plugin has no action {action!r}", hint=hint, choices=list(choices))
+        super().__init__(f"this VM's plugin has no action {action!r}", hint=hint, action=action, choices=list(choices))
 
 
 class NoSuchMethod(NotFound):

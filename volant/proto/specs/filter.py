@@ -260,12 +260,19 @@ class _Parser:
             return self._text_field(lambda record: (self._read(record, labels) or {}).get(label), name, operator)
         field = self._fields.named.get(name.lower())
         if field is None:
-            known = ", ".join(self._fields.named) + (", label.NAME" if self._fields.labels else "")
-            raise self._wrong(f"there is no field {name!r}", f'fields are {known}; put text with a : or = in "quotes"', begun)
+            raise self._wrong(f"there is no field {name!r}", self._fields_like(name), begun)
         read, key = self._read, field.key
         if field.kind is Kind.TEXT:
             return self._text_field(lambda record: read(record, key), name, operator)
         return self._number_field(field, operator)
+
+    def _fields_like(self, name: str) -> str:
+        """The field that was meant, where it is a slip, and those that there are."""
+        from difflib import get_close_matches  # only for a filter with a mistake in it
+
+        close = get_close_matches(name.lower(), self._fields.named, n=1)
+        known = ", ".join(self._fields.named) + (", label.NAME" if self._fields.labels else "")
+        return (f"did you mean {close[0]!r}? " if close else "") + f'fields are {known}; put text with a : or = in "quotes"'
 
     def _text_field(self, read: Callable[[Any], Any], name: str, operator: str) -> Takes:
         if operator not in (":", "=", "!="):

@@ -152,7 +152,7 @@ def _change(args: argparse.Namespace, method: str, given: dict[str, Any], doing:
         params = {key: value for key, value in params.items() if key not in ("plugin", "version")}
     params |= {"name": args.name, "timeout_ms": args.timeout} | ({"wait": True} if args.wait else {})
     params |= {"dry_run": True} if args.dry_run else {}
-    with open_client(args) as client, narrated(args, doing):
+    with open_client(args) as client, narrated(args, doing, deployment=args.name if args.wait else ""):
         record = with_suggestion(client, lambda: client.call_plain(method, params))
     if args.dry_run and not args.quiet:
         terminal.say("dry run: nothing was changed; this is what would be wanted")

@@ -7,6 +7,7 @@ import time
 
 from volant.client.cli import columns, human, output, terminal
 from volant.client.cli.connect import open_client
+from volant.client.cli.narrate import narrated
 from volant.client.cli.parsing import Parser, add_output, style_of
 from volant.proto.errors import ExitCode
 
@@ -22,7 +23,7 @@ def configure_ledger(parser: Parser) -> None:
 
 def run_ledger(args: argparse.Namespace) -> int:
     began = time.perf_counter()
-    with open_client(args) as client:
+    with open_client(args) as client, narrated(args, "comparing with the host" if args.check or args.wrong else "reading the ledger"):
         reply = client.call_plain("system.ledger", {"check": args.check or args.wrong})
     took = time.perf_counter() - began
     if args.wrong:

@@ -10,7 +10,7 @@ from typing import Any, NoReturn
 
 from volant.client.cli import columns, output, terminal
 from volant.client.cli.connect import open_client
-from volant.client.cli.narrate import StatusLine, bar
+from volant.client.cli.narrate import bar, narrated
 from volant.client.cli.parsing import Parser, add_output, style_of
 from volant.client.cli.style import Style
 from volant.client.cli.text import harmless
@@ -43,14 +43,11 @@ def configure_install(parser: Parser) -> None:
 def run_install(args: argparse.Namespace) -> int:
     manifest = read_manifest(args.file)
     params = {"manifest": manifest, "strict": args.strict, "replace": args.replace, "dry_run": args.dry_run}
-    line = StatusLine(quiet=args.quiet)
     with open_client(args) as client:
         stream = client.stream_plain("plugin.install", params)
-        try:
+        with narrated(args, "installing") as tell:
             for progress in stream:
-                line.draw(f"{progress['step']} {bar(int(progress['done']), int(progress['total']))}")
-        finally:
-            line.clear()
+                tell(f"{progress['step']} {bar(int(progress['done']), int(progress['total']))}")
         record: dict[str, Any] = stream.result
     for warning in record.get("warnings") or ():
         terminal.say(f"warning: {harmless(str(warning))}")

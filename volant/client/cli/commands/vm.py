@@ -95,7 +95,10 @@ def filter_of(args: argparse.Namespace) -> str:
 def sort_order(word: str) -> str:
     """`--sort` checked, since a server's complaint would come later and say less."""
     if word.removeprefix("-") not in SORTS:
-        raise Usage(f"VMs can't be sorted by {word!r}", hint=f"choose one of {', '.join(SORTS)}; --sort=-created turns the order round")
+        from volant.client.cli.failures import did_you_mean
+
+        hint = f"choose one of {', '.join(SORTS)}; --sort=-created turns the order round"
+        raise Usage(f"VMs can't be sorted by {word!r}", hint=f"{did_you_mean(word.removeprefix('-'), list(SORTS))} {hint}".strip())
     return word
 
 
