@@ -254,6 +254,28 @@ def test_an_interrupted_program_ends_once_it_is_gone(scene: Scene, script: str) 
         scene.check_gone()
 
 
+@pytest.mark.parametrize("after_s", [0.0, 0.01, 0.03, 0.1])
+def test_an_interrupt_while_it_is_made_leaves_nothing(scene: Scene, after_s: float) -> None:
+    with scene.program("import volant.client.temporary\nprint('begins', flush=True)\n" + BLOCKING) as program:
+        assert program.stdout is not None and program.stdout.readline() == b"begins\n"
+        time.sleep(after_s)
+        program.send_signal(signal.SIGINT)
+        assert program.wait(SOON_S) == -signal.SIGINT
+        scene.check_gone()
+
+
+@pytest.mark.parametrize("script", [BLOCKING, ASYNC])
+def test_whoever_does_not_wait_for_the_end_leaves_it_to_the_daemon(scene: Scene, script: str) -> None:
+    with scene.program(script) as program:
+        assert program.stdout is not None and program.stdout.readline() == b"web\n"
+        deadline = time.monotonic() + SOON_S
+        while program.poll() is None and time.monotonic() < deadline:
+            program.send_signal(signal.SIGINT)
+            time.sleep(0.001)
+        assert program.poll() is not None
+    scene.wait_gone()
+
+
 @pytest.mark.parametrize("script", [BLOCKING, ASYNC])
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
 def test_a_killed_program_takes_it_along(scene: Scene, script: str, number: int) -> None:
