@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 CAP_VARIABLE = "VOLANT_COMPLETION_MS"
 CAP_MS = 150
 """A Tab that takes longer feels stuck; then what the code knows without the daemon has to do."""
-_LEFT_FOR_THE_REST_S = 0.015
+_LEFT_FOR_THE_REST_S = 0.02
 """For sorting out and writing what came."""
 
 
