@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import configparser
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -74,7 +75,8 @@ def test_the_vms_unit_starts_a_command_line_of_volant(vm_unit: configparser.Sect
     program, command, *words = vm_unit["ExecStart"].replace("%i", "web-1").split()
     assert (Path(program).name, command) == ("volant", "run")
     assert 'volant = "volant.client.cli.main:entry"' in (ROOT / "pyproject.toml").read_text()
-    given = {"$OPTIONS": ["--memory", "512M"], "$PLUGIN": ["hello"]}
+    given = {f"${name}": value.split() for name, value in documented_settings(vm_unit).items()}
+    assert set(given) == {word for word in words if word.startswith("$")}
     for filled in (given, {}):
         read = Parser("volant run", "")
         add_connection(read)
@@ -85,6 +87,13 @@ def test_the_vms_unit_starts_a_command_line_of_volant(vm_unit: configparser.Sect
         assert (wanted.create is None) is (not filled)
         # systemd kills the runner, and not the VM, when it takes longer to stop than this.
         assert wanted.grace_ms / 1000 + 10 < int(vm_unit["TimeoutStopSec"].removesuffix("s"))
+
+
+def documented_settings(vm_unit: configparser.SectionProxy) -> dict[str, str]:
+    """What docs/service.md writes into the file that the unit reads."""
+    [(content, path)] = re.findall(r"printf '(.+)' > (\S+)", (ROOT / "docs" / "service.md").read_text())
+    assert path == vm_unit["EnvironmentFile"].removeprefix("-").replace("%i", "web-1")
+    return dict(line.split("=", 1) for line in content.split(r"\n") if line)
 
 
 def test_the_vms_unit_knows_the_exit_codes_of_run(vm_unit: configparser.SectionProxy) -> None:
