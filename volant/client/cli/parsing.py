@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 from collections.abc import Callable
 from importlib import import_module
 
@@ -77,8 +78,15 @@ class Parser(argparse.ArgumentParser):
         return args
 
     def error(self, message: str) -> NoReturn:
-        """argparse's own complaints, as a fault."""
-        raise Usage(f"{self.prog}: {message}", hint=f"`{self.prog} --help` explains it")
+        """argparse's own complaints, as a fault; for a slip of the fingers with what was meant."""
+        from volant.client.cli.failures import did_you_mean
+
+        meant = ""
+        if flag := re.match(r"unrecognized arguments: (--[^\s=]+)", message):
+            meant = did_you_mean(flag[1], [name for action in self._actions for name in action.option_strings])
+        elif choice := re.search(r"invalid choice: '(.*?)' \(choose from (.*)\)$", message):
+            meant = did_you_mean(choice[1], re.findall(r"'(.*?)'", choice[2]))
+        raise Usage(f"{self.prog}: {message}", hint=f"{meant} `{self.prog} --help` explains it".strip())
 
 
 def command_parser(words: str, verb: Verb) -> Parser:

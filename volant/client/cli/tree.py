@@ -186,12 +186,10 @@ def _without_noun(word: str, rest: list[str]) -> list[str]:
 
 
 def _unknown(what: str, word: str, choices: list[str], otherwise: str) -> Usage:
-    from volant.client.cli.failures import nearest
+    from volant.client.cli.failures import did_you_mean
     from volant.client.cli.text import harmless
 
-    close = nearest(word, choices)
-    hint = f"did you mean {' or '.join(repr(choice) for choice in close)}?" if close else otherwise
-    return Usage(f"there is no {what} {harmless(word)!r}", hint=hint)
+    return Usage(f"there is no {what} {harmless(word)!r}", hint=did_you_mean(word, choices) or otherwise)
 
 
 def overview() -> str:
