@@ -1,5 +1,28 @@
-"""Kits hold assertions; have pytest explain those too."""
+"""What tests of several rooms share."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
+from tests.fakes import echo
+
+# Kits hold assertions; have pytest explain those too.
 pytest.register_assert_rewrite("tests.kits")
+
+
+@pytest.fixture
+def socket_path() -> Iterator[Path]:
+    """A path short enough for a socket, whatever the name of the test."""
+    with tempfile.TemporaryDirectory() as folder:
+        yield Path(folder) / "s"
+
+
+@pytest.fixture
+def journal(socket_path: Path) -> Iterator[echo.Journal]:
+    """What the echo service that runs at `socket_path` notes."""
+    with echo.serving(socket_path) as journal:
+        yield journal

@@ -57,35 +57,37 @@ def _timeout(help: str) -> Number:
     return Number(help, 0, MAX_TIMEOUT_MS)
 
 
+class _Fetched(Declared):
+    """What is fetched from a place, and not given when it names none."""
+
+    __slots__ = ()
+
+    url: str
+    checksum: str
+
+    def is_empty(self) -> bool:
+        return not self.url and not self.checksum
+
+    def complaints(self) -> Iterator[Complaint]:
+        if not self.url:
+            yield ("url", "checksum"), "is required beside a checksum"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Rootfs(Declared):
+class Rootfs(_Fetched):
     """The workload's root file system."""
 
     url: str = declared(_location("Where the image is."), "")
     checksum: str = declared(_checksum(), "")
     format: str = declared(_format(), "raw")
 
-    def is_empty(self) -> bool:
-        return not self.url and not self.checksum
-
-    def complaints(self) -> Iterator[Complaint]:
-        if not self.url:
-            yield ("url", "checksum"), "is required beside a checksum"
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Initramfs(Declared):
+class Initramfs(_Fetched):
     """The workload's tree as a cpio archive that is unpacked into memory."""
 
     url: str = declared(_location("Where the archive is."), "")
     checksum: str = declared(_checksum(), "")
-
-    def is_empty(self) -> bool:
-        return not self.url and not self.checksum
-
-    def complaints(self) -> Iterator[Complaint]:
-        if not self.url:
-            yield ("url", "checksum"), "is required beside a checksum"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,6 +14,7 @@ import trio
 
 from volant.daemon.host.clock import utc_now
 from volant.daemon.hypervisors.fake.agent import FakeAgent
+from volant.daemon.hypervisors.fake.shell import Shell
 from volant.daemon.hypervisors.fake.stream import FakePipe
 from volant.daemon.ports import ExitReport, LaunchPlan, ProcessIdentity
 from volant.proto.api.guest import GuestStatus
@@ -62,7 +63,7 @@ class FakeGuest:
         self._agent: FakeAgent | None = None
         self._agent_pipe: FakePipe | None = None
         self._console_pipe: FakePipe | None = None
-        self._typed = b""
+        self._shell = Shell(self.power_off, self.print)
         self.print(f"fake kernel: {GREETING}")
         self.log("workload started")
 
@@ -165,14 +166,6 @@ class FakeGuest:
         if self._paused:
             self._withheld.append((pipe, data))
         elif pipe is self._console_pipe:
-            self._type(data)
+            self._shell.type(data)
         elif pipe is self._agent_pipe and self._agent is not None and not self.behaviour.mute:
             self._agent.take(data)
-
-    def _type(self, data: bytes) -> None:
-        *lines, self._typed = (self._typed + data).replace(b"\r", b"\n").split(b"\n")
-        for line in lines:
-            if line == b"poweroff":
-                self.power_off()
-            elif line:
-                self.print(f"you said {line.decode('utf-8', 'replace')}")

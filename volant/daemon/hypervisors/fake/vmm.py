@@ -21,6 +21,7 @@ from signal import SIGTERM
 
 from volant.daemon.host.clock import utc_now
 from volant.daemon.hypervisors.fake.agent import FakeAgent
+from volant.daemon.hypervisors.fake.shell import Shell
 from volant.proto.api.guest import GuestStatus
 from volant.proto.api.vm import LogLine
 from volant.proto.messages import PROTOCOL
@@ -64,12 +65,12 @@ class Machine:
         self.status = GuestStatus(phase="ready", health="healthy", boot_id=f"{vm_id}-{os.getpid()}")
         self.logs = [LogLine(1, utc_now(), "stdout", "workload started")]
         self._log = log
-        self._typed = self._ordered = b""
+        self._ordered = b""
         self._ending = ""
         self._paused = False
         self._selector = selectors.DefaultSelector()
         self._control = Port(_listening(control), self._order, lambda: self._control.say(b"up\n"), stands_still=False)
-        self._console = Port(_listening(console), self._type)
+        self._console = Port(_listening(console), Shell(self.power_off, self.print).type)
         self._agent = Port(_listening(agent), lambda data: self._speaker.take(data), self._new_agent)
         self._speaker = FakeAgent(self, self._agent.say)
         self._ports = (self._control, self._console, self._agent)
@@ -154,14 +155,6 @@ class Machine:
             for port in self._ports:
                 if port.stands_still:
                     (self._unwatch if paused else self._watch)(port)
-
-    def _type(self, data: bytes) -> None:
-        *lines, self._typed = (self._typed + data).replace(b"\r", b"\n").split(b"\n")
-        for line in lines:
-            if line == b"poweroff":
-                self.power_off()
-            elif line:
-                self.print(f"you said {line.decode('utf-8', 'replace')}")
 
 
 def _listening(descriptor: int) -> socket.socket:
