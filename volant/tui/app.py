@@ -202,6 +202,7 @@ class VolantApp(App[int]):
             async for items in stream.batches(PER_TURN):
                 self.desk.streamed(asked.tag, items)
                 self.settle()
+                await asyncio.sleep(0)  # a flood of items lets keys through
             return await stream.result()
 
     async def _console(self, asked: effects.Attach) -> Any:
@@ -242,7 +243,6 @@ class VolantApp(App[int]):
                 raise ended
             return ended
         async for lines in lines_of(command, most=PER_TURN):
-                await asyncio.sleep(0)  # a flood of items lets keys through
             if isinstance(lines, int):
                 return lines
             self.desk.streamed(asked.tag, lines)
