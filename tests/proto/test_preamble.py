@@ -17,6 +17,10 @@ def cut(stream: bytes, data: st.DataObject) -> list[bytes]:
     return [stream[start:end] for start, end in zip([0, *cuts], [*cuts, len(stream)], strict=True)]
 
 
+def test_the_magic_is_what_running_guests_look_for() -> None:
+    assert bytes(byte ^ 0xA5 for byte in MAGIC) == b"volant agent channel begins here"  # as docs/protocol.md has it
+
+
 @given(NOISE, NONCE, NOISE, NONCE, NOISE, st.data())
 def test_the_guest_finds_each_attach_and_what_belongs_to_it(
     old: bytes, first: bytes, between: bytes, second: bytes, rest: bytes, data: st.DataObject

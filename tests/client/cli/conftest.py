@@ -12,12 +12,13 @@ import pytest
 
 from tests.client.cli.records import event, plugin, vm
 from tests.fakes.rpc_server import RpcServer, Served, serving
+from tests.patience import PATIENCE_S
 from volant.proto.errors import NoSuchPlugin, NoSuchVm
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
 COMMAND = [sys.executable, "-m", "volant.client.cli"]
-DEADLINE = 20
+DEADLINE = PATIENCE_S
 """Seconds after which a command hangs, on a busy machine."""
 
 

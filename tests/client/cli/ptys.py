@@ -11,8 +11,7 @@ import subprocess
 import termios
 import time
 
-DEADLINE = 20
-"""Seconds after which something that was expected on the screen won't come, on a busy machine."""
+from tests.patience import PATIENCE_S
 
 
 class Terminal:
@@ -41,14 +40,14 @@ class Terminal:
 
     def see(self, text: bytes) -> bytes:
         """Everything shown up to here, as soon as `text` is among it."""
-        end = time.monotonic() + DEADLINE
+        end = time.monotonic() + PATIENCE_S
         while text not in self.screen:
             assert time.monotonic() < end and self._read(), f"{text!r} never came; there is {self.screen!r}"
         return self.screen
 
     def finish(self) -> tuple[int, str]:
         """Wait for its end: the exit code, and all that was shown, with plain line ends."""
-        end = time.monotonic() + DEADLINE
+        end = time.monotonic() + PATIENCE_S
         while self.process.poll() is None:
             assert time.monotonic() < end, f"it does not end; there is {self.screen!r}"
             self._read(0.05)

@@ -114,3 +114,10 @@ def test_macs_are_local_stable_and_spelled_alike() -> None:
     leases = [Pool(SUBNET).lease(f"{number:012x}") for number in range(50)]
     assert all(is_local_mac(lease.mac) for lease in leases)
     assert leases[0].mac == Pool(IPv4Interface("10.0.0.1/8")).lease(f"{0:012x}").mac
+
+
+@pytest.mark.parametrize(("host", "usable"), [("10.0.0.1", "10.0.0.2 to 10.0.0.6"), ("10.0.0.6", "10.0.0.1 to 10.0.0.5")])
+def test_who_asks_for_what_is_no_guests_is_told_which_addresses_are(host: str, usable: str) -> None:
+    with pytest.raises(InvalidParams) as refused:
+        Pool(IPv4Interface(f"{host}/29")).lease("0" * 12, "10.0.0.7")
+    assert refused.value.hint == f"use one of {usable}"
