@@ -17,7 +17,7 @@ from tests.client.cli.conftest import COMMAND, DEADLINE, Run
 from tests.client.cli.records import event, vm
 from tests.fakes.rpc_server import RpcServer, Served
 from tests.strangers import as_stranger
-from volant.proto.errors import ConnectionLost, Denied, Fault, Lagged, LaunchFailed, NameTaken, NoSuchAction, Timeout
+from volant.proto.errors import ConnectionLost, Denied, Fault, Lagged, LaunchFailed, NameTaken, NoSuchAction, NoSuchPlugin, Timeout
 
 
 def test_a_pipe_gets_tab_separated_values_untruncated_and_without_colour(volant: Run, server: RpcServer) -> None:
@@ -121,6 +121,17 @@ def test_what_is_wrong_is_one_line_and_what_to_do_another(volant: Run, words: st
     assert "Traceback" not in done.stderr
     if not done.stderr.startswith("usage:"):
         assert [line.partition(":")[0] for line in done.stderr.splitlines()] == ["error", "hint"]
+
+
+@pytest.mark.parametrize("words", ["run helo web-9", "run --detach helo web-9", "vm create web-9 --plugin helo"])
+def test_a_misspelt_plugin_is_told_which_was_meant(volant: Run, server: RpcServer, words: str) -> None:
+    def create(call: Served) -> object:
+        raise NoSuchPlugin(call.params["plugin"])
+
+    server.handlers["vm.create"] = create
+    assert volant(*words.split()).stderr.splitlines()[:2] == [
+        "error: no plugin 'helo' is installed", "hint: did you mean 'hello'? `volant plugin list` shows the plugins",
+    ]  # fmt: skip
 
 
 def test_a_misspelt_action_is_told_which_was_meant(volant: Run, server: RpcServer) -> None:

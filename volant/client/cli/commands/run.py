@@ -11,10 +11,10 @@ from volant.client.cli.commands.console import DEFAULT_ESCAPE
 from volant.client.cli.commands.create import configure_vm, name_for, parameters, run_create
 from volant.client.cli.parsing import Parser, add_duration, add_wait, checked
 from volant.client.cli.tty import escape_byte
-from volant.proto.errors import Fault, NotAllowed, Usage
+from volant.proto.errors import Fault, NotAllowed, NotFound, Usage
 
 if TYPE_CHECKING:
-    from typing import Any
+    from typing import Any, NoReturn
 
     from volant.client.cli.running.runner import Orders
 
@@ -117,5 +117,25 @@ def _run(orders: Orders, path: str | None) -> int:
     except Fault as fault:
         outcome = Outcome(OUR_FAILURE, fault)
     if outcome.fault is not None:
-        failures.report(outcome.fault)
+        failures.report(_with_suggestion(outcome.fault, path))
     return outcome.code
+
+
+def _with_suggestion(fault: Fault, path: str | None) -> Fault:
+    """The fault, its hint naming what may have been meant."""
+    if not isinstance(fault, NotFound):
+        return fault
+    from volant.client.blocking import Client
+    from volant.client.cli.several import with_suggestion
+
+    def fail() -> NoReturn:
+        raise fault
+
+    try:
+        with Client(path) as client:
+            with_suggestion(client, fail)
+    except NotFound as told:
+        return told
+    except Fault:
+        pass
+    return fault

@@ -1,8 +1,8 @@
 """From the words of a command line to what may stand at its cursor. Pure but for what it asks of the daemon.
 
 The command tree and each command's own parser say what is possible, so a new flag completes as soon as it is declared. The libraries
-for argparse don't fit: argcomplete and shtab want the whole tree as one parser (20 ms of start, and none of ours exists), know nothing
-of `--wait NAME` and `-- COMMAND`, and leave what bounds the daemon's answer to us all the same.
+for argparse don't fit: argcomplete and shtab want the whole tree as one parser (which exists nowhere here, and takes 20 ms to build), know
+nothing of `--wait NAME` and `-- COMMAND`, and leave asking the daemon, in a bounded time, to us all the same.
 """
 
 from __future__ import annotations
@@ -103,12 +103,14 @@ class _Command:
             if not word.startswith("-") or word == "-":
                 self._given.append(word)
                 continue
-            name, equals, _ = word.partition("=")
-            for flag in [name] if word.startswith("--") else _short_flags(word, self._flags):
-                action = self._flags.get(flag)
-                if action is not None:
-                    self._used |= set() if isinstance(action, argparse._AppendAction) else {action.dest}
-                    waiting = action if action.nargs != 0 and not equals and word.endswith(flag.lstrip("-")) else None
+            name, has_value, _ = word.partition("=")
+            flags = [name]
+            if not word.startswith("--"):
+                flags = _short_flags(word, self._flags)
+                has_value = word[1 + len(flags) :]
+            for action in (self._flags[flag] for flag in flags if flag in self._flags):
+                self._used |= set() if isinstance(action, argparse._AppendAction) else {action.dest}
+                waiting = action if action.nargs != 0 and not has_value else None
         return waiting
 
     def _flag_words(self) -> Iterable[Offer]:
@@ -132,7 +134,7 @@ class _Command:
 
 
 def _short_flags(word: str, flags: dict[str, argparse.Action]) -> list[str]:
-    """`-it` as the two flags that it is; behind one that takes a value the rest is that value."""
+    """`-it` as the two flags that it is; the last one may take what is left of the word as its value."""
     found = []
     for letter in word[1:]:
         found.append(f"-{letter}")
