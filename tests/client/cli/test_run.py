@@ -10,8 +10,7 @@ import socket
 import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -20,6 +19,7 @@ import pytest
 import trio
 
 from tests.orchestra import Orchestra
+from tests.patience import wait_until
 from tests.rig import VOLANT
 from volant.client.cli.running.outcome import CRASHED, FENCED, KILLED
 from volant.client.cli.running.outlet import MAX_BACKLOG
@@ -27,9 +27,6 @@ from volant.daemon.hypervisors.fake.guest import Behaviour
 from volant.proto.api.vm import VmView
 from volant.proto.errors import NoSuchVm
 from volant.proto.specs.states import VmState
-
-PATIENCE_S = 60.0
-"""How long anything may take, on a busy machine."""
 
 
 @pytest.fixture
@@ -59,15 +56,8 @@ class Running:
         self.process.send_signal(number)
 
     async def ended(self) -> int:
-        await until(lambda: self.process.poll() is not None)
+        await wait_until(lambda: self.process.poll() is not None)
         return self.process.returncode
-
-
-async def until(holds: Callable[[], object]) -> None:
-    deadline = time.monotonic() + PATIENCE_S
-    while not holds():
-        assert time.monotonic() < deadline
-        await trio.sleep(0.01)
 
 
 @asynccontextmanager
@@ -107,7 +97,7 @@ async def ready(house: Orchestra, *, boot: int = 1, token: int = 1) -> None:
         held = found.lease if found else None
         return bool(found and found.status is VmState.READY and found.boot == boot and held and held.connected and held.token == token)
 
-    await until(holds)
+    await wait_until(holds)
 
 
 # -------------------------------------------------------------------------------------------------------------------- the whole way
@@ -166,12 +156,12 @@ async def test_what_is_asked_for_the_vm_goes_into_it(house: Orchestra) -> None:
             found = vm(house)
             assert found and (found.memory_mb, found.restart) == (192, "on-failure:1")
             assert found.lease and found.lease.engine_id == "unit-7"
-            await until(lambda: runner.out == "workload started\n")
+            await wait_until(lambda: runner.out == "workload started\n")
             house.guest().crash()
-            await until(lambda: (view := vm(house)) is not None and view.boot == 2 and view.status is VmState.READY)
+            await wait_until(lambda: (view := vm(house)) is not None and view.boot == 2 and view.status is VmState.READY)
             assert runner.process.poll() is None  # the policy's second start is ours too
             house.guest().log("once more")
-            await until(lambda: runner.out == "workload started\n" * 2 + "once more\n")
+            await wait_until(lambda: runner.out == "workload started\n" * 2 + "once more\n")
             runner.signal()
             assert await runner.ended() == 128 + signal.SIGTERM
 
@@ -194,7 +184,7 @@ async def test_a_workload_that_cannot_be_started_ends_as_in_a_shell(house: Orche
     async with house.playing():
         await house.install()
         async with run(house, "hello", "web") as runner:
-            await until(lambda: (view := vm(house)) is not None and view.status is VmState.RUNNING)
+            await wait_until(lambda: (view := vm(house)) is not None and view.status is VmState.RUNNING)
             house.guest().turn("failed", message="the workload could not be started: 'serve' was not found", exit_code=127)
             assert await runner.ended() == 127
             assert "'serve' was not found" in runner.err
@@ -230,10 +220,10 @@ async def test_a_manager_hears_ready_and_stopping_and_a_term_stops_the_vm_gracef
         async with house.playing():
             await house.install()
             async with run(house, "hello", "web", NOTIFY_SOCKET=str(house.root / "notify")) as runner:
-                await until(lambda: told("READY=1"))
+                await wait_until(lambda: told("READY=1"))
                 assert vm(house).status is VmState.READY  # type: ignore[union-attr]
                 runner.signal()
-                await until(lambda: told("STOPPING=1"))
+                await wait_until(lambda: told("STOPPING=1"))
                 assert await runner.ended() == 128 + signal.SIGTERM
             found = vm(house)
             assert found and (found.status, found.exit_signal) == (VmState.STOPPED, signal.SIGTERM)
@@ -247,7 +237,7 @@ async def test_a_second_signal_does_not_wait_for_the_grace(house: Orchestra, sec
         async with run(house, "--grace", "1h", "hello", "web") as runner:
             await ready(house)
             runner.signal(signal.SIGINT)
-            await until(lambda: vm(house).status is VmState.STOPPING)  # type: ignore[union-attr]
+            await wait_until(lambda: vm(house).status is VmState.STOPPING)  # type: ignore[union-attr]
             assert runner.process.poll() is None
             runner.signal(second)
             await runner.ended()
@@ -259,7 +249,7 @@ async def test_the_grace_ends_a_guest_that_does_not_heed(house: Orchestra) -> No
     async with house.playing():
         await house.install()
         async with run(house, "--grace", "200ms", "hello", "web") as runner:
-            await until(lambda: (view := vm(house)) is not None and view.status is VmState.RUNNING)
+            await wait_until(lambda: (view := vm(house)) is not None and view.status is VmState.RUNNING)
             runner.signal()
             assert await runner.ended() == KILLED
 
@@ -273,12 +263,12 @@ async def test_a_killed_runner_leaves_the_vm_and_the_next_goes_on_without_a_gap(
         async with run(house, "hello", "web") as first:
             await ready(house)
             house.guest().log("one")
-            await until(lambda: first.out == "workload started\none\n")
-            await until(lambda: house.app.leases._cursor(house.app.vms.owner("web").book.record) == "logs 1 2")  # type: ignore[attr-defined]
+            await wait_until(lambda: first.out == "workload started\none\n")
+            await wait_until(lambda: house.app.leases._cursor(house.app.vms.owner("web").book.record) == "logs 1 2")  # type: ignore[attr-defined]
             first.signal(signal.SIGKILL)
             await first.ended()
         house.guest().log("two")
-        await until(lambda: not vm(house).lease.connected)  # type: ignore[union-attr]
+        await wait_until(lambda: not vm(house).lease.connected)  # type: ignore[union-attr]
         assert vm(house).status is VmState.READY  # type: ignore[union-attr]
         async with run(house, "--reattach", "--name", "web") as second:
             await ready(house, token=2)
@@ -297,8 +287,8 @@ async def test_an_end_while_nobody_was_there_is_told_once_and_then_it_starts_aga
             await first.ended()
         house.guest().turn("exited", exit_code=4)
         house.guest().power_off()
-        await until(lambda: vm(house).status is VmState.STOPPED)  # type: ignore[union-attr]
-        await until(lambda: not vm(house).lease.connected)  # type: ignore[union-attr]
+        await wait_until(lambda: vm(house).status is VmState.STOPPED)  # type: ignore[union-attr]
+        await wait_until(lambda: not vm(house).lease.connected)  # type: ignore[union-attr]
         async with run(house, "--reattach", "--name", "web", "hello") as second:
             assert await second.ended() == 4
         async with run(house, "--reattach", "--name", "web", "hello") as third:
@@ -347,10 +337,12 @@ async def test_of_two_runners_that_begin_at_once_one_has_the_vm(house: Orchestra
     async with house.playing():
         await house.install()
         async with run(house, *words) as one, run(house, *words) as two:
-            await until(lambda: one.process.poll() is not None or two.process.poll() is not None)
+            await wait_until(lambda: one.process.poll() is not None or two.process.poll() is not None)
             loser, winner = (one, two) if one.process.poll() is not None else (two, one)
             assert loser.process.returncode in (125, FENCED) and loser.err.startswith("error: ")
-            await until(lambda: (view := vm(house)) is not None and view.status is VmState.READY and view.lease and view.lease.connected)
+            await wait_until(
+                lambda: (view := vm(house)) is not None and view.status is VmState.READY and view.lease and view.lease.connected
+            )
             assert winner.process.poll() is None
             house.guest().turn("exited", exit_code=5)
             assert await winner.ended() == 5
@@ -368,11 +360,11 @@ async def test_a_daemon_that_comes_back_finds_its_runner_there(house: Orchestra,
         async with lifetime:
             await ready(house)
             house.guest().log("before")
-            await until(lambda: runner.out == "workload started\nbefore\n")
-        await until(lambda: "volantd is away" in runner.err)
+            await wait_until(lambda: runner.out == "workload started\nbefore\n")
+        await wait_until(lambda: "volantd is away" in runner.err)
         async with house.playing():
             await ready(house)
-            await until(lambda: "volantd is back" in runner.err)
+            await wait_until(lambda: "volantd is back" in runner.err)
             house.guest().log("after")
             house.guest().turn("exited", exit_code=6)
             assert await runner.ended() == 6
@@ -388,12 +380,12 @@ async def test_without_a_daemon_it_says_so_and_nothing_was_stopped(house: Orches
     async with run(house, "--wait-daemon", "60", "--grace", "100ms", "hello", "web") as runner:
         async with house.playing():
             await ready(house)
-        await until(lambda: "volantd is away" in runner.err)
+        await wait_until(lambda: "volantd is away" in runner.err)
         runner.signal()
         assert await runner.ended() == 125
         assert "was not stopped, because volantd is away: it runs on" in runner.err
     async with house.playing():
-        await until(lambda: vm(house).status is VmState.READY)  # type: ignore[union-attr]
+        await wait_until(lambda: vm(house).status is VmState.READY)  # type: ignore[union-attr]
 
 
 # --------------------------------------------------------------------------------------------------------------------- its output
@@ -426,7 +418,7 @@ async def test_a_reader_that_went_away_costs_the_output_and_not_the_vm(house: Or
             await house.install()
             async with run(house, "hello", "web", stdout=writer) as runner:
                 await ready(house)
-                await until(lambda: "standard output can't be written (broken pipe)" in runner.err)
+                await wait_until(lambda: "standard output can't be written (broken pipe)" in runner.err)
                 house.guest().log("more")
                 house.guest().log("still here", "stderr")
                 house.guest().turn("exited", exit_code=2)
@@ -442,7 +434,7 @@ async def test_a_full_disk_costs_the_output_and_not_the_vm(house: Orchestra) -> 
         with Path("/dev/full").open("wb") as full:
             async with run(house, "hello", "web", stdout=full) as runner:
                 await ready(house)
-                await until(lambda: "no space left" in runner.err)
+                await wait_until(lambda: "no space left" in runner.err)
                 house.guest().turn("exited", exit_code=2)
                 assert await runner.ended() == 2
 
@@ -468,7 +460,7 @@ async def test_a_defect_of_ours_ends_the_runner_with_a_sentence_and_not_the_vm(h
         done = await trio.run_process(command, env=environ, capture_stdout=True, capture_stderr=True, check=False)
         said = done.stderr.decode()
         assert done.returncode == 125 and "has a defect (RuntimeError('a mistake') at <string>:7)" in said and "Traceback" not in said
-        await until(lambda: vm(house).status is VmState.READY)  # type: ignore[union-attr]
+        await wait_until(lambda: vm(house).status is VmState.READY)  # type: ignore[union-attr]
 
 
 async def test_descriptors_that_are_closed_are_given_to_nobody(house: Orchestra) -> None:
@@ -482,7 +474,7 @@ async def test_descriptors_that_are_closed_are_given_to_nobody(house: Orchestra)
             await ready(house)
             house.guest().log("to nobody")
             house.guest().turn("exited", exit_code=3)
-            await until(lambda: process.poll() is not None)
+            await wait_until(lambda: process.poll() is not None)
             assert process.returncode == 3
         finally:
             process.kill()
@@ -494,15 +486,15 @@ async def test_the_console_goes_on_where_it_was_over_boots_and_runners(house: Or
         await house.install()
         async with run(house, "--console", "hello", "web") as first:
             await ready(house)
-            await until(lambda: "guest is up" in first.out)
+            await wait_until(lambda: "guest is up" in first.out)
             house.guest().print("first line")
-            await until(lambda: "first line" in first.out)
+            await wait_until(lambda: "first line" in first.out)
             first.signal()
             await first.ended()
             assert "reboot: Power down" in first.out
         async with run(house, "--console", "--reattach", "--name", "web") as second:
             await ready(house, boot=2, token=2)
-            await until(lambda: "kestrel: ready" in second.out)
+            await wait_until(lambda: "kestrel: ready" in second.out)
             second.signal()
             await second.ended()
             assert "first line" not in second.out and second.out.count("guest is up") == 1
