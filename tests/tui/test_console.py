@@ -44,7 +44,9 @@ class Watched(Seat):
 
     def sent(self) -> bytes:
         """What went to the guest since the last time."""
-        return b"".join(each.data for each in self.effects(Type))
+        sent = self.effects(Type)
+        self.given_back = any(each.last for each in sent)
+        return b"".join(each.data for each in sent)
 
     def end(self, result: Any) -> None:
         self.desk.answered(self.call.tag, result)
@@ -88,8 +90,19 @@ def test_typing_takes_the_keyboard_and_gives_it_back(seat: Watched) -> None:
     seat.desk.typed(b"q:\x03\x1b[A\x1dq")
     assert seat.sent() == b"q:\x03\x1b[A"
     assert not seat.desk.keyboard
-    assert seat.attached().params["write"] is False
+    assert seat.given_back
     assert "web-1 console" not in seat.screen(), "the q behind Ctrl-] is the UI's"
+
+
+def test_who_leaves_before_the_keyboard_came_has_typed_all_the_same(seat: Watched) -> None:
+    seat.type("i")
+    seat.desk.typed(b"poweroff\r\x1d")
+    assert not seat.desk.keyboard and seat.sent() == b""
+    seat.call = seat.attached()
+    seat.place(seat.call.params["from_offset"], "uid:0 (pid 7)")
+    assert seat.sent() == b"poweroff\r" and seat.given_back
+    seat.print(b"\x1b[c")
+    assert seat.sent() == b""
 
 
 def test_cursor_keys_and_pastes_follow_the_guests_modes(seat: Watched) -> None:

@@ -26,7 +26,11 @@ class Tmux:
         self._socket = folder / "t"
 
     def run(self, *words: str) -> str:
-        done = subprocess.run(["tmux", "-S", self._socket, "-f", os.devnull, *words], capture_output=True, text=True, check=True)
+        # Said in full, because readline, which pytest loads, sets LINES and COLUMNS where `os.environ` doesn't show them.
+        environ = dict(os.environ)
+        done = subprocess.run(
+            ["tmux", "-S", self._socket, "-f", os.devnull, *words], env=environ, capture_output=True, text=True, check=True
+        )
         return done.stdout
 
     def start(self, command: tuple[str, ...], environ: Mapping[str, str], *, columns: int, rows: int) -> None:

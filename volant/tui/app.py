@@ -99,7 +99,7 @@ class VolantApp(App[int]):
             self.settle(KEY_FRAME_S)
 
     def on_resize(self, event: events.Resize) -> None:
-        self.draw()
+        self.call_next(self.draw)  # Textual takes the new size after this
 
     def heard(self, news: Heard) -> None:
         """News from the feed."""
@@ -130,6 +130,7 @@ class VolantApp(App[int]):
             return
         self._drawn_at = asyncio.get_running_loop().time()
         self._canvas.show(self.desk.frame(self.size.width, self.size.height), self._look)
+        self._do_effects()  # a console's size, for one, is known once it was drawn
         wait = self.desk.next_change_s()
         if wait is not None:
             self._waking = asyncio.get_running_loop().call_later(wait, self.draw)
@@ -156,9 +157,8 @@ class VolantApp(App[int]):
                 self._start(effect.tag, self._read(effect))
             case effects.Attach():
                 self._start(effect.tag, self._console(effect))
-            case effects.Type(tag, data):
-                if tag in self._lines and not self._lines[tag].send(data):
-                    self.desk.say("the guest takes nothing, so the last of what was typed is not sent", "warm")
+            case effects.Type():
+                self._type(effect)
             case effects.Unfollow(tag):
                 task = self._tasks.pop(tag, None)
                 if task is not None:
@@ -218,6 +218,13 @@ class VolantApp(App[int]):
             return await line.run(self._connected())
         finally:
             del self._lines[asked.tag]
+
+    def _type(self, asked: effects.Type) -> None:
+        line = self._lines.get(asked.tag)
+        if line is not None and not line.send(asked.data):
+            self.desk.say("the guest takes nothing, so the last of what was typed is not sent", "warm")
+        if line is not None and asked.last:
+            line.end()
 
     async def _send(self, asked: effects.Send) -> Any:
         from volant.tui.calling.sending import send

@@ -91,10 +91,11 @@ class Attach:
 
 @dataclass(frozen=True, slots=True)
 class Type:
-    """Send bytes on the console of this tag."""
+    """Send bytes on the console of this tag; the last ones give the keyboard back."""
 
     tag: int
     data: bytes
+    last: bool = False
 
 
 @dataclass(frozen=True, slots=True)

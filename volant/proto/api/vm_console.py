@@ -15,6 +15,7 @@ class ConsoleVm:
 
     name: str
     write: bool = False
+    """Hold the writer's place, until the end of channel `in`."""
     force: bool = False
     """Take the writer's place from whoever holds it."""
     history_bytes: int = 65_536

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from volant.tui.vt.terminal import Terminal
 
@@ -19,6 +19,17 @@ MAX_WAITING: Final = 65_536
 
 _CANCEL: Final = b"\x18"
 """Ends a control function that what is lost would have ended."""
+
+
+class Outgoing(NamedTuple):
+    """What is to be sent to the guest now."""
+
+    data: bytes
+    last: bool = False
+    """The keyboard is given back behind it."""
+
+
+NOTHING: Final = Outgoing(b"")
 
 
 @dataclass(slots=True)
@@ -37,12 +48,15 @@ class Attachment:
     """What is typed goes to the guest."""
     waiting: bytearray = field(default_factory=bytearray)
     """Typed while the keyboard was wanted, and not ours yet."""
+    _asked: bool = False
+    """The call under way asked for the keyboard, and has not given it back."""
 
     def params(self, name: str, *, force: bool = False) -> dict[str, Any]:
         """Parameters of the call that goes on from here."""
+        self._asked = self.wants_keyboard
         return {"name": name, "write": self.wants_keyboard, "force": force, "from_offset": self.offset}
 
-    def came(self, items: Iterable[bytes | dict[str, Any]]) -> bytes:
+    def came(self, items: Iterable[bytes | dict[str, Any]]) -> Outgoing:
         """What the call brought, bytes or plain `ConsolePlace`s: what is to be sent to the guest now."""
         for item in items:
             if isinstance(item, bytes):
@@ -52,9 +66,11 @@ class Attachment:
                 self._placed(item["offset"], item.get("writer", ""))
         replies = self.terminal.take_replies()
         if not self.holds_keyboard:
-            return b""  # of several viewers only the one that types answers the guest's questions
+            return NOTHING  # of several viewers only the one that types answers the guest's questions
         typed, self.waiting = bytes(self.waiting), bytearray()
-        return typed + replies
+        if not self.wants_keyboard:  # left before the keyboard came
+            return Outgoing(typed, last=self._given_back())
+        return Outgoing(typed + replies)
 
     def _placed(self, offset: int, writer: str) -> None:
         if 0 <= self.offset < offset:
@@ -63,7 +79,7 @@ class Attachment:
         self.offset = offset
         self.writer = writer
         # The first place of a call that asked for the keyboard says that it is ours.
-        self.holds_keyboard = self.wants_keyboard
+        self.holds_keyboard = self._asked
 
     def typed(self, data: bytes) -> bytes:
         """What of the typed bytes goes to the guest now; while the keyboard is not ours yet they wait."""
@@ -72,12 +88,17 @@ class Attachment:
         self.waiting += data[: MAX_WAITING - len(self.waiting)]
         return b""
 
-    def release(self) -> None:
-        """The keyboard is not wanted, or not ours, any more."""
-        self.wants_keyboard = self.holds_keyboard = False
-        self.waiting.clear()
+    def leave(self) -> Outgoing:
+        """The keyboard is not wanted any more; what was typed while it was asked for is sent when it comes, and then it is given back."""
+        self.wants_keyboard = False
+        return Outgoing(b"", last=self._given_back()) if self.holds_keyboard else NOTHING
+
+    def _given_back(self) -> bool:
+        self._asked = self.holds_keyboard = False
+        return True
 
     def ended(self) -> None:
-        """The call is over."""
-        self.holds_keyboard = False
+        """The call is over, and the keyboard not ours, nor wanted."""
+        self.wants_keyboard = self.holds_keyboard = self._asked = False
+        self.waiting.clear()
         self.writer = ""

@@ -30,6 +30,7 @@ class ConsoleLine:
     def __init__(self, params: Mapping[str, Any], tell: Callable[[list[Any]], None]) -> None:
         self._params, self._tell = dict(params), tell
         self._unsent = bytearray()
+        self._over = False
         self._typed = asyncio.Event()
         self._turn_began = self._busy = 0.0
 
@@ -40,6 +41,11 @@ class ConsoleLine:
         self._unsent += data
         self._typed.set()
         return True
+
+    def end(self) -> None:
+        """Give the keyboard back once everything that was typed is sent; what the guest prints comes as before."""
+        self._over = True
+        self._typed.set()
 
     async def run(self, client: AsyncClient) -> Any:
         """Until the call ends: its result. Raises its fault."""
@@ -73,5 +79,8 @@ class ConsoleLine:
                 self._typed.clear()
                 data, self._unsent = bytes(self._unsent), bytearray()
                 await call.send(STDIN, data)
+                if self._over and not self._unsent:
+                    await call.end(STDIN)
+                    return
         except Fault:
             pass  # the call is over, and says why itself

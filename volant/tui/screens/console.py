@@ -16,7 +16,7 @@ from volant.client.cli.text import harmless
 from volant.proto.errors import Fault, NoSuchVm, Usage, WriterTaken
 from volant.tui import effects
 from volant.tui.bar import Bar, Prompt
-from volant.tui.console.attachment import Attachment
+from volant.tui.console.attachment import NOTHING, Attachment, Outgoing
 from volant.tui.console.view import View
 from volant.tui.field import Past
 from volant.tui.lines import Line, restyled
@@ -116,7 +116,6 @@ class ConsoleScreen(Screen):
 
     def hidden(self, desk: Desk) -> None:
         self._looking = False
-        self._line.release()
         self._hang_up(desk)
 
     def refreshed(self, desk: Desk, delta: Delta) -> None:
@@ -135,7 +134,9 @@ class ConsoleScreen(Screen):
 
     def _attach(self, desk: Desk, *, force: bool = False) -> None:
         assert self._last is not None
+        wanted = self._line.wants_keyboard
         self._hang_up(desk)
+        self._line.wants_keyboard = wanted
         self._why, self._boot = "", self._last["boot"]
         params = self._line.params(self._name, force=force)
         self._tag = desk.pending.attach(params, partial(self._came, desk), partial(self._over, desk))
@@ -153,16 +154,15 @@ class ConsoleScreen(Screen):
             self._told = None
             self._view.follow()
 
-    def _send(self, desk: Desk, data: bytes) -> None:
-        if data:
-            desk.effects.append(effects.Type(self._tag, data))
+    def _send(self, desk: Desk, outgoing: Outgoing) -> None:
+        if outgoing != NOTHING:
+            desk.effects.append(effects.Type(self._tag, *outgoing))
 
     def _over(self, desk: Desk, result: Any) -> None:
         """The call ended: the VM did, the daemon, or our hold of the keyboard."""
         self._tag = 0
         wanted, held = self._line.wants_keyboard, self._line.holds_keyboard
         self._line.ended()
-        self._line.release()
         if isinstance(result, WriterTaken) and wanted:
             self._lost_keyboard(desk, result, held=held)
         elif isinstance(result, Fault):
@@ -194,9 +194,7 @@ class ConsoleScreen(Screen):
         self._attach(desk, force=force)
 
     def _leave(self, desk: Desk) -> None:
-        self._line.release()
-        if self._tag:
-            self._attach(desk)
+        self._send(desk, self._line.leave())
 
     def typed(self, desk: Desk, data: bytes) -> bytes:
         """Bytes from the terminal; returns what came behind the key that leaves."""
@@ -209,7 +207,7 @@ class ConsoleScreen(Screen):
 
     def _type(self, desk: Desk, data: bytes) -> None:
         self._view.follow()
-        self._send(desk, self._line.typed(data))
+        self._send(desk, Outgoing(self._line.typed(data)))
 
     def _leaving(self, desk: Desk) -> list[bytes]:
         """What the keys that leave send."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any, TypeVar
 
 import trio
@@ -67,8 +67,7 @@ async def console(app: App, peer: Peer, asked: vm_console.ConsoleVm, call: Call)
     holder = app.vms.console(asked.name)
     async with helpers() as nursery:
         if asked.write:
-            writer = await nursery.start(_hold_writer, holder.writer(f"{peer} (pid {peer.pid})", force=asked.force))
-            nursery.start_soon(_type, call, writer)
+            await nursery.start(_type, call, holder.writer(f"{peer} (pid {peer.pid})", force=asked.force))
         reader = holder.read(history_bytes=asked.history_bytes, from_offset=asked.from_offset, follow=asked.follow)
         if asked.follow:
             nursery.start_soon(_finish_with_vm, app, asked.name, reader)
@@ -99,17 +98,18 @@ async def _finish_with_vm(app: App, name: str, reader: ConsoleReader) -> None:
     reader.finish()
 
 
-async def _hold_writer(place: Any, *, task_status: trio.TaskStatus[ConsoleWriter]) -> None:
-    """Hold the writer's place until somebody takes it, which ends the call."""
-    async with place as writer:
-        task_status.started(writer)
-        by = await writer.wait_lost()
+async def _type(call: Call, place: AbstractAsyncContextManager[ConsoleWriter], *, task_status: trio.TaskStatus[None]) -> None:
+    """Hold the writer's place until the client has no more to type; if somebody takes it before, the call ends."""
+    async with place as writer, helpers() as nursery:
+        nursery.start_soon(_fail_when_lost, writer)
+        task_status.started()
+        while data := await call.receive(api.STDIN):
+            await writer.send(data)
+
+
+async def _fail_when_lost(writer: ConsoleWriter) -> None:
+    by = await writer.wait_lost()
     raise WriterTaken(f"{by} has taken over this console", hint="attach again with --force to take it back, or with --read-only to look on")
-
-
-async def _type(call: Call, writer: ConsoleWriter) -> None:
-    while data := await call.receive(api.STDIN):
-        await writer.send(data)
 
 
 @asynccontextmanager
