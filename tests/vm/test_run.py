@@ -41,6 +41,7 @@ def host(media: Path) -> Iterator[Rig]:
             install(made, media / "plugin.json", name, "/bin/sh", "-c", script)
         # What is not in an initramfs is found when it is installed.
         install(made, media / "plugin-squashfs.json", "misses", "/bin/nope")
+        install(made, media / "plugin-squashfs.json", "refuses", "/etc/passwd")
         yield made
 
 
@@ -113,18 +114,20 @@ def count(out: str) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    ("plugin", "code", "says"),
+    ("words", "code", "says"),
     [
-        ("ends", 0, ""),
-        ("dies", 128 + signal.SIGKILL, "error: "),
-        ("misses", 127, "error: "),
-        ("nope", 125, "error: no plugin 'nope' is installed"),
+        (("ends",), 0, ""),
+        (("dies",), 128 + signal.SIGKILL, ""),
+        (("misses",), 127, "error: VM "),
+        (("refuses",), 126, "error: VM "),
+        (("nope",), 125, "error: no plugin 'nope' is installed"),
+        (("--kernel", "/etc/passwd", "ends"), 125, "error: the kernel /etc/passwd is no kernel"),
     ],
 )
-def test_the_exit_code_is_the_workloads_or_one_of_ours(run: Callable[..., Any], plugin: str, code: int, says: str) -> None:
-    with run("--rm", plugin) as runner:
+def test_the_exit_code_is_the_workloads_or_one_of_ours(run: Callable[..., Any], words: tuple[str, ...], code: int, says: str) -> None:
+    with run("--rm", *words) as runner:
         assert runner.ended() == code
-        assert runner.out == "" and runner.err.startswith(says)
+        assert runner.out == "" and runner.err.startswith(says), runner.err
 
 
 def test_all_output_comes_however_soon_the_workload_ends(host: Rig, run: Callable[..., Any]) -> None:
