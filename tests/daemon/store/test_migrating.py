@@ -14,6 +14,7 @@ import pytest
 from peewee import SqliteDatabase
 from playhouse.schema_diff import diff_models
 
+from tests.earlier import NOW
 from tests.fakes.records import config_record, deployment_record, vm_record
 from volant.daemon.ports import EventDraft, Lease, Put
 from volant.daemon.store.migrating import MIGRATIONS
@@ -22,8 +23,6 @@ from volant.daemon.store.rows import config_row, vm_row
 from volant.daemon.store.store import open_store, prepare
 from volant.proto.errors import StoreFailed
 
-NOW = max(int(step.name[:4]) for step in MIGRATIONS.glob("[0-9]*.py"))
-"""The version that this Volant's steps make."""
 NEXT = NOW + 1
 COLOUR, BROKEN = f"{NEXT:04}_colour.py", f"{NEXT:04}_broken.py"
 
