@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from volant.agent import disks, relay
 from volant.agent.config import MAX_MANIFEST, ConfigError, command_line_words, decode_manifest, read_config
-from volant.agent.http1 import BodyReader, HttpError, chunk, parse_head, render_head
+from volant.agent.http1 import BodyReader, HttpError, chunk, parse_head, render_head, response_body
 from volant.agent.logs import MAX_LINE, MAX_LINES, Logs, rfc3339
 from volant.agent.loop import Condition, Loop
 from volant.agent.tree import TreeError, inside
@@ -101,6 +101,39 @@ def test_a_chunked_body_is_the_same_however_it_is_cut(parts: list[bytes], step: 
 def test_a_chunk_size_that_is_none_is_refused(raw: bytes) -> None:
     with pytest.raises(HttpError):
         BodyReader(length=None, chunked=True).feed(raw)
+
+
+@pytest.mark.parametrize(
+    ("method", "status", "headers", "takes"),
+    [
+        ("GET", 200, b"Content-Length: 3\r\n", b"abc"),
+        ("GET", 200, b"Transfer-Encoding: chunked\r\nContent-Length: 9\r\n", b"a"),
+        ("GET", 200, b"", b"abcd\r\n0\r\n\r\n"),
+        ("HEAD", 200, b"Content-Length: 3\r\n", b""),
+        ("GET", 204, b"", b""),
+        ("GET", 304, b"Content-Length: 3\r\n", b""),
+    ],
+)
+def test_where_a_responses_body_ends(method: str, status: int, headers: bytes, takes: bytes) -> None:
+    body = response_body(method, status, parse_head(b"HTTP/1.1 200\r\n" + headers))
+    raw = b"1\r\na\r\n0\r\n\r\n" if b"chunked" in headers else b"abcd\r\n0\r\n\r\n"
+    assert body.feed(raw) == takes
+    body.end()
+    assert body.done
+
+
+@pytest.mark.parametrize("length", ["-1", "3 4", "x", "9" * 19, "9" * 5_000])
+def test_a_length_that_is_none_is_refused(length: str) -> None:
+    with pytest.raises(HttpError, match="no content length"):
+        response_body("GET", 200, parse_head(f"HTTP/1.1 200 OK\r\nContent-Length: {length}\r\n".encode()))
+
+
+@pytest.mark.parametrize("headers", ["Content-Length: 3\r\n", "Transfer-Encoding: chunked\r\n"])
+def test_a_body_that_breaks_off_is_told(headers: str) -> None:
+    body = response_body("GET", 200, parse_head(f"HTTP/1.1 200 OK\r\n{headers}".encode()))
+    body.feed(b"1\r")
+    with pytest.raises(HttpError, match="in the middle"):
+        body.end()
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,9 @@ MAX_HEAD = 65_536
 MAX_HEADERS = 256
 """Header lines in one head."""
 
+MAX_LENGTH_DIGITS = 18
+"""Of a Content-Length: an exabyte. Python itself refuses to read numbers of some thousand digits."""
+
 MAX_CHUNK_LINE = 1_024
 """Bytes of the line before a chunk: a number and perhaps an extension."""
 
@@ -186,7 +189,7 @@ def _framed(head: Head, otherwise: int | None) -> BodyReader:
     length = head.get("content-length")
     if not length:
         return BodyReader(length=otherwise, chunked=False)
-    if not length.isdecimal():
+    if not length.isdecimal() or len(length) > MAX_LENGTH_DIGITS:
         raise HttpError(f"{length[:40]!r} is no content length")
     return BodyReader(length=int(length), chunked=False)
 
