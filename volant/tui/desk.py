@@ -13,9 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 from volant.client.cli.text import harmless
 from volant.proto.errors import Fault
-from volant.proto.specs.filter import parse as parse_filter
-from volant.tui import copying, doing, effects, frame, overlays, travelling
-from volant.tui.bar import Bar, Prompt
+from volant.tui import copying, doing, effects, entering, frame, overlays, travelling
+from volant.tui.bar import Bar
 from volant.tui.effects import Effect
 from volant.tui.field import Past
 from volant.tui.glyphs import Glyphs
@@ -24,7 +23,7 @@ from volant.tui.keys.decoder import Decoder, Key
 from volant.tui.keys.router import Router
 from volant.tui.lines import Line
 from volant.tui.model import Delta, Heard, Phase, Record, Snapshot, reduce
-from volant.tui.obeying import carry_out, screens_menu
+from volant.tui.obeying import screens_menu
 from volant.tui.overlays import Overlay, Reading
 from volant.tui.screens.base import Screen
 from volant.tui.screens.vms import VmsScreen
@@ -85,7 +84,7 @@ class Desk:
         self.effects: list[Effect] = []
         """What is to be done; whoever does it takes it out."""
         self.pending = Pending(self.effects)
-        self.commands, self._filters = Past(list(past)), Past([])
+        self.commands, self.filters = Past(list(past)), Past([])
         self.earlier_calls = earlier_calls
         """Gives what is remembered of calls of workloads."""
         self.calls: Kept | None = None
@@ -221,7 +220,7 @@ class Desk:
 
     def go(self, path: tuple[Screen, ...]) -> None:
         """Show another path of screens, and remember this one."""
-        if self._is_now_only(path):
+        if travelling.keeps_from(self, path):
             return
         left = self.screen
         self._trail.go(path)
@@ -231,19 +230,12 @@ class Desk:
         """Back or forward in what was shown."""
         left = self.screen
         if self._trail.travel(by):
-            if self._is_now_only(self.path):
+            if travelling.keeps_from(self, self.path):
                 self._trail.travel(-by)
                 return
             self._moved_from(left)
         else:
             self.say("there is nothing before" if by < 0 else "there is nothing after")
-
-    def _is_now_only(self, path: tuple[Screen, ...]) -> bool:
-        """Whether somebody looks back, and this path has a screen that knows only how things are; says so."""
-        wrong = next((screen for screen in path if not screen.in_past), None) if self.past is not None else None
-        if wrong is not None:
-            self.say(f"{harmless(wrong.title)}: is not known of the past; {self.key_of('past.now')} returns to now", "warm")
-        return wrong is not None
 
     def key_of(self, action: str) -> str:
         """The key of an action that holds everywhere or while looking back, as people write it."""
@@ -258,7 +250,7 @@ class Desk:
     def back(self) -> None:
         """Undo what Esc undoes here, else go one screen back."""
         if self.screen.filter:
-            self._filter("")
+            entering.filter_by(self, "")
         elif not self.screen.leave_step(self):
             self.up()
 
@@ -271,35 +263,9 @@ class Desk:
 
     # ------------------------------------------------------------------------------------------------ filter and command
 
-    def open_filter(self) -> None:
-        """Type a filter; it holds while it is typed."""
-        if self.screen.fields is None:
-            self.say("there is nothing to filter here")
-            return
-        before = self.screen.filter
-        self._filters.begin()
-        self.bar = Bar(Prompt.FILTER, self._filter, self._filter, lambda: self._filter(before), self._filters)
-        if before:
-            self.bar.insert(before)
-
-    def _filter(self, text: str) -> None:
-        """Filter the screen; a filter that can't be read leaves the last good one in force, and raises."""
-        screen = self.screen
-        assert screen.fields is not None
-        screen.take_filter(text.strip(), parse_filter(text, screen.fields, screen.read))
-
     def open_command(self, text: str = "") -> None:
         """Type a command."""
-        names = sorted(str(vm["name"]) for vm in self.snapshot.vms.values())
-        self.commands.begin()
-        self.bar = Bar(Prompt.COMMAND, lambda _: None, self._command, lambda: None, self.commands, names)
-        if text:
-            self.bar.insert(text)
-
-    def _command(self, line: str) -> None:
-        assert self.bar is not None
-        carry_out(self, line, self.bar.names)
-        self.effects.append(effects.Remember((*self.commands.lines, line.strip())))
+        entering.open_command(self, text)
 
     # ------------------------------------------------------------------------------------------------------------ looks
 
@@ -381,7 +347,7 @@ class Desk:
 
 _EVERYWHERE: dict[str, Callable[[Desk], object]] = {
     "command": Desk.open_command,
-    "filter": Desk.open_filter,
+    "filter": entering.open_filter,
     "help": Desk.help,
     "back": Desk.back,
     "quit": Desk.quit,
@@ -393,10 +359,5 @@ _EVERYWHERE: dict[str, Callable[[Desk], object]] = {
     "copy": copying.menu,
     "redraw": lambda desk: desk.effects.append(effects.Redraw()),
     "interrupt": Desk.interrupt,
-    "past.at": travelling.ask,
-    "past.before": lambda desk: travelling.step(desk, -1),
-    "past.after": lambda desk: travelling.step(desk, 1),
-    "past.trouble.before": lambda desk: travelling.step_to_trouble(desk, -1),
-    "past.trouble.after": lambda desk: travelling.step_to_trouble(desk, 1),
-    "past.now": travelling.to_now,
+    **travelling.ACTIONS,
 }

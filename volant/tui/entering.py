@@ -1,0 +1,48 @@
+"""Typing a filter or a command: what opens the bar, and what becomes of the line."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from volant.proto.specs.filter import parse as parse_filter
+from volant.tui.bar import Bar, Prompt
+from volant.tui.effects import Remember
+from volant.tui.obeying import carry_out
+
+if TYPE_CHECKING:
+    from volant.tui.desk import Desk
+
+
+def open_filter(desk: Desk) -> None:
+    """Type a filter; it holds while it is typed."""
+    if desk.screen.fields is None:
+        desk.say("there is nothing to filter here")
+        return
+    before = desk.screen.filter
+    desk.filters.begin()
+    desk.bar = Bar(
+        Prompt.FILTER, lambda text: filter_by(desk, text), lambda text: filter_by(desk, text), lambda: filter_by(desk, before), desk.filters
+    )
+    if before:
+        desk.bar.insert(before)
+
+
+def filter_by(desk: Desk, text: str) -> None:
+    """Filter the screen; a filter that can't be read leaves the last good one in force, and raises."""
+    screen = desk.screen
+    assert screen.fields is not None
+    screen.take_filter(text.strip(), parse_filter(text, screen.fields, screen.read))
+
+
+def open_command(desk: Desk, text: str) -> None:
+    """Type a command, which begins with `text`."""
+    names = sorted(str(vm["name"]) for vm in desk.snapshot.vms.values())
+
+    def accepted(line: str) -> None:
+        carry_out(desk, line, names)
+        desk.effects.append(Remember((*desk.commands.lines, line.strip())))
+
+    desk.commands.begin()
+    desk.bar = Bar(Prompt.COMMAND, lambda _: None, accepted, lambda: None, desk.commands, names)
+    if text:
+        desk.bar.insert(text)
