@@ -90,7 +90,7 @@ def _lost(desk: Desk, width: int) -> Line:
     link, now = desk.snapshot.link, desk.clock()
     age = human.duration(max(0, round(now - link.since)))
     retry = max(0.0, link.retry_at - now)
-    key = _key_of(desk, "resync")
+    key = desk.key_of("resync")
     text = f" {desk.glyphs['lost']} DISCONNECTED {age}: {harmless(link.reason)}; retry in {retry:.0f}s ({key} now)"
     return filled(((text, "alarm"),), width, "alarm")
 
@@ -135,11 +135,6 @@ def _fitting(desk: Desk, actions: Sequence[str], width: int) -> Line:
             break
         spans += [(words[0], "key"), (words[1], "")]
     return tuple(spans)
-
-
-def _key_of(desk: Desk, action: str) -> str:
-    binding = desk.router.binding(("everywhere",), action)
-    return shown_key(binding.keys[0]) if binding is not None and binding.keys else f":{action}"
 
 
 def _status(desk: Desk, width: int) -> Line:

@@ -18,8 +18,8 @@ MAX_LINE_BYTES = 64 * 1024
 
 
 async def foreground(command: Sequence[str]) -> int | Fault:
-    """Run it on our terminal until it ends: its exit code, or what it complained of, which nobody could read before the UI is back. Keys that
-    send signals are its own."""
+    """Run it on our terminal until it ends: its exit code, or what it complained of, which nobody could read before the UI is back.
+    Keys that send signals are its own."""
     held = {number: signal.signal(number, signal.SIG_IGN) for number in (signal.SIGINT, signal.SIGQUIT)}
     try:
         process = await asyncio.create_subprocess_exec(*command, stderr=asyncio.subprocess.PIPE, preexec_fn=_as_usual)

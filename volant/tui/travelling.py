@@ -5,11 +5,12 @@ While somebody looks back, `desk.snapshot` is of that moment, and what the daemo
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from volant.client.cli.text import harmless
 from volant.proto.errors import Fault
 from volant.tui.model import Delta, Happened, Record
 from volant.tui.overlays import Asking
@@ -18,6 +19,7 @@ from volant.tui.past.tape import Tape
 
 if TYPE_CHECKING:
     from volant.tui.desk import Desk
+    from volant.tui.screens.base import Screen
 
 PAGE = 1_000
 """Events asked for at once: as many as the daemon gives in one answer."""
@@ -131,6 +133,14 @@ def to_now(desk: Desk) -> None:
         desk.say("this is now")
 
 
+def keeps_from(desk: Desk, path: Sequence[Screen]) -> bool:
+    """Whether somebody looks back, and this path has a screen that knows only how things are; says so."""
+    wrong = next((screen for screen in path if not screen.in_past), None) if desk.past is not None else None
+    if wrong is not None:
+        desk.say(f"{harmless(wrong.title)}: is not known of the past; {desk.key_of('past.now')} returns to now", "warm")
+    return wrong is not None
+
+
 def replay(desk: Desk, tape: Tape, recording: str) -> None:
     """Show a recording, from its beginning on."""
     _set_out(desk, Journey(tape, -1, tape.time(-1), recording), lambda journey: journey.go(0))
@@ -154,6 +164,16 @@ def _show(desk: Desk) -> None:
 def _difference(desk: Desk, vms: Any) -> Delta:
     return Delta(gone=frozenset(desk.snapshot.vms.keys() - vms.keys()), whole=True)
 
+
+ACTIONS: Mapping[str, Callable[[Desk], object]] = {
+    "past.at": ask,
+    "past.before": lambda desk: step(desk, -1),
+    "past.after": lambda desk: step(desk, 1),
+    "past.trouble.before": lambda desk: step_to_trouble(desk, -1),
+    "past.trouble.after": lambda desk: step_to_trouble(desk, 1),
+    "past.now": to_now,
+}
+"""What keys mean everywhere, by the ids of their bindings."""
 
 # ---------------------------------------------------------------------------------------------------------------- loading
 

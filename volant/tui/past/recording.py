@@ -22,10 +22,10 @@ from volant.tui.model import Changed, Connected, Connecting, EventsLost, Happene
 from volant.tui.past.tape import Beat, Tape
 
 FORMAT = 1
-MAX_BYTES = 64 * 1024 * 1024
-"""Of a recording: a busy day of a hundred VMs. Read at once it takes some 300 MB and ten seconds."""
-MAX_LINES = 400_000
-"""That is what so many bytes hold when every line is one short event."""
+MAX_BYTES = 16 * 1024 * 1024
+"""Of a recording: some 40,000 changes and their events. To read it takes some seconds and 200 MB."""
+MAX_LINES = 100_000
+"""That is what so many bytes hold when lines are short."""
 MAX_LINE_BYTES = 8 * 1024 * 1024
 """Twice the largest frame that a daemon sends."""
 MAX_AFTER_S = 366 * 86_400.0
