@@ -19,6 +19,7 @@ from volant.proto.connection import MAX_DATA, Connection, Side
 from volant.proto.errors import Cancelled, ConnectionLost, Fault, Internal, NoSuchMethod, ProtocolFault
 from volant.proto.frames import MAX_FRAME_TO_DAEMON
 from volant.proto.messages import (
+    READ_ONLY,
     CallReceived,
     CancelReceived,
     CreditReceived,
@@ -161,7 +162,7 @@ class RpcServer:
     def __init__(self, path: Path, handlers: dict[str, Handler]) -> None:
         self.path, self.handlers = path, handlers
         self.calls: list[tuple[str, dict[str, Any]]] = []
-        self.hello = Hello(version="0.0.0-test", role="daemon")
+        self.hello = Hello(version="0.0.0-test", role="daemon", features=(READ_ONLY,))
         self._listener = socket.socket(socket.AF_UNIX)
         self._listener.bind(os.fspath(path))
         self._listener.listen(64)

@@ -12,7 +12,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from volant.client.aio_calls import AsyncBytesCall, AsyncInbox, AsyncStream
-from volant.client.asking import NAMED, asked, check_path, lost, new_connection, typed_result, why_unreachable
+from volant.client.asking import NAMED, asked, check_path, check_read_only, lost, new_connection, typed_result, why_unreachable
 from volant.client.nouns import Noun
 from volant.client.paths import default_socket
 from volant.proto.errors import ConnectionLost, Fault
@@ -37,10 +37,12 @@ class AsyncClient(asyncio.Protocol):
     `await client.vms.create(name="web", plugin="hello")`, `async for event in client.events.follow()`: see `nouns`.
     """
 
-    def __init__(self, path: str | None = None) -> None:
-        """Connects to the socket at `path`, by default where `paths.default_socket` says, when the block is entered."""
+    def __init__(self, path: str | None = None, *, read_only: bool = False) -> None:
+        """Connects to the socket at `path`, by default where `paths.default_socket` says, when the block is entered. `read_only`: the
+        daemon refuses (NotAllowed) every call of this connection that would change something."""
         self.path = path or default_socket()
-        self.wire = new_connection()
+        self.read_only = read_only
+        self.wire = new_connection(read_only=read_only)
         self._inboxes: dict[int, AsyncInbox] = {}
         self._transport: asyncio.Transport | None = None
         self._broken: Fault | None = None
@@ -48,12 +50,14 @@ class AsyncClient(asyncio.Protocol):
         self._greeted = asyncio.Event()
 
     async def connect(self) -> None:
-        """SocketMissing, SocketRefused, SocketForbidden, SocketPathTooLong."""
+        """SocketMissing, SocketRefused, SocketForbidden, SocketPathTooLong; NotAllowed where the daemon can't hold us to reading."""
         check_path(self.path)
         try:
             await asyncio.get_running_loop().create_unix_connection(lambda: self, self.path)
         except OSError as error:
             raise why_unreachable(self.path, error) from None
+        if self.read_only:
+            check_read_only(await self.daemon())
 
     async def daemon(self) -> Hello:
         """What the daemon said of itself: its version and features."""

@@ -9,9 +9,18 @@ import stat
 from volant import __version__
 from volant.client.codec import QuickStart
 from volant.proto.connection import INITIAL_CREDIT, Connection, Side
-from volant.proto.errors import ConnectionLost, Fault, SocketForbidden, SocketMissing, SocketPathTooLong, SocketRefused, Unreachable
+from volant.proto.errors import (
+    ConnectionLost,
+    Fault,
+    NotAllowed,
+    SocketForbidden,
+    SocketMissing,
+    SocketPathTooLong,
+    SocketRefused,
+    Unreachable,
+)
 from volant.proto.frames import MAX_FRAME_TO_CLIENT
-from volant.proto.messages import Hello
+from volant.proto.messages import READ_ONLY, Hello
 
 TYPE_CHECKING = False  # typing itself is slow to import
 if TYPE_CHECKING:
@@ -32,9 +41,18 @@ NAMED = {"vms": "vm", "plugins": "plugin", "deployments": "deployment", "events"
 """The attributes of a client, and the nouns whose methods they hold."""
 
 
-def new_connection() -> Connection:
-    """A client's end of the wire."""
-    return Connection(Side.CLIENT, QuickStart(), max_incoming=MAX_FRAME_TO_CLIENT, hello=Hello("client", __version__))
+def new_connection(*, read_only: bool) -> Connection:
+    """A client's end of the wire; `read_only`: it asks the daemon to refuse whatever would change something."""
+    hello = Hello("client", __version__, features=(READ_ONLY,) if read_only else ())
+    return Connection(Side.CLIENT, QuickStart(), max_incoming=MAX_FRAME_TO_CLIENT, hello=hello)
+
+
+def check_read_only(peer: Hello) -> None:
+    """NotAllowed when the daemon holds nobody to reading: then a client that wants to be held to it says no more."""
+    if READ_ONLY not in peer.features:
+        raise NotAllowed(
+            f"this daemon (version {peer.version}) can't hold a connection to reading", hint="upgrade it, or go without --read-only"
+        )
 
 
 def check_path(path: str) -> None:

@@ -8,7 +8,7 @@ import struct
 from contextlib import suppress
 from types import TracebackType
 
-from volant.client.asking import NAMED, asked, check_path, lost, new_connection, typed_result, why_unreachable
+from volant.client.asking import NAMED, asked, check_path, check_read_only, lost, new_connection, typed_result, why_unreachable
 from volant.client.calls import Inbox
 from volant.client.paths import default_socket
 from volant.proto.errors import ConnectionLost, Fault
@@ -40,14 +40,17 @@ class Client:
     `client.vms.create(name="web", plugin="hello")`, `client.events.follow()`: see `nouns`.
     """
 
-    def __init__(self, path: str | None = None) -> None:
-        """Connect to the socket at `path`, by default where `paths.default_socket` says.
+    def __init__(self, path: str | None = None, *, read_only: bool = False) -> None:
+        """Connect to the socket at `path`, by default where `paths.default_socket` says. `read_only`: the daemon refuses (NotAllowed)
+        every call of this connection that would change something.
 
         SocketMissing, SocketRefused, SocketForbidden, SocketPathTooLong.
         """
         self.path = path or default_socket()
         check_path(self.path)
-        self._wire = new_connection()
+        self._wire = new_connection(read_only=read_only)
+        self._unchecked = read_only
+        """The daemon has not said yet whether it holds us to reading."""
         self._inboxes: dict[int, Inbox] = {}
         self._broken: Fault | None = None
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
@@ -179,6 +182,9 @@ class Client:
 
     def _open(self, method: str, params: dict[str, Any]) -> Inbox:
         self._check()
+        if self._unchecked:
+            check_read_only(self.daemon)
+            self._unchecked = False
         id, frame = self._wire.call(method, params)
         inbox = self._inboxes[id] = Inbox(id, self._wire)
         self.write(frame)

@@ -55,6 +55,10 @@ class _Said:
         return f"{type(self).__name__}({', '.join(f'{name}={getattr(self, name)!r:.200}' for name in self.__slots__)})"
 
 
+READ_ONLY = "read-only"
+"""A feature of hellos. A client that has it wants to change nothing on this connection, and a daemon that has it holds it to that."""
+
+
 class Hello(_Said):
     """How each side opens. `role` is client, daemon or agent; both sides then speak the newest protocol they share."""
 

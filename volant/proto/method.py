@@ -63,6 +63,8 @@ class Method(Generic[P, R]):
     channels: tuple[Channel, ...] = ()
     changes: bool = False
     """Whether it may change anything: a read-only peer may not call it."""
+    changes_if: str = ""
+    """Name of a flag among the parameters without which it changes nothing, although `changes` says that it may."""
     private: bool = False
     """Whether it shows what is inside a guest's disks, or what VMs are configured with, secrets included: no read-only peer may call it."""
 

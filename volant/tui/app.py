@@ -242,7 +242,8 @@ class VolantApp(App[int]):
         return await asyncio.to_thread(read_manifest, place)
 
     async def _run(self, asked: effects.Run) -> int:
-        command = (sys.executable, "-m", "volant.client.cli", "--socket", self.feed.path, *asked.words)
+        only = ("--read-only",) if self.desk.read_only else ()
+        command = (sys.executable, "-m", "volant.client.cli", "--socket", self.feed.path, *only, *asked.words)
         if asked.foreground:
             with self.suspend():  # which does not come back from an exception
                 ended = await foreground(command)

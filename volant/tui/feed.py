@@ -37,8 +37,18 @@ def _shared(record: dict[str, Any]) -> dict[str, Any]:
 class Feed:
     """`run` it. `client` is the connection of the moment; `events_after` says which event is the last one that is known."""
 
-    def __init__(self, path: str, tell: Callable[[Heard], None], clock: Callable[[], float], *, events_after: Callable[[], int]) -> None:
+    def __init__(
+        self,
+        path: str,
+        tell: Callable[[Heard], None],
+        clock: Callable[[], float],
+        *,
+        events_after: Callable[[], int],
+        read_only: Callable[[], bool] = lambda: False,
+    ) -> None:
+        """`read_only` says whether the daemon is to refuse what would change something; it is asked before each connection."""
         self.path = path
+        self._read_only = read_only
         self.tell, self._clock, self._events_after = tell, clock, events_after
         self.client: AsyncClient | None = None
         self._now = asyncio.Event()
@@ -87,7 +97,7 @@ class Feed:
         return Fault("the daemon ended the list")
 
     async def _converse(self) -> None:
-        async with AsyncClient(self.path) as client:
+        async with AsyncClient(self.path, read_only=self._read_only()) as client:
             hello = await client.daemon()
             self.client = client
             self.tell(Connected(self._clock(), hello.version))

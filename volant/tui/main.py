@@ -81,7 +81,7 @@ def _app(path: str, *, read_only: bool, theme: str | None) -> VolantApp:
     problems = (*settings.problems, *router.problems)
     if problems:
         desk.say(f"settings: {'; '.join(problems)}", "warm")
-    feed = Feed(path, lambda news: app.heard(news), time.monotonic, events_after=lambda: desk.live.seq)
+    feed = Feed(path, lambda news: app.heard(news), time.monotonic, events_after=lambda: desk.live.seq, read_only=lambda: desk.read_only)
     app = VolantApp(desk, feed, theme=theme or settings.theme)
     return app
 

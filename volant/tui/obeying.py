@@ -59,6 +59,8 @@ def _own(desk: Desk, command: Own) -> None:
             desk.effects.append(effects.Theme(command.argument))
         case "ro" | "rw":
             desk.read_only = command.word == "ro"
+            # The daemon holds the next connection to it.
+            desk.effects.append(effects.Reconnect())
             desk.say("read-only: nothing here changes anything until :rw" if desk.read_only else "changes are allowed")
 
 

@@ -16,7 +16,7 @@ __all__ = ["Client", "open_client", "open_following"]
 
 def open_client(args: argparse.Namespace) -> Client:
     """A client of the daemon that `--socket`, VOLANT_SOCKET or the default names. Its faults say what is wrong with the socket."""
-    return Client(args.socket)
+    return Client(args.socket, read_only=args.read_only)
 
 
 def open_following(args: argparse.Namespace, progress: Progress) -> Following:

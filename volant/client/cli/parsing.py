@@ -111,8 +111,9 @@ def checked(parse: Callable[[str], T]) -> Callable[[str], T]:
 
 
 def add_connection(parser: Parser) -> None:
-    """`--socket` and `--quiet`, which every command has."""
+    """`--socket`, `--read-only` and `--quiet`, which every command has."""
     parser.add_argument("--socket", metavar="PATH", default=os.environ.get("VOLANT_SOCKET") or None, help="the daemon's socket")
+    parser.add_argument("--read-only", action="store_true", help="change nothing: the daemon refuses whatever would")
     parser.add_argument("-q", "--quiet", action="store_true", help="no narration on stderr, errors only")
 
 

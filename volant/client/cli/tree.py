@@ -194,7 +194,7 @@ def _unknown(what: str, word: str, choices: list[str], otherwise: str) -> Usage:
 
 def overview() -> str:
     """The help of `volant` itself."""
-    lines = ["usage: volant [--socket PATH] COMMAND ...", "", "Runs microVMs on this host as easily as containers.", ""]
+    lines = ["usage: volant [--socket PATH] [--read-only] COMMAND ...", "", "Runs microVMs on this host as easily as containers.", ""]
     for noun, verbs in TREE.items():
         lines += [f"{noun}: {NOUN_HELP[noun]}", *_verb_lines(f"{noun} ", verbs), ""]
     lines += ["short forms:", *_verb_lines("", {word: short[2] for word, short in SHORT_FORMS.items()}), ""]

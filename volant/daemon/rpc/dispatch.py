@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 
 from volant.daemon.rpc.calls import Call
-from volant.daemon.rpc.peer import Peer, Policy
+from volant.daemon.rpc.peer import Peer, Policy, held_to_reading
 from volant.daemon.rpc.registry import Encoded, Entry, Handlers
 from volant.proto import cbor
 from volant.proto.errors import Fault, Internal, InvalidParams, NoSuchMethod
@@ -65,11 +65,14 @@ class Dispatcher:
             unknown = sorted(set(params) - entry.known)
             raise _invalid([(name, f"is no parameter of {entry.method.name}") for name in unknown])
         try:
-            return msgspec.convert(params, entry.method.params)
+            typed = msgspec.convert(params, entry.method.params)
         except msgspec.ValidationError as error:
             # msgspec is fast and names no key of a map; the slow reader does. Should it find nothing, msgspec's words remain.
             from_plain(entry.method.params, params)
             raise _invalid([("", str(error))]) from None
+        if (refusal := held_to_reading(peer, entry.method, typed)) is not None:
+            raise refusal
+        return typed
 
 
 async def ended_by(work: Callable[[], Awaitable[None]], where: str) -> Fault | None:

@@ -35,6 +35,8 @@ class Peer:
     pid: int
     groups: frozenset[int] = frozenset()
     """Its supplementary groups."""
+    read_only: bool = False
+    """It said that it changes nothing on this connection."""
 
     def __str__(self) -> str:
         return f"uid:{self.uid}"
@@ -59,6 +61,15 @@ def _user_name(uid: int) -> str:
         return f"({pwd.getpwuid(uid).pw_name})"
     except KeyError:
         return ""
+
+
+def held_to_reading(peer: Peer, method: Method[Any, Any], asked: Any) -> NotAllowed | None:
+    """Why a peer that said that it changes nothing may not make this call; None when it may. `asked`: the typed parameters."""
+    if not peer.read_only or not method.changes or (method.changes_if and not getattr(asked, method.changes_if)):
+        return None
+    return NotAllowed(
+        f"this connection is read-only, and {method.name} changes something", hint="connect without --read-only to change things"
+    )
 
 
 Policy = Callable[[Peer, Method[Any, Any]], NotAllowed | None]

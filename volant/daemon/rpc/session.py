@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import socket
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
 import trio
@@ -26,6 +27,7 @@ from volant.proto.connection import Connection, Side
 from volant.proto.errors import Cancelled, ConnectionLost, Fault, OutOfOrder
 from volant.proto.frames import MAX_FRAME_TO_CLIENT, MAX_FRAME_TO_DAEMON
 from volant.proto.messages import (
+    READ_ONLY,
     CallReceived,
     CallRefused,
     CancelReceived,
@@ -34,6 +36,7 @@ from volant.proto.messages import (
     DataReceived,
     EndReceived,
     Hello,
+    HelloReceived,
     Message,
 )
 from volant.proto.method import Shape
@@ -188,6 +191,8 @@ class Session:
                 self._outbox.add(self._connection.fault(message.id, message.fault))
         elif isinstance(message, DataReceived | EndReceived | CreditReceived | CancelReceived):
             self._advance(message)
+        elif isinstance(message, HelloReceived):
+            self.peer = replace(self.peer, read_only=READ_ONLY in message.hello.features)
 
     def _begin(self, message: CallReceived, calls: trio.Nursery, size: int) -> None:
         try:
@@ -270,7 +275,7 @@ def goodbye(fault: Fault) -> bytes:
 
 
 def _connection() -> Connection:
-    hello = Hello("daemon", __version__)
+    hello = Hello("daemon", __version__, features=(READ_ONLY,))
     return Connection(Side.SERVER, cbor, max_incoming=MAX_FRAME_TO_DAEMON, max_outgoing=MAX_FRAME_TO_CLIENT, hello=hello)
 
 

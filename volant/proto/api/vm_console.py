@@ -49,7 +49,7 @@ class ConsoleSize:
 
 CONSOLE = NOUN.add(
     Method("vm.console", ConsoleVm, Done, "the serial console", faults=(*LOOKUP, errors.WriterTaken, errors.Denied),
-           shape=Shape.BYTES, item=ConsolePlace, channels=(IN, OUT), changes=True)
+           shape=Shape.BYTES, item=ConsolePlace, channels=(IN, OUT), changes=True, changes_if="write")
 )  # fmt: skip
 RESIZE = NOUN.add(
     Method("vm.console_resize", ConsoleSize, Done, "tell a guest the size of its console", faults=AGENT,

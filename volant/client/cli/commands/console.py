@@ -21,7 +21,7 @@ DEFAULT_ESCAPE = b"\x1d"
 
 def configure_console(parser: Parser) -> None:
     parser.add_argument("name", metavar="NAME", help="name of the VM")
-    parser.add_argument("--read-only", "-r", action="store_true", help="watch only; any number may")
+    parser.add_argument("-r", dest="read_only", action="store_true", help="as --read-only: watch only; any number may")
     parser.add_argument("--force", action="store_true", help="take the writer's place from whoever holds it")
     parser.add_argument(
         "--escape", metavar="^X|none", type=checked(escape_byte), default=DEFAULT_ESCAPE, help="the key that leaves (default ^])"

@@ -12,7 +12,6 @@ THEMES = ("auto", "dark", "light", "contrast", "mono")
 
 
 def configure_tui(parser: Parser) -> None:
-    parser.add_argument("--read-only", action="store_true", help="offer nothing that changes anything; :rw allows it again")
     parser.add_argument("--theme", choices=THEMES, help="colours (default: as the terminal suggests)")
     parser.add_argument("--keys", action="store_true", help="list the actions and their keys, as tui.toml names them, and end")
     files = parser.add_mutually_exclusive_group()
