@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.fledge.archives import written
 from tests.fledge.elves import RELEASE, module_tree
 from volant.fledge.__main__ import SOURCE
 from volant.fledge.agentimage import AGENT_MODULE, frozen, init_script, interpreter, write_image
@@ -23,11 +24,7 @@ OTHERS = sorted(Path.home().glob(".pyenv/versions/3.1[1-9].*/bin/python3"))[:2]
 
 
 def image(modules: Path, root: Path = SOURCE, workload: Path | None = None) -> bytes:
-    out = io.BytesIO()
-    writer = Writer(out)
-    write_image(writer, modules, root, workload=workload)
-    writer.close()
-    return out.getvalue()
+    return written(lambda writer: write_image(writer, modules, root, workload=workload))
 
 
 def listing(data: bytes) -> dict[str, tuple[Entry, bytes]]:

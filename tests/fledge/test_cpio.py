@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.fledge.archives import packed
 from volant.fledge import cpio
 from volant.fledge.cpio import Entry, Writer, members
 from volant.proto.errors import ImageFailed
@@ -35,30 +36,21 @@ links = st.builds(
 )
 
 
-def archive(*content: tuple[Entry, bytes]) -> bytes:
-    out = io.BytesIO()
-    writer = Writer(out)
-    for entry, data in content:
-        writer.add(entry, data)
-    writer.close()
-    return out.getvalue()
-
-
 def listing(data: bytes) -> list[tuple[Entry, bytes]]:
     return [(entry, body.read()) for entry, body in members(io.BytesIO(data), "test.cpio")]
 
 
 @given(st.lists(st.one_of(files, nodes, links), max_size=8))
 def test_what_is_written_reads_back(content: list[tuple[Entry, bytes]]) -> None:
-    written = archive(*content)
+    written = packed(*content)
     assert listing(written) == content
     assert len(written) % 512 == 0
-    assert archive(*content) == written
+    assert packed(*content) == written
 
 
 @given(st.lists(files, min_size=1, max_size=3), st.data())
 def test_any_cut_is_noticed(content: list[tuple[Entry, bytes]], data: st.DataObject) -> None:
-    whole = archive(*content)
+    whole = packed(*content)
     end = whole.index(b"TRAILER!!!") + len(b"TRAILER!!!")
     cut = data.draw(st.integers(1, end))
     with pytest.raises(ImageFailed, match=r"test\.cpio"):
@@ -67,7 +59,7 @@ def test_any_cut_is_noticed(content: list[tuple[Entry, bytes]], data: st.DataObj
 
 @given(st.lists(files, max_size=3), st.data())
 def test_mutations_raise_nothing_but_the_named_fault(content: list[tuple[Entry, bytes]], data: st.DataObject) -> None:
-    mutated = bytearray(archive(*content))
+    mutated = bytearray(packed(*content))
     for _ in range(data.draw(st.integers(1, 4))):
         mutated[data.draw(st.integers(0, len(mutated) - 1))] = data.draw(st.integers(0, 255))
     try:
@@ -91,7 +83,7 @@ def test_an_empty_file_is_no_archive() -> None:
 
 def test_archives_one_after_another_are_read_as_one() -> None:
     one, two = (Entry(name="a", mode=stat.S_IFDIR | 0o755), b""), (Entry(name="a/b", mode=stat.S_IFREG, size=1), b"x")
-    assert listing(archive(one) + bytes(1024) + archive(two)) == [one, two]
+    assert listing(packed(one) + bytes(1024) + packed(two)) == [one, two]
 
 
 def test_hard_links_keep_their_identity() -> None:
@@ -99,7 +91,7 @@ def test_hard_links_keep_their_identity() -> None:
     first = Entry(name="one", mode=stat.S_IFREG | 0o644, inode=shared, links=2)
     last = Entry(name="two", mode=stat.S_IFREG | 0o644, inode=shared, links=2, size=3)
     other = Entry(name="three", mode=stat.S_IFREG | 0o644)
-    read = listing(archive((first, b""), (other, b""), (last, b"abc")))
+    read = listing(packed((first, b""), (other, b""), (last, b"abc")))
     assert read[0][0].inode == read[2][0].inode != None  # noqa: E711 - part of a chain
     assert read[1][0].inode is None
     assert read[2][1] == b"abc"
@@ -116,7 +108,7 @@ def test_hard_links_keep_their_identity() -> None:
     ],
 )
 def test_damage_is_named(damage, says: str) -> None:  # type: ignore[no-untyped-def]
-    whole = archive((Entry(name="abc", mode=stat.S_IFREG), b""))
+    whole = packed((Entry(name="abc", mode=stat.S_IFREG), b""))
     with pytest.raises(ImageFailed, match=says):
         listing(damage(whole))
 
@@ -124,7 +116,7 @@ def test_damage_is_named(damage, says: str) -> None:  # type: ignore[no-untyped-
 def test_an_archive_that_announces_too_much_is_refused_before_it_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cpio, "MAX_CONTENT", 10)
     with pytest.raises(ImageFailed, match="too much"):
-        listing(archive((Entry(name="big", mode=stat.S_IFREG, size=11), b"x" * 11)))
+        listing(packed((Entry(name="big", mode=stat.S_IFREG, size=11), b"x" * 11)))
 
 
 def test_a_file_that_shrinks_while_it_is_packed_is_noticed() -> None:
@@ -134,15 +126,15 @@ def test_a_file_that_shrinks_while_it_is_packed_is_noticed() -> None:
 
 def test_names_and_numbers_that_the_format_cannot_hold_are_refused() -> None:
     with pytest.raises(ImageFailed, match="too long"):
-        archive((Entry(name="x" * 4096, mode=stat.S_IFREG), b""))
+        packed((Entry(name="x" * 4096, mode=stat.S_IFREG), b""))
     with pytest.raises(ImageFailed, match="doesn't fit"):
-        archive((Entry(name="x", mode=stat.S_IFREG, mtime=1 << 33), b""))
+        packed((Entry(name="x", mode=stat.S_IFREG, mtime=1 << 33), b""))
 
 
 @pytest.mark.skipif(shutil.which("busybox") is None, reason="needs busybox")
 def test_busybox_unpacks_it(tmp_path: Path) -> None:
     shared = (0, 1, 5)
-    data = archive(
+    data = packed(
         (Entry(name="d", mode=stat.S_IFDIR | 0o755, links=2), b""),
         (Entry(name="d/one", mode=stat.S_IFREG | 0o640, inode=shared, links=2), b""),
         (Entry(name="d/two", mode=stat.S_IFREG | 0o640, inode=shared, links=2, size=5), b"hello"),
@@ -163,7 +155,7 @@ def test_what_busybox_packs_is_read(tmp_path: Path) -> None:
 
 
 def test_zeros_without_end_between_archives_are_refused() -> None:
-    one = archive((Entry(name="a", mode=stat.S_IFREG), b""))
+    one = packed((Entry(name="a", mode=stat.S_IFREG), b""))
     with pytest.raises(ImageFailed, match="zeros"):
         listing(one + bytes(cpio.MAX_PADDING + 8) + one)
 
@@ -171,8 +163,8 @@ def test_zeros_without_end_between_archives_are_refused() -> None:
 def test_end_marks_are_counted_and_carry_no_data(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cpio, "MAX_MEMBERS", 10)
     with pytest.raises(ImageFailed, match="more than 10 files"):
-        listing(archive() * 11)
-    end = bytearray(archive())
+        listing(packed() * 11)
+    end = bytearray(packed())
     end[54:62] = b"40000000"
     with pytest.raises(ImageFailed, match="end mark"):
         listing(bytes(end))

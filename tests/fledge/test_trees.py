@@ -12,18 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from volant.fledge.cpio import Entry, Writer, members
+from tests.fledge.archives import packed, written
+from volant.fledge.cpio import Entry, members
 from volant.fledge.trees import safe_name, write_archive, write_folder
 from volant.proto.errors import HostShort, ImageFailed
-
-
-def packed(*content: tuple[Entry, bytes]) -> bytes:
-    out = io.BytesIO()
-    writer = Writer(out)
-    for entry, data in content:
-        writer.add(entry, data)
-    writer.close()
-    return out.getvalue()
 
 
 def file(name: str, data: bytes = b"") -> tuple[Entry, bytes]:
@@ -35,19 +27,13 @@ def link(name: str, target: bytes) -> tuple[Entry, bytes]:
 
 
 def folder_listing(folder: Path) -> list[tuple[Entry, bytes]]:
-    out = io.BytesIO()
-    writer = Writer(out)
-    write_folder(folder, writer)
-    writer.close()
-    return [(entry, body.read()) for entry, body in members(io.BytesIO(out.getvalue()), "made")]
+    made = written(lambda writer: write_folder(folder, writer))
+    return [(entry, body.read()) for entry, body in members(io.BytesIO(made), "made")]
 
 
-def rerooted(archive: Path) -> dict[str, bytes]:
-    out = io.BytesIO()
-    writer = Writer(out)
-    write_archive(archive, "workload", writer)
-    writer.close()
-    return {entry.name: body.read() for entry, body in members(io.BytesIO(out.getvalue()), "made")}
+def rerooted(source: Path) -> dict[str, bytes]:
+    made = written(lambda writer: write_archive(source, "workload", writer))
+    return {entry.name: body.read() for entry, body in members(io.BytesIO(made), "made")}
 
 
 def test_a_folder_arrives_whole_sorted_and_owned_by_root(tmp_path: Path) -> None:
