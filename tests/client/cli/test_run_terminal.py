@@ -31,12 +31,14 @@ def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
 
 @pytest.fixture
 def at_terminal(host: Rig) -> Iterator[AtTerminal]:
-    """`volant run` with these words on a pseudo-terminal; its VM, `web`, is gone afterwards."""
+    """`volant run` with these words on a pseudo-terminal, once its VM `web` is ready; the VM is gone afterwards."""
     opened: list[Terminal] = []
 
     def run(*words: str) -> Terminal:
         environment = {**os.environ, "VOLANT_SOCKET": str(host.socket), "TERM": "xterm"}
         opened.append(Terminal([*VOLANT, "run", *words, "hello", "web"], environment))
+        opened[-1].see(b"kestrel: ready\r\n" if words else b"workload started")
+        host.volant("vm", "wait", "web", "--for", "ready")
         return opened[-1]
 
     yield run
@@ -59,7 +61,6 @@ def check_left(host: Rig) -> None:
 
 def test_what_is_typed_goes_to_the_console_and_the_escape_leaves_the_vm_running(host: Rig, at_terminal: AtTerminal) -> None:
     screen = at_terminal("--console")
-    screen.see(b"kestrel: ready\r\n")
     assert screen.raw
     screen.type(b"who is there\r")
     screen.see(b"you said who is there\r\n")
@@ -74,7 +75,6 @@ def test_what_is_typed_goes_to_the_console_and_the_escape_leaves_the_vm_running(
 
 def test_the_escape_is_a_matter_of_choice(host: Rig, at_terminal: AtTerminal) -> None:
     screen = at_terminal("--console", "--escape", "^X")
-    screen.see(b"kestrel: ready\r\n")
     screen.type(b"\x1d\r")
     screen.see(b"you said \x1d\r\n")
     screen.type(b"\x18")
@@ -84,17 +84,15 @@ def test_the_escape_is_a_matter_of_choice(host: Rig, at_terminal: AtTerminal) ->
 
 def test_a_guest_that_powers_off_gives_the_terminal_back(host: Rig, at_terminal: AtTerminal) -> None:
     screen = at_terminal("--console")
-    screen.see(b"kestrel: ready\r\n")
     screen.type(b"poweroff\r")
     code, shown = screen.finish()
-    assert code == 0 and shown.endswith("reboot: Power down\n") and screen.restored
+    assert (code, screen.restored) == (0, True) and shown.endswith("reboot: Power down\n"), shown
     assert vm(host)["status"] == "stopped"
 
 
 @pytest.mark.parametrize("words", [(), ("--console",)])
 def test_a_term_stops_the_vm_and_gives_the_terminal_back(host: Rig, at_terminal: AtTerminal, words: tuple[str, ...]) -> None:
     screen = at_terminal(*words)
-    screen.see(b"kestrel: ready" if words else b"workload started")
     screen.process.terminate()
     assert screen.finish()[0] == TERMINATED and screen.restored
     assert vm(host)["status"] == "stopped"
@@ -102,7 +100,6 @@ def test_a_term_stops_the_vm_and_gives_the_terminal_back(host: Rig, at_terminal:
 
 def test_ctrl_c_at_the_workloads_output_stops_the_vm(host: Rig, at_terminal: AtTerminal) -> None:
     screen = at_terminal()
-    screen.see(b"workload started")
     assert not screen.raw
     screen.type(b"\x03")
     assert screen.finish()[0] == TERMINATED and screen.restored
@@ -111,7 +108,6 @@ def test_ctrl_c_at_the_workloads_output_stops_the_vm(host: Rig, at_terminal: AtT
 
 def test_a_terminal_that_is_closed_leaves_the_vm_running(host: Rig, at_terminal: AtTerminal) -> None:
     screen = at_terminal("--console")
-    screen.see(b"kestrel: ready\r\n")
     screen.process.send_signal(signal.SIGHUP)
     code, shown = screen.finish()
     assert code == HUNG_UP and "Traceback" not in shown and screen.restored

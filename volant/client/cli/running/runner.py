@@ -152,12 +152,12 @@ class Runner:
             outcome = vm.outcome()
             if outcome is not None:
                 await self._wind_down(source, showing)
-            elif self._left is not None:
-                await self._leave()
-                return self._left
-            else:
+            elif self._left is None:
                 outcome = await self._stop()
-            await self._show_last(showing)
+            if outcome is not None:
+                await self._show_last(showing)
+        if outcome is None:
+            return await self._leave()
         await self._clean_up()
         return outcome
 
@@ -210,10 +210,12 @@ class Runner:
         order = api.StopVm(name=vm.name, grace_ms=grace_ms, force=grace_ms == 0, wait=False, lease_token=vm.lease.token)
         return await vm.told(lambda client: client.call(api.STOP, order), within_s=within_s, unless=lambda: vm.signals > signals)
 
-    async def _leave(self) -> None:
+    async def _leave(self) -> Outcome:
         """The VM runs on, and is nobody's."""
         await self._give_back()
-        self._note(f"\r\nleft {self._vm.name}; it runs on: `volant run --reattach --name {self._vm.name}` goes on with it")
+        self._note(f"\nleft {self._vm.name}; it runs on: `volant run --reattach --name {self._vm.name}` goes on with it")
+        assert self._left is not None  # else it was stopped
+        return self._left
 
     async def _clean_up(self) -> None:
         """Remove the VM, or give it back."""
@@ -285,7 +287,7 @@ class Runner:
 
     async def _unless_pressed(self, work: Coroutine[Any, Any, None]) -> None:
         """Do `work`; after a signal for LAST_OUTPUT_S more, and not at all after a second one."""
-        task = asyncio.ensure_future(work)
+        task = self._begin(work)
         limits = [self._begin(self._after_signals(1, LAST_OUTPUT_S)), self._begin(self._after_signals(2, 0))]
         await asyncio.wait([task, *limits], return_when=asyncio.FIRST_COMPLETED)
         if not task.done():
