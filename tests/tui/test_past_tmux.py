@@ -4,23 +4,18 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import closing
 from pathlib import Path
 
 import pytest
 
-from benchmarks._daemons import PLUGIN, start_fake
-from tests.rig import Rig, rig
+from tests.rig import Rig
+from tests.tui.hosts import fake_host
 from tests.tui.tmux import TUI, terminal
 
 
 @pytest.fixture
 def host() -> Iterator[Rig]:
-    """A daemon with one VM, web-1, that is ready."""
-    with rig(hypervisor="fake", network="none") as made:
-        _, client = start_fake(made)
-        with closing(client):
-            client.call_plain("vm.create", {"name": "web-1", "plugin": PLUGIN, "wait": "ready"})
+    with fake_host("web-1") as made:
         yield made
 
 

@@ -100,7 +100,7 @@ def read(given: Mapping[str, Any]) -> Settings:
 def load_history(path: Path) -> list[str]:
     """The remembered command lines, oldest first; none where they can't be read."""
     try:
-        return path.read_text(errors="replace").splitlines()[-KEPT_LINES:]
+        return path.read_text("utf-8", errors="replace").splitlines()[-KEPT_LINES:]
     except OSError:
         return []
 
@@ -108,7 +108,7 @@ def load_history(path: Path) -> list[str]:
 def load_calls(path: Path) -> str:
     """What is remembered of calls, as `calling.kept` reads it; empty where that can't be read."""
     try:
-        with path.open(errors="replace") as file:
+        with path.open(encoding="utf-8", errors="replace") as file:
             return file.read(MAX_CALLS_CHARS)
     except OSError:
         return ""
@@ -125,7 +125,7 @@ def save(path: Path, text: str) -> None:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         fresh = path.with_suffix(f".{os.getpid()}")
         descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with open(descriptor, "w") as file:
+        with open(descriptor, "w", encoding="utf-8", errors="replace") as file:
             file.write(text)
         fresh.replace(path)
     except OSError:

@@ -144,6 +144,15 @@ def test_a_file_keeps_no_secrets_and_the_rest() -> None:
     }  # fmt: skip
 
 
+def test_halves_of_characters_are_not_kept() -> None:
+    shown = form(SUM).filled(0, '{"a": "\\ud800"}')
+    kept = Kept()
+    kept.add("web-1", shown, Made.of(shown, 0.0, "200"))
+    assert shown.request().body == b'{"a": "\\ud800"}'
+    assert [made.values for made in Kept(kept.text()).of("web-1")] == [(("body", "body", None),)]
+    assert Kept(kept.text().replace("null", '"\\ud800"')).of("web-1")[0].values == ()
+
+
 def test_what_is_kept_has_bounds_and_the_newest_comes_first() -> None:
     kept = Kept()
     for number in range(KEPT_CALLS + 5):

@@ -93,6 +93,7 @@ REFUSED = [
     told(0, "missed", {"oldest": True}),
     told(0, "missed"),
     told(float("nan"), "connecting", {}),
+    told(0, "vms", {"items": [vm(1, "half a \ud800 character")], "seq": 1}),
 ]
 
 

@@ -53,14 +53,16 @@ class Target:
 def targets(actions: Sequence[Mapping[str, Any]], operations: Sequence[Operation] = ()) -> list[Target]:
     """What can be called: the actions of `vm.actions`, each with the operation that describes it, then the other operations."""
     described = {_shape(each.method, each.path): each for each in operations}
+    left = dict(described)
     found = []
     for each in actions:
         method, (path, mark, query) = str(each["method"]), str(each["path"]).partition("?")
-        operation = described.pop(_shape(method, path), None)
+        operation = described.get(_shape(method, path))
+        left.pop(_shape(method, path), None)
         path = operation.path if operation else path  # the same but for the names of its parameters
         description = str(each["description"]) or (operation.summary if operation else "")
         found.append(Target(str(each["name"]), method, path + mark + query, description, int(each["timeout_ms"]), operation))
-    return found + [Target("", each.method, each.path, each.summary, operation=each) for each in described.values()]
+    return found + [Target("", each.method, each.path, each.summary, operation=each) for each in left.values()]
 
 
 def _shape(method: str, path: str) -> tuple[str, str]:
@@ -213,6 +215,15 @@ def _is_number(text: str, *, whole: bool) -> bool:
     try:
         int(text) if whole else float(text)
     except ValueError:
+        return False
+    return True
+
+
+def is_whole(text: str) -> bool:
+    """Whether it can be sent: JSON may spell halves of characters, which nothing can encode."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
         return False
     return True
 

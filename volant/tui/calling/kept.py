@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from volant.tui.calling.form import BODY, Form, Row, Target, is_secret
+from volant.tui.calling.form import BODY, Form, Row, Target, is_secret, is_whole
 from volant.tui.calling.openapi import Parameter
 
 KEPT_CALLS = 20
@@ -78,9 +78,10 @@ def _harmless(place: str, name: str, value: str | None, secret: set[tuple[str, s
     if place != BODY:
         return value
     try:
-        return json.dumps(_scrubbed(json.loads(value)), ensure_ascii=False)
+        text = json.dumps(_scrubbed(json.loads(value)), ensure_ascii=False)
     except (ValueError, RecursionError):
         return None
+    return text if is_whole(text) else None
 
 
 def _scrubbed(value: Any) -> Any:
@@ -114,7 +115,7 @@ class Kept:
     def text(self) -> str:
         """What a file may keep."""
         vms = {name: [_plain(kept) for _, kept in calls] for name, calls in self._made.items()}
-        return json.dumps({"version": _FORMAT, "vms": vms}, ensure_ascii=False)
+        return json.dumps({"version": _FORMAT, "vms": vms})
 
 
 def _plain(made: Made) -> list[Any]:
@@ -137,11 +138,11 @@ def _read_file(text: str) -> dict[str, list[Made]]:
 def _read(plain: Any) -> Made | None:
     """One call of the file; None for what was not written by us."""
     match plain:
-        case [str(action), str(method), str(path), str(time), str(outcome), list(values)]:
+        case [str(action), str(method), str(path), str(time), str(outcome), list(values)] if all(map(_is_text, plain[:5])):
             pairs = [tuple(each) for each in values if isinstance(each, list) and len(each) == 3 and all(map(_is_text, each))]
             return Made(action, method, path, time, outcome, tuple((str(place), str(name), value) for place, name, value in pairs))
     return None
 
 
 def _is_text(value: Any) -> bool:
-    return value is None or isinstance(value, str)
+    return value is None or (isinstance(value, str) and is_whole(value))

@@ -77,8 +77,11 @@ def parse(document: bytes) -> tuple[Operation, ...]:
         raise InvalidParams(f"the OpenAPI document has more than {MAX_DOCUMENT_BYTES} bytes", hint="forms are made from the manifest alone")
     try:
         parsed = json.loads(document)
+        json.dumps(parsed, ensure_ascii=False).encode()  # fails where escapes spell halves of characters, which could not be sent
     except (ValueError, RecursionError):
-        raise InvalidParams("the OpenAPI document is no JSON", hint="YAML is not read; forms are made from the manifest alone") from None
+        raise InvalidParams(
+            "the OpenAPI document is no JSON of whole characters", hint="YAML is not read; forms are made from the manifest alone"
+        ) from None
     if not isinstance(parsed, dict) or not isinstance(parsed.get("paths"), dict):
         raise InvalidParams("the OpenAPI document has no paths", hint="forms are made from the manifest alone")
     return Document(parsed).operations()

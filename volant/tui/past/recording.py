@@ -116,11 +116,14 @@ def _head(line: bytes) -> Head:
 
 
 def _parsed(line: bytes) -> Any:
-    """A line as JSON; None when it is none."""
+    """A line as JSON; None when it is none, or when its escapes spell halves of characters, which nothing can encode."""
     try:
-        return json.loads(line, parse_int=_whole) if len(line) <= MAX_LINE_BYTES else None
+        plain = json.loads(line, parse_int=_whole) if len(line) <= MAX_LINE_BYTES else None
+        if b"\\u" in line:
+            json.dumps(plain, ensure_ascii=False).encode()
     except (ValueError, RecursionError):
         return None
+    return plain
 
 
 def _whole(digits: str) -> int:

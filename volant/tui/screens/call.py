@@ -10,7 +10,7 @@ from volant.client.cli import human
 from volant.client.cli.text import harmless
 from volant.proto.errors import Fault
 from volant.tui.calling.answer import Answer, lines, pretty
-from volant.tui.calling.form import BODY, Form, Row
+from volant.tui.calling.form import BODY, Form, Row, is_whole
 from volant.tui.calling.kept import Kept, Made
 from volant.tui.effects import KeepCalls
 from volant.tui.field import Field
@@ -164,9 +164,10 @@ def _one_line(row: Row) -> str:
     if row.parameter.place != BODY:
         return value
     try:
-        return json.dumps(json.loads(value), ensure_ascii=False) if "\n" in value else value
+        line = json.dumps(json.loads(value), ensure_ascii=False) if "\n" in value else value
     except (ValueError, RecursionError):
         return value
+    return line if is_whole(line) else value
 
 
 class AnswerScreen(Screen):
