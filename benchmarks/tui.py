@@ -35,15 +35,17 @@ TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
 
 
 class Screen:
-    """The UI on a pseudo-terminal; what it writes is kept with its time."""
+    """The UI, or another of our commands, on a pseudo-terminal; what it writes is kept with its time."""
 
-    def __init__(self, socket: str) -> None:
+    def __init__(self, socket: str, *words: str) -> None:
         self._master, slave = pty.openpty()
         fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", ROWS, COLUMNS, 0, 0))
         environ = {key: value for key, value in os.environ.items() if not key.startswith(("PYTHON", "TMUX", "COLORTERM"))}
         environ |= {"TERM": "xterm-256color", "VOLANT_SOCKET": socket, "PYTHONPATH": str(Path(__file__).parents[1]), "LC_ALL": "C.UTF-8"}
         self.began = time.monotonic()
-        self.process = subprocess.Popen((*COMMAND, "tui"), env=environ, stdin=slave, stdout=slave, stderr=slave, start_new_session=True)
+        self.process = subprocess.Popen(
+            (*COMMAND, *(words or ("tui",))), env=environ, stdin=slave, stdout=slave, stderr=slave, start_new_session=True
+        )
         os.close(slave)
         self.written = bytearray()
         self.times: list[tuple[float, int]] = []
@@ -67,9 +69,16 @@ class Screen:
     def see(self, text: bytes, *, since: int = 0) -> float:
         """When `text` was first on the screen, written at or after byte `since`."""
         with self._news:
-            found = self._news.wait_for(lambda: self.written.find(text, since) >= 0, DEADLINE_S)
-            assert found, f"{text!r} never came; the last was {bytes(self.written[-2000:])!r}"
-            end = self.written.find(text, since) + len(text)
+            end_s = time.monotonic() + DEADLINE_S
+            at = -1
+            while at < 0:
+                searched = len(self.written)
+                at = self.written.find(text, since)
+                # A flood is searched once, not anew for each piece of it.
+                since = max(since, searched - len(text) + 1)
+                if at < 0 and not self._news.wait(end_s - time.monotonic()):
+                    raise AssertionError(f"{text!r} never came; the last was {bytes(self.written[-2000:])!r}")
+            end = at + len(text)
             return next(moment for moment, length in self.times if length >= end)
 
     def saw_round(self, number: int) -> float:

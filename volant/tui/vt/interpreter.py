@@ -9,7 +9,7 @@ from typing import Final
 
 from volant.tui.vt import editing, mode_setting
 from volant.tui.vt.screen import Screen
-from volant.tui.vt.styles import Parameters, Style, select_graphic_rendition
+from volant.tui.vt.styles import RGB, Parameters, Style, select_graphic_rendition
 
 MAX_CONTROL: Final = 256
 """Characters of one control sequence; a longer one does nothing. The longest that are met set two true colours, in some 40."""
@@ -24,6 +24,7 @@ MAX_REPLIES: Final = 4_096
 _CACHED: Final = 4_096
 """Control functions kept ready to run; a colourful program uses some hundreds."""
 
+_TRUE_COLOUR: Final = re.compile(r"\x1b\[([34])8;2;([0-9]{1,3});([0-9]{1,3});([0-9]{1,3})m")
 _SEQUENCE: Final = re.compile(r"\x1b\[([<-?]?)([0-9;:]*)([ -/]*)([@-~])\Z")
 
 Action = Callable[[], object]
@@ -72,6 +73,10 @@ class Interpreter:
             return partial(_SIMPLE[control], self.screen)
         if control == "\a":
             return self._ring
+        # A picture brings a new one for each cell, so it has a way of its own.
+        coloured = _TRUE_COLOUR.fullmatch(control)
+        if coloured is not None:
+            return partial(self._set_true_colour, coloured[1] == "3", int(coloured[2]), int(coloured[3]), int(coloured[4]))
         sequence = _SEQUENCE.match(control)
         if sequence is None or len(control) > MAX_CONTROL or control.count(";") >= MAX_PARAMETERS:
             return _nothing
@@ -99,6 +104,13 @@ class Interpreter:
         before = screen.mark
         screen.set_pen(select_graphic_rendition(screen.pen, parse_parameters(text)))
         self._pens[before + control] = screen.pen, screen.mark, screen.erase_mark
+
+    def _set_true_colour(self, foreground: bool, red: int, green: int, blue: int) -> None:
+        """SGR 38;2 or 48;2; out of range it changes nothing."""
+        if red <= 255 and green <= 255 and blue <= 255:
+            pen, colour = self.screen.pen, RGB | red << 16 | green << 8 | blue
+            front, back = (colour, pen.background) if foreground else (pen.foreground, colour)
+            self.screen.set_pen(Style(front, back, pen.underline_colour, pen.attributes))
 
     def _ring(self) -> None:
         self.bells += 1
