@@ -12,7 +12,6 @@ from volant.tui.effects import Copy
 from volant.tui.model import Record
 from volant.tui.overlays import Choice, Menu
 from volant.tui.screens.base import Copyable
-from volant.tui.screens.past_output import PastOutput
 from volant.tui.screens.registry import for_action
 from volant.tui.screens.vm import VmScreen
 
@@ -29,6 +28,8 @@ def open_about(desk: Desk, action: str, record: Record) -> bool:
     """Open what an action means for one VM; whether it means anything."""
     name = str(record["name"])
     if desk.past is not None and action in _THEN:
+        from volant.tui.screens.past_output import PastOutput
+
         desk.open(PastOutput(record, _THEN[action]))
     elif action in _PAGES:
         desk.open(VmScreen(str(record["id"]), _PAGES[action]))

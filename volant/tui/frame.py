@@ -13,7 +13,6 @@ from volant.client.cli.text import harmless
 from volant.tui.keys.bindings import shown_key
 from volant.tui.lines import BLANK, Line, Span, clipped, columns_of, filled, justified
 from volant.tui.model import Phase
-from volant.tui.past.moments import shown
 
 if TYPE_CHECKING:
     from volant.tui.desk import Desk
@@ -97,6 +96,8 @@ def _lost(desk: Desk, width: int) -> Line:
 
 def _past(desk: Desk, width: int) -> Line:
     """On every screen while somebody looks back: the moment, what had happened last, and the way back."""
+    from volant.tui.past.moments import shown
+
     journey = desk.past
     assert journey is not None
     event = journey.event(journey.index)

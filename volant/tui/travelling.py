@@ -1,6 +1,7 @@
 """Looking back: to a moment, from event to event, and to now again. The tape is made of the daemon's events, or comes from a recording.
 
-While somebody looks back, `desk.snapshot` is of that moment, and what the daemon tells goes on in `desk.live`. No I/O.
+While somebody looks back, `desk.snapshot` is of that moment, and what the daemon tells goes on in `desk.live`. No I/O. What it takes is
+imported when somebody does, so that the UI starts no later for it.
 """
 
 from __future__ import annotations
@@ -14,11 +15,11 @@ from volant.client.cli.text import harmless
 from volant.proto.errors import Fault
 from volant.tui.model import Delta, Happened, Record
 from volant.tui.overlays import Asking
-from volant.tui.past.moments import HINT, Moment, parse, shown
-from volant.tui.past.tape import Tape
 
 if TYPE_CHECKING:
     from volant.tui.desk import Desk
+    from volant.tui.past.moments import Moment
+    from volant.tui.past.tape import Tape
     from volant.tui.screens.base import Screen
 
 PAGE = 1_000
@@ -61,6 +62,8 @@ class Journey:
 
 def ask(desk: Desk) -> None:
     """Ask for a moment, and go there."""
+    from volant.tui.past.moments import HINT, shown
+
     begins = shown(desk.past.time if desk.past is not None else desk.wall())
     told = (f"A time of the day (UTC), how long ago, or the number of an event; it is {begins}.", HINT)
     desk.overlay = Asking("Go to a moment", told, "go there", lambda text: "", partial(go_to, desk))
@@ -68,6 +71,8 @@ def ask(desk: Desk) -> None:
 
 def go_to(desk: Desk, text: str) -> None:
     """Go to a moment that was typed. Usage when it is none."""
+    from volant.tui.past.moments import parse
+
     moment = parse(text, now=desk.now())
     if moment is None:
         to_now(desk)
@@ -123,6 +128,7 @@ def _trouble(journey: Journey, index: int, by: int) -> int:
 def to_now(desk: Desk) -> None:
     """Back to how things are; in a recording to its end."""
     if desk.past is None:
+        desk.pending.forget(desk.looking_back)
         desk.say("this is now")
     elif desk.past.recording:
         go(desk, len(desk.past.tape) - 1)
