@@ -190,6 +190,15 @@ def operations() -> Seat:
     return seat
 
 
+def measured() -> Seat:
+    seat = Seat(*REPLICAS)
+    seat.type("j m")
+    (watch,) = seat.effects(Follow)
+    for second in range(0, 80, 2):
+        seat.desk.streamed(watch.tag, [stats(second, 10 + second / 4)])
+    return seat
+
+
 SCENES: dict[str, tuple[Callable[[], Seat], int, int]] = {
     "deployments-80x24": (deployments(), 80, 24),
     "deployments-140x30": (deployments("G"), 140, 30),
@@ -204,6 +213,7 @@ SCENES: dict[str, tuple[Callable[[], Seat], int, int]] = {
     "host-140x40": (host(LEFT_OVER), 140, 40),
     "host-60x15": (host(LEFT_OVER), 60, 15),
     "operations-80x24": (operations, 80, 24),
+    "vm-metrics": (measured, 80, 24),
     "plugins-80x24": (plugins(), 80, 24),
     "plugins-60x15": (plugins("G x"), 60, 15),
     "plugins-empty": (plugins("", []), 80, 12),

@@ -176,6 +176,8 @@ class VolantApp(App[int]):
                 save_history(history_path(os.environ), list(lines))
             case effects.Manifest():
                 self._start(effect.tag, self._manifest(effect.place))
+            case effects.Edit():
+                self._start(effect.tag, self._edit(effect.text))
             case effects.KeepCalls(text):
                 save(calls_path(os.environ), text)
             case effects.Quit():
@@ -240,6 +242,12 @@ class VolantApp(App[int]):
         from volant.client.cli.commands.plugin_install import read_manifest
 
         return await asyncio.to_thread(read_manifest, place)
+
+    async def _edit(self, text: str) -> str:
+        from volant.tui.editor import edited
+
+        with self.suspend():
+            return await edited(text, os.environ)
 
     async def _run(self, asked: effects.Run) -> int:
         only = ("--read-only",) if self.desk.read_only else ()

@@ -18,7 +18,7 @@ from volant.tui.screens.vm import VmScreen
 if TYPE_CHECKING:
     from volant.tui.desk import Desk
 
-_PAGES = {"open": "overview", "vm.describe": "overview", "vm.config": "config", "vm.events": "events"}
+_PAGES = {"open": "overview", "vm.describe": "overview", "vm.config": "config", "vm.events": "events", "vm.metrics": "metrics"}
 _THEN = {"vm.logs": "logs", "vm.attach": "console", "vm.console": "console"}
 """What is shown of the past in the place of what is live."""
 _TERMINAL = {"vm.attach": ("console",), "vm.shell": ("exec", "-it")}
@@ -40,6 +40,11 @@ def open_about(desk: Desk, action: str, record: Record) -> bool:
                 return True
             words = (*words, "--", "/bin/sh")
         run_in_foreground(desk, words)
+    elif action in ("vm.edit", "vm.rollback"):
+        # Imported when needed: it builds on `doing`, which builds on this.
+        from volant.tui.configuring import ask_edit, ask_rollback
+
+        (ask_edit if action == "vm.edit" else ask_rollback)(desk, record)
     elif (entry := for_action(action)) is not None:
         desk.open(entry.open(desk, name))
     else:

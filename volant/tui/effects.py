@@ -68,6 +68,14 @@ class Manifest:
 
 
 @dataclass(frozen=True, slots=True)
+class Edit:
+    """Let the person edit a text in their editor, which has the terminal until it ends; `Desk.answered` hears the text or a fault."""
+
+    tag: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class KeepCalls:
     """Keep what is remembered of calls for the next time."""
 
@@ -137,6 +145,7 @@ Effect = (
     | Send
     | Read
     | Manifest
+    | Edit
     | KeepCalls
     | Copy
     | Reconnect

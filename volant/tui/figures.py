@@ -18,9 +18,18 @@ def bar(done: float, total: float, width: int, glyphs: Glyphs) -> str:
     return glyphs["full"] * full + glyphs["empty"] * (width - full)
 
 
-def sparkline(values: Sequence[float], width: int, top: float, glyphs: Glyphs) -> str:
-    """The newest `width` values, the oldest of them first, each as a level between 0 and `top`; blanks where there are none yet."""
+def graph(values: Sequence[float], width: int, rows: int, top: float, glyphs: Glyphs) -> list[str]:
+    """The newest `width` values as columns, `rows` lines high, the highest line first."""
+    shown = list(values)[-width:] if width > 0 else []
+    heights = [value / top * rows if top > 0 else 0.0 for value in shown]
+    return [sparkline([height - row for height in heights], width, 1.0, glyphs, blank=row > 0) for row in reversed(range(rows))]
+
+
+def sparkline(values: Sequence[float], width: int, top: float, glyphs: Glyphs, *, blank: bool = False) -> str:
+    """The newest `width` values, the oldest of them first, each as a level between 0 and `top`; blanks where there are none yet, and with
+    `blank` where they are not above 0."""
     levels = _ASCII_LEVELS if glyphs.ascii else _EIGHTHS
     shown = list(values)[-width:] if width > 0 else []
-    signs = [levels[min(len(levels) - 1, max(0, int(value / top * len(levels))))] if top > 0 else levels[0] for value in shown]
+    steps = [min(len(levels) - 1, max(0, int(value / top * len(levels)))) if top > 0 else 0 for value in shown]
+    signs = [" " if blank and value <= 0 else levels[step] for value, step in zip(shown, steps, strict=True)]
     return "".join(signs).rjust(width)

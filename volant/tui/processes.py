@@ -33,7 +33,7 @@ async def foreground(command: Sequence[str]) -> int | Fault:
         finally:
             await _end(process)
         complaint = _complaint(said.decode(errors="replace"))
-        if code:  # what was typed for it, and not read any more, must not become keys of the UI
+        if code and os.isatty(0):  # what was typed for it, and not read any more, must not become keys of the UI
             termios.tcflush(0, termios.TCIFLUSH)
         return complaint if code and complaint is not None else code
     finally:

@@ -10,7 +10,7 @@ from typing import Any
 from volant.client.cli.text import harmless
 from volant.proto.errors import Fault
 from volant.tui.actions import Action, is_protected
-from volant.tui.effects import Attach, Call, Effect, Follow, Manifest, Read, Run, Send, Unfollow
+from volant.tui.effects import Attach, Call, Edit, Effect, Follow, Manifest, Read, Run, Send, Unfollow
 from volant.tui.model import Record
 from volant.tui.overlays import MAX_VICTIMS, Question
 
@@ -70,6 +70,12 @@ class Pending:
         """A plugin's manifest from a file or a URL; `then` hears it as a map, or the Fault."""
         tag = self._awaited(then)
         self.effects.append(Manifest(tag, place))
+        return tag
+
+    def edit(self, text: str, then: Answered) -> int:
+        """A text in the person's editor; `then` hears what became of it, or the Fault."""
+        tag = self._awaited(then)
+        self.effects.append(Edit(tag, text))
         return tag
 
     def _awaited(self, then: Answered) -> int:

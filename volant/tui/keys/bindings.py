@@ -96,6 +96,8 @@ BINDINGS: dict[str, tuple[Binding, ...]] = {
         Binding("vm.describe", ("d",), "overview"),
         Binding("vm.config", ("y",), "configuration"),
         Binding("vm.events", ("e",), "its events"),
+        Binding("vm.metrics", ("m",), "what it costs the host, as it changes"),
+        Binding("vm.edit", ("E",), "edit its configuration", changes=True),
         Binding("vm.logs", ("l",), "its logs", "logs"),
         Binding("vm.attach", ("a",), "its console: leave the screen to it until Ctrl-]", "attach"),
         Binding("vm.console", ("c",), "its console, here: read, search, copy, type", "console"),
@@ -114,6 +116,7 @@ BINDINGS: dict[str, tuple[Binding, ...]] = {
     "vm": (
         Binding("tab.next", ("tab", "right"), "next page", "pages"),
         Binding("tab.previous", ("shift+tab", "left"), "page before"),
+        Binding("vm.rollback", ("u",), "back to an earlier configuration", changes=True),
         Binding("vm.next", ("J",), "the next VM of the list"),
         Binding("vm.previous", ("K",), "the VM before it"),
     ),

@@ -11,14 +11,15 @@ from volant.client.cli.text import harmless
 from volant.proto.errors import Fault, NoSuchVm
 from volant.tui.lines import Line, Span, clipped
 from volant.tui.model import Delta, Record
+from volant.tui.readings import EVERY_MS, Readings
 from volant.tui.screens.base import Copyable, Screen
 from volant.tui.screens.reader import Reader
-from volant.tui.screens.vm_facts import event_line, facts, of_vm
+from volant.tui.screens.vm_facts import event_line, facts, metrics, of_vm
 
 if TYPE_CHECKING:
     from volant.tui.desk import Desk
 
-TABS = ("overview", "config", "history", "events", "actions")
+TABS = ("overview", "config", "history", "events", "metrics", "actions")
 EVENTS = 200
 """Events of one VM asked for: its last ten starts or so."""
 
@@ -46,6 +47,9 @@ class VmScreen(Screen):
         self._reader: Reader[Line] = Reader(follow=False)
         self._drawn: object = None
         self._generation = -1
+        self._readings = Readings()
+        self._meter = 0
+        """The call that tells what it costs; 0: nobody looks."""
 
     @classmethod
     def opened(cls, desk: Desk, argument: str) -> VmScreen:
@@ -64,11 +68,35 @@ class VmScreen(Screen):
 
     def command(self, desk: Desk) -> str:
         words = {"overview": ("vm", "get"), "config": ("vm", "config"), "history": ("vm", "history"), "actions": ("vm", "actions")}
-        about = ("events", "--vm") if self._tab == "events" else words[self._tab]
+        about = ("events", "--vm") if self._tab == "events" else words.get(self._tab, ("top",))
         return shlex.join(("volant", *about, self.title))
 
     def shown(self, desk: Desk) -> None:
         self.refreshed(desk, Delta())
+        self._measure(desk)
+
+    def hidden(self, desk: Desk) -> None:
+        if self._meter:
+            desk.pending.forget(self._meter)
+        self._meter = 0
+
+    def _measure(self, desk: Desk) -> None:
+        """Hear what it costs while somebody looks at that."""
+        wanted = self._tab == "metrics" and desk.screen is self and desk.snapshot.is_live and self._last is not None and not self._gone
+        if wanted and not self._meter and self._last is not None:
+            params = {"name": self._last["name"], "every_ms": EVERY_MS}
+            self._meter = desk.pending.follow("vm.stats_watch", params, self._read, self._measured)
+        elif not wanted:
+            self.hidden(desk)
+
+    def _read(self, items: list[Any]) -> None:
+        for item in items:
+            self._readings.take(item)
+        self._drawn = None
+
+    def _measured(self, result: Any) -> None:
+        self._meter = 0
+        self._answered("metrics", result)
 
     def refreshed(self, desk: Desk, delta: Delta) -> None:
         """The list's record is fresh at once; what the tab shows besides is asked for anew when the VM changed."""
@@ -78,10 +106,11 @@ class VmScreen(Screen):
         if record is not None and desk.snapshot.is_live and desk.screen is self and record["generation"] != self._generation:
             self._generation = record["generation"]
             self._ask(desk)
+        self._measure(desk)
 
     def _ask(self, desk: Desk) -> None:
         tab = self._tab
-        if self._last is None:
+        if self._last is None or tab == "metrics":
             return
         if tab == "events":
             method, params = "event.list", {"vm": self._id, "last": EVENTS}
@@ -190,6 +219,10 @@ class VmScreen(Screen):
         listed += [event for event in desk.snapshot.events if event["seq"] > newest and event.get("vm_id") == self._id]
         return [event_line(event, width, vm=False) for event in reversed(listed)] or [(("  nothing happened yet", "dim"),)]
 
+    def _metrics(self, desk: Desk, answer: Any, width: int) -> list[Line]:
+        assert self._last is not None
+        return metrics(desk, self._last, self._readings.of.get(self._id, ()), width)
+
     def _actions(self, desk: Desk, answer: Any, width: int) -> list[Line]:
         if answer is None:
             return [(("  asking ...", "dim"),)]
@@ -212,7 +245,7 @@ class VmScreen(Screen):
 
     def act(self, desk: Desk, action: str) -> bool:
         steps = {"tab.next": 1, "tab.previous": -1}
-        pages = {"vm.describe": "overview", "vm.config": "config", "vm.events": "events"}
+        pages = {"vm.describe": "overview", "vm.config": "config", "vm.events": "events", "vm.metrics": "metrics"}
         if action in steps:
             self._turn(desk, TABS[(TABS.index(self._tab) + steps[action]) % len(TABS)])
         elif action in pages:
@@ -229,6 +262,7 @@ class VmScreen(Screen):
         self._reader.act("first")
         if desk.snapshot.is_live:
             self._ask(desk)
+        self._measure(desk)
 
     def _neighbour(self, desk: Desk, by: int) -> None:
         rows = desk.home.rows

@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import json
 import shlex
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from volant.client.cli import human
 from volant.client.cli.text import harmless
+from volant.tui.figures import graph
 from volant.tui.lines import Line, clipped, wrapped
 from volant.tui.model import Record
+from volant.tui.readings import EVERY_MS, KEPT_READINGS, Reading
 from volant.tui.screens.base import Copyable
 
 if TYPE_CHECKING:
     from volant.tui.desk import Desk
 
+GRAPH_ROWS = 4
+"""Lines of a graph: two of them and their words fit into 15 lines."""
 _STYLE = {"error": "bad", "hint": "warm", "reason": "warm"}
 
 
@@ -46,6 +52,28 @@ def of_vm(record: Record | None) -> list[Copyable]:
         Copyable("j", "record as JSON", json.dumps(dict(record), ensure_ascii=False)),
         Copyable("c", "the command that shows it", shlex.join(("volant", "vm", "get", name))),
     ]
+
+
+def metrics(desk: Desk, record: Record, readings: Sequence[Reading], width: int) -> list[Line]:
+    """What a VM costs the host, over the time that somebody looks."""
+    if not readings:
+        return [(("  measuring ..." if record.get("pid") else "  it does not run, so it costs nothing", "dim"),)]
+    cpus, promised = int(record.get("cpu_cores") or 1), int(record.get("memory_mb") or 0)
+    percents = [each.cpu_percent for each in readings]
+    sizes = [each.memory_bytes / (1 << 20) for each in readings]
+    room = max(8, min(KEPT_READINGS, width - 2))
+    lines: list[Line] = []
+    for name, now, most, top, values in (
+        ("CPU", f"{percents[-1]:.1f}% of {cpus * 100}%", f"most {max(percents):.1f}%", max(100.0 * cpus, max(percents)), percents),
+        ("memory", f"{human.mebibytes(round(sizes[-1]))} of {human.mebibytes(promised)} and what the VMM needs",
+         f"most {human.mebibytes(round(max(sizes)))}", max(float(promised), max(sizes)), sizes),
+    ):  # fmt: skip
+        lines.append(((f"{name:<8}", "label"), (f"{now}   ", ""), (most, "dim")))
+        lines += [((f" {row}", "cool"),) for row in graph(values, room, GRAPH_ROWS, top, desk.glyphs)]
+        lines.append(())
+    span = human.duration(len(readings) * EVERY_MS / 1_000)
+    lines.append(((f"the last {span}, as the kernel accounts for its VMM", "dim"),))
+    return [clipped(line, width) for line in lines]
 
 
 def event_line(event: Record, width: int, *, vm: bool) -> Line:
