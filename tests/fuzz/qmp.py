@@ -21,10 +21,10 @@ from tests.fuzz.running import Property
 from tests.kits.hypervisor import plan_without_guest
 from volant.daemon.host.processes import Process, Spawn, spawn
 from volant.daemon.hypervisors.endpoints import Sockets, listener
-from volant.daemon.hypervisors.qemu.driver import CONTROL_S
 from volant.daemon.hypervisors.qemu.monitor import MonitorGone
 from volant.daemon.hypervisors.qemu.qmp import MAX_LINE, QmpBroken, QmpMessage, QmpReader
 from volant.daemon.hypervisors.qemu.vmm import COMMAND_S, RECONNECT_S, QemuVmm
+from volant.daemon.hypervisors.vmm_process import CONTROL_S
 from volant.daemon.ports import ExitReport
 from volant.proto.errors import GuestFailed
 

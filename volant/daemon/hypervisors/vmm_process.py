@@ -11,11 +11,18 @@ from pathlib import Path
 
 import trio
 
+from volant.daemon.host.faultpoints import FaultPoint, passed
 from volant.daemon.host.processes import Process, command_line_of
 from volant.daemon.hypervisors import marks
 from volant.daemon.hypervisors.endpoints import Sockets, connect
 from volant.daemon.ports import ExitReport, LaunchPlan, ProcessIdentity
-from volant.proto.errors import MAX_EXCERPT_CHARS
+from volant.proto.errors import MAX_EXCERPT_CHARS, Fault
+
+CONTROL_S = 20.0
+"""How long a VMM may take to greet: 0.05 s when idle, some seconds when many start at once on few CPUs."""
+
+OWN_EXIT_S = 2.0
+"""How long a VMM that hung up at start gets to end by itself, so that its exit code is its own."""
 
 LAST_EVENTS_S = 1.0
 """How long, after a VMM's death, its last words may take to be read from the control socket's buffer."""
@@ -106,13 +113,47 @@ class ProcessLauncher(ABC):
         self._nursery = nursery
 
     @abstractmethod
+    async def _spawn(self, plan: LaunchPlan, tap_fd: int | None) -> tuple[Process, tuple[str, ...]]:
+        """Start the process, with its sockets; its command line. Whatever was made for one that can't be started is gone again."""
+
+    @abstractmethod
     def _handle(self, process: Process, plan: LaunchPlan, command_line: tuple[str, ...]) -> VmmProcess:
         """A handle of this launcher's own kind."""
+
+    @abstractmethod
+    def _explained(self, error: BaseException, name: str, report: ExitReport, command_line: tuple[str, ...]) -> Fault | None:
+        """The fault of a VMM that did not greet, after its end; None for what says nothing about it, as a cancellation."""
 
     @staticmethod
     @abstractmethod
     def _is_vmm(identity: ProcessIdentity, vm_id: str) -> bool:
         """Whether this marked process is the VMM of that VM, by its command line."""
+
+    @staticmethod
+    def _is_ending(error: BaseException) -> bool:
+        """Whether a VMM that did not greet in this way ends by itself, with an exit code that tells why."""
+        return False
+
+    async def launch(self, plan: LaunchPlan, *, tap_fd: int | None = None) -> VmmProcess:
+        process, command_line = await self._spawn(plan, tap_fd)
+        vmm = self._handle(process, plan, command_line)
+        try:
+            await passed(FaultPoint.VMM_SPAWNED, plan.vm_id)
+            with trio.fail_after(CONTROL_S):
+                await self._nursery.start(vmm.watch)
+            await passed(FaultPoint.CONTROL_ANSWERS, plan.vm_id)
+        except BaseException as error:
+            with trio.CancelScope(shield=True):
+                if self._is_ending(error):
+                    with trio.move_on_after(OWN_EXIT_S):
+                        await vmm.wait_exited()
+                report = await vmm.kill()
+                await vmm.release()
+            fault = self._explained(error, plan.name, report, command_line)
+            if fault is not None:
+                raise fault from None
+            raise
+        return vmm
 
     async def adopt(self, identity: ProcessIdentity, plan: LaunchPlan) -> VmmProcess | None:
         process = Process.open(identity)

@@ -19,15 +19,12 @@ from volant.daemon.host.processes import Process, Spawn, command_line_of, spawn
 from volant.daemon.hypervisors import marks
 from volant.daemon.hypervisors.endpoints import Sockets, connect, listener, opened
 from volant.daemon.hypervisors.vmm_process import ProcessLauncher, VmmProcess
-from volant.daemon.ports import Capabilities, ExitReport, HypervisorFacts, LaunchPlan, ProcessIdentity, Vmm
+from volant.daemon.ports import Capabilities, ExitReport, HypervisorFacts, LaunchPlan, ProcessIdentity
 from volant.proto.errors import ConnectionLost, LaunchFailed
 
 PROGRAM = "volant.daemon.hypervisors.fake.vmm"
 _ROOT = Path(__file__).resolve().parents[4]
 """Where the package `volant` lies: a VMM gets no environment of ours that would say so."""
-
-CONTROL_S = 20.0
-"""How long the program may take to greet: 0.06 s when idle, some seconds when many start at once on few CPUs."""
 
 READ_BYTES = 4_096
 
@@ -113,55 +110,42 @@ class FakeProcessHypervisor(ProcessLauncher):
             kernel_words="console=ttyS0",
         )
 
-    async def launch(self, plan: LaunchPlan, *, tap_fd: int | None = None) -> Vmm:
-        process, argv = await _spawn(plan, tap_fd)
-        vmm = ProcessVmm(process, plan, argv)
-        try:
-            await passed(FaultPoint.VMM_SPAWNED, plan.vm_id)
-            with trio.fail_after(CONTROL_S):
-                await self._nursery.start(vmm.watch)
-            await passed(FaultPoint.CONTROL_ANSWERS, plan.vm_id)
-        except BaseException as error:
-            with trio.CancelScope(shield=True):
-                report = await vmm.kill()
-                await vmm.release()
-            if isinstance(error, (ConnectionLost, trio.TooSlowError)):
-                raise LaunchFailed(
-                    f"VM {plan.name!r} can't start: the fake VMM did not greet",
-                    hint="its stderr may say why",
-                    stderr=report.stderr,
-                    command_line=list(argv),
-                ) from None
-            raise
-        return vmm
+    async def _spawn(self, plan: LaunchPlan, tap_fd: int | None) -> tuple[Process, tuple[str, ...]]:
+        plan.runtime_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        sockets = Sockets.of(plan)
+        # If it can't even be started, nobody will listen on the sockets.
+        with ExitStack() as stack, ExitStack() as on_failure:
+            fds = [stack.enter_context(listener(path)).fileno() for path in (sockets.control, sockets.console, sockets.agent)]
+            on_failure.callback(sockets.remove)
+            fds.append(opened(plan.console_log, os.O_WRONLY | os.O_CREAT | os.O_APPEND))
+            stack.callback(os.close, fds[-1])
+            stderr = opened(_stderr_path(plan), os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_TRUNC)
+            stack.callback(os.close, stderr)
+            argv = (sys.executable, "-m", PROGRAM, plan.vm_id, *map(str, fds))
+            environ = marks.environment(plan) | {"PYTHONPATH": str(_ROOT)}
+            kept = (*fds, tap_fd) if tap_fd is not None else tuple(fds)
+            await passed(FaultPoint.SOCKETS_BOUND, plan.vm_id)
+            process = spawn(Spawn(argv=argv, env=environ, stderr=stderr, pass_fds=kept))
+            on_failure.pop_all()
+        return process, argv
 
     def _handle(self, process: Process, plan: LaunchPlan, command_line: tuple[str, ...]) -> ProcessVmm:
         return ProcessVmm(process, plan, command_line)
+
+    def _explained(self, error: BaseException, name: str, report: ExitReport, command_line: tuple[str, ...]) -> LaunchFailed | None:
+        if not isinstance(error, (ConnectionLost, trio.TooSlowError)):
+            return None
+        return LaunchFailed(
+            f"VM {name!r} can't start: the fake VMM did not greet",
+            hint="its stderr may say why",
+            stderr=report.stderr,
+            command_line=list(command_line),
+        )
 
     @staticmethod
     def _is_vmm(identity: ProcessIdentity, vm_id: str) -> bool:
         words = command_line_of(identity.pid)
         return PROGRAM in words and vm_id in words
-
-
-async def _spawn(plan: LaunchPlan, tap_fd: int | None) -> tuple[Process, tuple[str, ...]]:
-    plan.runtime_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-    sockets = Sockets.of(plan)
-    # If it can't even be started, nobody will listen on the sockets.
-    with ExitStack() as stack, ExitStack() as on_failure:
-        fds = [stack.enter_context(listener(path)).fileno() for path in (sockets.control, sockets.console, sockets.agent)]
-        on_failure.callback(sockets.remove)
-        fds.append(opened(plan.console_log, os.O_WRONLY | os.O_CREAT | os.O_APPEND))
-        stack.callback(os.close, fds[-1])
-        stderr = opened(_stderr_path(plan), os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_TRUNC)
-        stack.callback(os.close, stderr)
-        argv = (sys.executable, "-m", PROGRAM, plan.vm_id, *map(str, fds))
-        environ = marks.environment(plan) | {"PYTHONPATH": str(_ROOT)}
-        kept = (*fds, tap_fd) if tap_fd is not None else tuple(fds)
-        await passed(FaultPoint.SOCKETS_BOUND, plan.vm_id)
-        process = spawn(Spawn(argv=argv, env=environ, stderr=stderr, pass_fds=kept))
-        on_failure.pop_all()
-    return process, argv
 
 
 def _stderr_path(plan: LaunchPlan) -> Path:

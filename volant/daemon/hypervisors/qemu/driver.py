@@ -28,17 +28,11 @@ from volant.daemon.hypervisors.qemu.monitor import MonitorGone
 from volant.daemon.hypervisors.qemu.probe import AccelProbe, BootFilesOf
 from volant.daemon.hypervisors.qemu.qmp import QmpBroken
 from volant.daemon.hypervisors.qemu.vmm import QemuVmm, stderr_path
-from volant.daemon.hypervisors.vmm_process import ProcessLauncher
-from volant.daemon.ports import Capabilities, HypervisorFacts, LaunchPlan, ProcessIdentity, Vmm
-from volant.proto.errors import HostShort, LaunchFailed
+from volant.daemon.hypervisors.vmm_process import CONTROL_S, ProcessLauncher
+from volant.daemon.ports import Capabilities, ExitReport, HypervisorFacts, LaunchPlan, ProcessIdentity
+from volant.proto.errors import Fault, HostShort, LaunchFailed
 
 _log = logging.getLogger("volant.hypervisors")
-
-CONTROL_S = 20.0
-"""How long QEMU may take to greet: 0.05 s when idle, some seconds when many start at once on few CPUs."""
-
-OWN_EXIT_S = 2.0
-"""How long a QEMU that closed its monitor at start gets to end by itself, so that its exit code is its own."""
 
 QEMU_NAME = "qemu-system-x86_64"
 
@@ -71,36 +65,23 @@ class QemuLauncher(ProcessLauncher):
             raise HostShort(f"{self._binary} is not installed", hint=INSTALL_HINT)
         return found
 
-    async def launch(self, plan: LaunchPlan, *, tap_fd: int | None = None) -> Vmm:
-        process, argv = await self._spawn(plan, tap_fd)
-        vmm = QemuVmm(process, plan, tuple(argv))
-        try:
-            await passed(FaultPoint.VMM_SPAWNED, plan.vm_id)
-            with trio.fail_after(CONTROL_S):
-                await self._nursery.start(vmm.watch)
-            await passed(FaultPoint.CONTROL_ANSWERS, plan.vm_id)
-        except BaseException as error:
-            with trio.CancelScope(shield=True):
-                if isinstance(error, (OSError, MonitorGone)):
-                    with trio.move_on_after(OWN_EXIT_S):
-                        await vmm.wait_exited()
-                report = await vmm.kill()
-                await vmm.release()
-            if isinstance(error, (OSError, MonitorGone, QmpBroken)):
-                raise launch_fault(plan.name, stderr=report.stderr, command_line=argv, exit_code=report.exit_code) from None
-            if isinstance(error, trio.TooSlowError):
-                raise _mute(plan.name, report.stderr, argv) from None
-            raise
-        return vmm
-
     def _handle(self, process: Process, plan: LaunchPlan, command_line: tuple[str, ...]) -> QemuVmm:
         return QemuVmm(process, plan, command_line)
+
+    def _explained(self, error: BaseException, name: str, report: ExitReport, command_line: tuple[str, ...]) -> Fault | None:
+        if isinstance(error, (OSError, MonitorGone, QmpBroken)):
+            return launch_fault(name, stderr=report.stderr, command_line=list(command_line), exit_code=report.exit_code)
+        return _mute(name, report.stderr, list(command_line)) if isinstance(error, trio.TooSlowError) else None
+
+    @staticmethod
+    def _is_ending(error: BaseException) -> bool:
+        return isinstance(error, (OSError, MonitorGone))
 
     @staticmethod
     def _is_vmm(identity: ProcessIdentity, vm_id: str) -> bool:
         return any(word.endswith(f",process=volant-{vm_id}") for word in command_line_of(identity.pid))
 
-    async def _spawn(self, plan: LaunchPlan, tap_fd: int | None) -> tuple[Process, list[str]]:
+    async def _spawn(self, plan: LaunchPlan, tap_fd: int | None) -> tuple[Process, tuple[str, ...]]:
         binary = self.binary()
         plan.runtime_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         user = self._effective_user()
@@ -117,7 +98,7 @@ class QemuLauncher(ProcessLauncher):
                 await passed(FaultPoint.SOCKETS_BOUND, plan.vm_id)
                 process = spawn(Spawn(argv=argv, env=marks.environment(plan), stderr=stderr, pass_fds=fds.all(), user=user))
                 on_failure.pop_all()
-        return process, argv
+        return process, tuple(argv)
 
     def _effective_user(self) -> str:
         if os.geteuid() != 0 or not self._user:
