@@ -27,7 +27,7 @@ from volant.proto.api.vm import DeleteVm, StopVm
 from volant.proto.errors import Fault, NoSuchDeployment, NoSuchVm, Timeout
 from volant.proto.specs.states import DeploymentStatus
 
-log = logging.getLogger(__name__)
+log = logging.getLogger("volant.deployments")
 
 MAX_BUSY = 16
 """Steps that one deployment takes at once. Each waits for the disk or for a guest, not for the CPU; more would only crowd out others."""

@@ -22,7 +22,7 @@ MIGRATIONS = Path(__file__).with_name("migrations")
 HISTORY_TABLE = "schema_migration"
 """peewee's record of the steps that were taken, by their file names."""
 
-_log = logging.getLogger(__name__)
+_log = logging.getLogger("volant.store")
 
 
 class _Step(Protocol):

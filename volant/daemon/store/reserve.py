@@ -18,7 +18,7 @@ RESERVE_BYTES = 1024 * 1024
 
 FILE_MODE = 0o600
 
-_log = logging.getLogger("volant")
+_log = logging.getLogger("volant.store")
 
 
 class Reserve:

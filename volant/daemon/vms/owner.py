@@ -30,7 +30,7 @@ from volant.proto.specs.restarts import parse_restart
 from volant.proto.specs.states import VmState, WaitFor, Wanted
 from volant.proto.specs.vmconfig import VmConfig
 
-log = logging.getLogger(__name__)
+log = logging.getLogger("volant")
 
 AGAIN_S, AGAIN_MAX_S = 0.5, 5.0
 """Between two tries of what the host refused: removing what a destroyed VM had, or finding out what became of its VMM. Often it refuses for
