@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from volant.client.resuming import AGAIN_MAX_S, AGAIN_S, Absence, EventProgress, LogProgress, Progress, StatusProgress
+from volant.client.resuming import AGAIN_MAX_S, AGAIN_S, Absence, EventProgress, LogProgress, Progress, StatusProgress, VmsProgress
 from volant.proto.errors import AgentMissing, ConnectionLost, Failed, NoSuchVm, SocketMissing
 
 GONE = ConnectionLost("gone")
@@ -102,3 +102,24 @@ def test_other_failures_and_no_patience_pass_nothing() -> None:
     assert not Absence(60).may_pass(NoSuchVm("web"))
     assert not Absence(0).may_pass(GONE)
     assert Absence(60).may_pass(SocketMissing("/nowhere"))
+
+
+def test_a_list_of_vms_goes_on_with_what_is_different() -> None:
+    def vm(id: str, status: str) -> dict[str, Any]:
+        return {"id": id, "status": status}
+
+    def news(progress: VmsProgress) -> tuple[list[str], list[str]]:
+        return sorted(record["status"] for record in progress.changed), [record["id"] for record in progress.gone]
+
+    progress = VmsProgress({"filter": ""})
+    assert progress.params(0) == {"filter": ""}
+    assert not progress.takes({"items": [vm("a", "ready"), vm("b", "ready")], "gone": [], "complete": False})
+    assert progress.takes({"items": [vm("c", "stopped")], "gone": ["b"], "complete": True})
+    assert news(progress) == (["ready", "stopped"], [])
+    assert progress.takes({"items": [vm("d", "pending")], "gone": ["a", "never"], "complete": True})
+    assert news(progress) == (["pending"], ["a"]) and set(progress.records) == {"c", "d"}
+
+    progress.params(1)
+    assert not progress.takes({"items": [vm("c", "stopped")], "gone": [], "complete": False}), "what is as before is no news"
+    assert progress.takes({"items": [vm("e", "starting")], "gone": [], "complete": True})
+    assert news(progress) == (["starting"], ["d"]) and set(progress.records) == {"c", "e"}
