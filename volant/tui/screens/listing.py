@@ -89,11 +89,11 @@ class ListScreen(Screen):
             return [clipped(line, width) for line in self.nothing(desk, width)]
         table_width = max(TABLE_BESIDE_PANE, width * 3 // 5)
         roomy = self._pane and width >= PANE_FROM and bool(self.rows.order)
-        pane = self.beside(desk, self.rows.record, width - table_width - 2, height) if roomy else []
+        pane = self.beside(desk, self.rows.record, width - table_width - 3, height) if roomy else []
         if not pane:
             return self.table(desk, width, height)
         lines = self.table(desk, table_width, height)
-        rule = (desk.glyphs["sep"] + " ", "rule")
+        rule = (f" {desk.glyphs['sep']} ", "rule")
         return [
             (*filled(lines[at] if at < len(lines) else (), table_width), rule, *(pane[at] if at < len(pane) else ()))
             for at in range(height)

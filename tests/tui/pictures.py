@@ -1,0 +1,106 @@
+"""Pictures of the main screens for README and docs, drawn from the same scenes as the frames.
+
+python -m tests.tui.pictures   writes them into docs/pictures anew
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from html import escape
+from pathlib import Path
+
+from tests.tui import scenes_logs
+from tests.tui.desks import Seat, event, vm
+from tests.tui.scenes import opened, typed
+from tests.tui.scenes_host import LEFT_OVER, deployments, host, measured
+from tests.tui.scenes_logs import feed, gathered, line
+from volant.client.cli.text import width_of
+from volant.tui.lines import Line
+from volant.tui.model import Happened
+from volant.tui.themes import Look
+
+FOLDER = Path(__file__).parents[2] / "docs/pictures"
+COMMAND = "python -m tests.tui.pictures"
+"""What writes them anew."""
+
+CELL, ROW, SIZE, EDGE = 8.4, 18, 14, 12
+"""Pixels: a character's width, a line's height, the font's size, the margin."""
+FONT = "ui-monospace, 'DejaVu Sans Mono', Menlo, Consolas, monospace"
+
+
+def svg(lines: list[Line], columns: int, look: Look) -> str:
+    """The lines as a picture. Each span is as wide as its characters say, whatever font there is."""
+    width, height = columns * CELL + 2 * EDGE, len(lines) * ROW + 2 * EDGE
+    plain = look[""]
+    ground = plain.bgcolor.triplet.hex if plain.bgcolor is not None and plain.bgcolor.triplet is not None else "#000000"
+    parts = [
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:g} {height:g}" font-family="{FONT}" font-size="{SIZE}">',
+        f'<rect width="{width:g}" height="{height:g}" rx="8" fill="{ground}"/>',
+    ]
+    for row, spans in enumerate(lines):
+        x, top = float(EDGE), EDGE + row * ROW
+        for text, name in spans:
+            span = width_of(text) * CELL
+            parts += _drawn(text, look, name, x, top, span, ground)
+            x += span
+    return "\n".join([*parts, "</svg>", ""])
+
+
+def _drawn(text: str, look: Look, name: str, x: float, top: float, span: float, ground: str) -> list[str]:
+    style = look[name]
+    ink, paper = (
+        color.triplet.hex if color is not None and color.triplet is not None else default
+        for color, default in ((style.color, "#ffffff"), (style.bgcolor, ground))
+    )
+    if style.reverse:
+        ink, paper = paper, ink
+    found = [f'<rect x="{x:g}" y="{top:g}" width="{span:g}" height="{ROW}" fill="{paper}"/>'] if paper != ground else []
+    bare = text.strip()
+    if bare:
+        start = x + width_of(text[: len(text) - len(text.lstrip())]) * CELL
+        length = width_of(bare) * CELL
+        bold = ' font-weight="bold"' if style.bold else ""
+        place = f'x="{start:.6g}" y="{top + SIZE:g}" textLength="{length:.6g}"'
+        found.append(f'<text {place} fill="{ink}"{bold} xml:space="preserve">{escape(bare)}</text>')
+    return found
+
+
+def failing() -> Seat:
+    """The list of a busy host; the cursor is on what failed."""
+    seat = typed("j")()
+    about = vm(2, "build-01")
+    seat.desk.heard(
+        Happened((event(8, "VM_STARTING", about), event(9, "VM_RUNNING", about), event(10, "VM_FAILED", about, "the kernel panicked")))
+    )
+    return seat
+
+
+def chatty() -> Seat:
+    """Output of several VMs, with a line that was lost."""
+    seat = scenes_logs.opened(Seat(*scenes_logs.WEBS))
+    words = ["GET /status 200 1 ms", "GET /items?page=2 200 14 ms", "POST /items 201 22 ms", "cache refilled with 812 entries"]
+    feed(seat, "web-1", [line(number, words[number % 4]) for number in range(1, 9)])
+    feed(seat, "web-2", [line(number, words[(number + 2) % 4], second=number) for number in range(1, 5)])
+    feed(seat, "web-2", [line(8, "slow query 812 ms id=77", "stderr", second=6), line(9, "retrying once", "stderr", second=7)])
+    return gathered(seat)
+
+
+PICTURES: dict[str, tuple[Callable[[], Seat], int, int]] = {
+    "vms": (failing, 132, 22),
+    "vm": (opened, 100, 24),
+    "metrics": (measured, 100, 22),
+    "deployments": (deployments("G"), 132, 20),
+    "logs": (chatty, 100, 20),
+    "host": (host(LEFT_OVER), 100, 30),
+}
+
+
+def drawn(name: str) -> str:
+    scene, columns, rows = PICTURES[name]
+    return svg(scene().desk.frame(columns, rows), columns, Look("dark"))
+
+
+if __name__ == "__main__":
+    FOLDER.mkdir(exist_ok=True)
+    for name in PICTURES:
+        (FOLDER / f"tui-{name}.svg").write_text(drawn(name))
