@@ -65,6 +65,23 @@ def test_a_line_is_left_out_and_comes_back() -> None:
     assert sent(seat).body is None
 
 
+def test_a_body_is_written_in_the_editor() -> None:
+    seat = calls()
+    seat.type("enter E")
+    assert "this request has no body" in seat.screen()
+    seat.type("escape j enter E")
+    (edit,) = seat.effects(effects.Edit)
+    assert edit.text == ""
+    seat.desk.answered(edit.tag, '{\n  "numbers": [1, 2]\n}\n')
+    assert '"numbers": [' in seat.screen()
+    seat.type("E")
+    (edit,) = seat.effects(effects.Edit)
+    seat.desk.answered(edit.tag, fault("the editor ended with 1", "nothing was changed"))
+    assert "the editor ended with 1" in seat.screen()
+    seat.type("r")
+    assert sent(seat).body == b'{\n  "numbers": [1, 2]\n}'
+
+
 def test_calls_are_remembered_and_made_again() -> None:
     seat = calls()
     seat.type("enter a 'name=Ada' enter a 'token=abc' enter r")

@@ -1,4 +1,4 @@
-"""Commands that get the terminal from the UI (a shell, a program in a VM), in tmux: it is theirs, and is given back on every way out."""
+"""What gets the terminal from the UI (a shell, a program in a VM, an editor), in tmux: it is theirs, and is given back on every way out."""
 
 from __future__ import annotations
 
@@ -68,6 +68,18 @@ def test_a_signal_under_a_program_gives_the_terminal_back(ui: Tmux, number: sign
     assert "Traceback" not in ui.see(f"left with {128 + number}")
     assert ui.restored
     assert not any(Path(f"/proc/{child}").exists() for child in children)
+
+
+@pytest.mark.parametrize(("editor", "why"), [("no-such-editor", "can't be run"), ("false", "the editor ended with 1")])
+def test_an_editor_that_fails_gives_the_terminal_back(host: Rig, editor: str, why: str) -> None:
+    with terminal(environ={"VOLANT_SOCKET": str(host.socket), "EDITOR": editor, "VISUAL": ""}) as ui:
+        ui.see("● ready")
+        ui.type("E")
+        ui.see(why)
+        ui.until(lambda screen: "● live" in screen, "the UI")
+        ui.type("q")
+        ui.see("left with 0")
+        assert ui.restored
 
 
 def test_a_vm_without_an_agent_says_so_instead() -> None:

@@ -6,7 +6,8 @@ import asyncio
 import os
 import signal
 import sys
-from typing import TYPE_CHECKING, Any, ClassVar
+from collections.abc import Awaitable
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from textual import events
 from textual.app import App, ComposeResult
@@ -18,12 +19,14 @@ from volant.tui.desk import Desk
 from volant.tui.driver import RawInput, TappedDriver
 from volant.tui.feed import Feed
 from volant.tui.model import Heard
-from volant.tui.processes import foreground, lines_of
+from volant.tui.processes import complaint, foreground, lines_of
 from volant.tui.settings import calls_path, history_path, save, save_history
 from volant.tui.themes import Look, chosen
 
 if TYPE_CHECKING:
     from volant.tui.console.line import ConsoleLine
+
+T = TypeVar("T")
 
 FRAME_S, KEY_FRAME_S = 1 / 30, 1 / 120
 """Shortest time between two frames: of news, which may come in floods, and after keys, which somebody waits for. The first of a burst is
@@ -246,18 +249,30 @@ class VolantApp(App[int]):
     async def _edit(self, text: str) -> str:
         from volant.tui.editor import edited
 
+        return await self._given_away(edited(text, os.environ))
+
+    async def _given_away(self, work: Awaitable[T]) -> T:
+        """Let somebody have the terminal. What goes wrong meanwhile is raised when it is ours again: `suspend` gives nothing back after an
+        exception."""
         with self.suspend():
-            return await edited(text, os.environ)
+            try:
+                result: T | Fault = await work
+            except Fault as fault:
+                result = fault
+        if isinstance(result, Fault):
+            raise result
+        return result
 
     async def _run(self, asked: effects.Run) -> int:
         only = ("--read-only",) if self.desk.read_only else ()
         command = (sys.executable, "-m", "volant.client.cli", "--socket", self.feed.path, *only, *asked.words)
         if asked.foreground:
-            with self.suspend():  # which does not come back from an exception
-                ended = await foreground(command)
-            if isinstance(ended, Fault):
-                raise ended
-            return ended
+            said = bytearray()
+            code = await self._given_away(foreground(command, said=said))
+            fault = complaint(bytes(said)) if code else None
+            if fault is not None:  # nobody could read it before the UI was back
+                raise fault
+            return code
         async for lines in lines_of(command, most=PER_TURN):
             if isinstance(lines, int):
                 return lines

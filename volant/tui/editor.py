@@ -7,7 +7,7 @@ import shlex
 import tempfile
 from collections.abc import Mapping
 
-from volant.proto.errors import Failed, Fault, Usage
+from volant.proto.errors import Failed, Usage
 from volant.tui.processes import foreground
 
 MAX_BYTES = 1 << 20
@@ -37,8 +37,6 @@ async def edited(text: str, environ: Mapping[str, str]) -> str:
             code = await foreground((*words, path))
         except OSError as error:
             raise Usage(f"the editor {words[0]!r} can't be run: {error.strerror}", hint="set EDITOR to a program, such as: nano") from None
-        if isinstance(code, Fault):
-            raise code
         if code:
             raise Failed(f"the editor ended with {code}, so nothing was changed", hint="leave it without an error to go on")
         return _read(path)

@@ -17,34 +17,39 @@ MAX_LINE_BYTES = 64 * 1024
 """A longer line comes in pieces."""
 
 
-async def foreground(command: Sequence[str]) -> int | Fault:
-    """Run it on our terminal until it ends: its exit code, or what it complained of, which nobody could read before the UI is back.
-    Keys that send signals are its own."""
+async def foreground(command: Sequence[str], *, said: bytearray | None = None) -> int:
+    """Run it on our terminal until it ends: its exit code. Keys that send signals are its own. With `said`, what it writes on standard
+    error goes through us, and its last KEPT_WORDS_BYTES are there at the end."""
     held = {number: signal.signal(number, signal.SIG_IGN) for number in (signal.SIGINT, signal.SIGQUIT)}
     try:
-        process = await asyncio.create_subprocess_exec(*command, stderr=asyncio.subprocess.PIPE, preexec_fn=_as_usual)
-        said = b""
+        listening = None if said is None else asyncio.subprocess.PIPE
+        process = await asyncio.create_subprocess_exec(*command, stderr=listening, preexec_fn=_as_usual)
         try:
-            assert process.stderr is not None  # a pipe was asked for
-            while data := await process.stderr.read(MAX_LINE_BYTES):
-                os.write(2, data)
-                said = (said + data)[-KEPT_WORDS_BYTES:]
+            if said is not None and process.stderr is not None:
+                await _pass_on(process.stderr, said)
             code = await process.wait()
         finally:
             await _end(process)
-        complaint = _complaint(said.decode(errors="replace"))
-        if code and os.isatty(0):  # what was typed for it, and not read any more, must not become keys of the UI
+        if code:  # what was typed for it, and not read any more, must not become keys of the UI
             termios.tcflush(0, termios.TCIFLUSH)
-        return complaint if code and complaint is not None else code
+        return code
     finally:
         for number, handler in held.items():
             signal.signal(number, handler)
 
 
-def _complaint(said: str) -> Fault | None:
-    """The last failure that a command told of, as `failures.report` writes it."""
+async def _pass_on(stream: asyncio.StreamReader, said: bytearray) -> None:
+    """Show what comes on our standard error, and keep its end."""
+    while data := await stream.read(MAX_LINE_BYTES):
+        os.write(2, data)
+        said += data
+        del said[:-KEPT_WORDS_BYTES]
+
+
+def complaint(said: bytes) -> Fault | None:
+    """The last failure that a command of ours told of, as `failures.report` writes it."""
     found: Fault | None = None
-    for line in said.splitlines():
+    for line in said.decode(errors="replace").splitlines():
         word, _, rest = line.partition(": ")
         if word == "error":
             found = Fault(rest)

@@ -1,4 +1,4 @@
-"""Requests to a workload through a real daemon, and files of this host: all of a small answer, a part of a large one, and why there is none."""
+"""Requests to a workload through a real daemon, and files of this host: all of a small answer, a part of a large one, a fault."""
 
 from __future__ import annotations
 

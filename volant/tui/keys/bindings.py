@@ -147,6 +147,7 @@ BINDINGS: dict[str, tuple[Binding, ...]] = {
     "form": (
         Binding("form.add", ("a",), "add a parameter of the query, or a header", "add"),
         Binding("form.omit", ("x",), "leave the line out, or send it empty", "leave out"),
+        Binding("form.editor", ("E",), "write the body in your editor", "editor"),
     ),
     "answer": (
         Binding("call.send", ("r",), "send it again", "again", changes=True),

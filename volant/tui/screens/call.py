@@ -35,7 +35,7 @@ class FormScreen(Screen):
     """Everything that a request may carry, line by line."""
 
     contexts = ("form", "calls")
-    hints = ("open", "call.send", "form.add", "form.omit", "copy")
+    hints = ("open", "call.send", "form.add", "form.omit", "form.editor", "copy")
 
     def __init__(self, vm: str, form: Form) -> None:
         self.vm, self.form = vm, form
@@ -88,6 +88,8 @@ class FormScreen(Screen):
             self._send(desk)
         elif action == "form.add":
             self._add(desk)
+        elif action == "form.editor":
+            self._edit_body(desk)
         elif action in ("open", "form.omit") and not rows:
             desk.say("there is nothing to fill in; a adds a parameter")
         elif action == "open":
@@ -132,6 +134,20 @@ class FormScreen(Screen):
 
         asked = ("name=value is a parameter of the query, `Name: value` a header",)
         desk.overlay = Asking("Add a parameter", asked, "add it", lambda text: "", accepted)
+
+    def _edit_body(self, desk: Desk) -> None:
+        at = len(self.form.rows) - 1
+        if at < 0 or self.form.rows[at].parameter.place != BODY:
+            desk.say("this request has no body")
+            return
+
+        def edited(result: str | Fault) -> None:
+            if isinstance(result, Fault):
+                desk.say_fault(result)
+            else:
+                self._set(at, result.removesuffix("\n") or None)
+
+        desk.pending.edit(self.form.rows[at].value or "", edited)
 
 
 def _row_line(row: Row) -> Line:
