@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from tests.tui import scenes_calls, scenes_host, scenes_logs, scenes_past
+from tests.tui import scenes_calls, scenes_console, scenes_host, scenes_logs, scenes_past
 from tests.tui.desks import Seat, event, vm
 from volant.tui.effects import Run
 from volant.tui.model import Happened, Lost
@@ -123,6 +123,7 @@ SCENES: dict[str, tuple[Callable[[], Seat], int, int]] = {
     "output": (output, 80, 12),
     "events": (events, 80, 14),
     **scenes_calls.SCENES,
+    **scenes_console.SCENES,
     **scenes_host.SCENES,
     **scenes_past.SCENES,
     **scenes_logs.SCENES,

@@ -19,7 +19,7 @@ from tests.client.cli.ptys import Terminal
 from tests.client.cli.records import event, plugin, vm
 from tests.fakes.rpc_server import RpcServer, Served
 from volant.client.cli.text import width_of
-from volant.client.cli.tty import ModeWatcher, escape_byte, escape_name
+from volant.client.cli.tty import ModeWatcher, Title, escape_byte, escape_name
 
 AtTerminal = Callable[..., Terminal]
 
@@ -267,15 +267,25 @@ def test_the_console_names_its_escape_and_lets_go(at_terminal: AtTerminal, serve
     server.handlers["vm.console"] = serial
     terminal = at_terminal("console", "web-1")
     shown = terminal.see(b"login: ")
-    assert shown.startswith(b"console of web-1: Ctrl-] leaves it\r\nhistory\r\n")
+    hint = b"console of web-1: Ctrl-] leaves it"
+    assert shown == hint + b"\r\n\x1b[22;2t\x1b]2;" + hint + b"\x07history\r\nlogin: "
     assert terminal.raw
     terminal.type(b"root\x03")
     terminal.see(b"<root\x03>")
     terminal.type(b"\x1d")
     code, text = terminal.finish()
     assert code == 0 and terminal.restored
+    assert "\x1b[23;2t" in text, "the window has its title of before"
     assert "left the console of web-1; it runs on" in text
     assert server.params("vm.console") == {"name": "web-1", "write": True, "force": False, "follow": True}
+
+
+def test_a_title_that_the_guest_sets_does_not_hide_how_to_leave() -> None:
+    title = Title("Ctrl-] leaves web-1", "tmux-256color")
+    assert title.kept(b"a\x1b]0;vim\x07b\x1b]2;x\x1b\\") == b"a\x1b]0;Ctrl-] leaves web-1 | vim\x07b\x1b]2;Ctrl-] leaves web-1 | x\x1b\\"
+    assert title.kept(b"\x1b]52;c;aGk=\x07\x1b[31m") == b"\x1b]52;c;aGk=\x07\x1b[31m"
+    plain_terminal = Title("hint", "linux")
+    assert (plain_terminal.begin(), plain_terminal.kept(b"\x1b]0;t\x07"), plain_terminal.end()) == (b"", b"\x1b]0;t\x07", b"")
 
 
 def test_the_console_says_why_it_ended(at_terminal: AtTerminal, server: RpcServer) -> None:

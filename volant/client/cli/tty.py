@@ -35,7 +35,9 @@ class Ended(BaseException):
 class ModeWatcher:
     """Remembers which terminal modes the output passing through has switched on, to switch off just those."""
 
-    def __init__(self) -> None:
+    def __init__(self, last: bytes = b"") -> None:
+        """`last` is written behind everything else when the terminal is put back."""
+        self._last = last
         self._on: set[int] = set()
         self._hidden_cursor = False
         self._margins = False
@@ -66,7 +68,37 @@ class ModeWatcher:
             sequences.append("\x1b7\x1b[r\x1b8")  # setting margins moves the cursor, so it is kept
         if self._hidden_cursor:
             sequences.append("\x1b[?25h")
-        return "".join([*sequences, "\x1b[0m"]).encode() if sequences else b""
+        return ("".join([*sequences, "\x1b[0m"]).encode() if sequences else b"") + self._last
+
+
+class Title:
+    """The title of the terminal's window while a guest has the terminal: `hint`, and behind it what the guest wants there.
+
+    It is the one place that everybody sees all the time and no program draws on. The title of before is kept on the terminal's own stack
+    (XTWINOPS 22 and 23).
+    """
+
+    _WITH_TITLES = ("xterm", "tmux", "screen", "rxvt", "alacritty", "foot", "konsole", "vte", "gnome", "wezterm", "st-")
+    """Begin TERM of terminals that take an OSC 2 for a title; others might print it."""
+    _SET = re.compile(rb"\x1b\]([02]);")
+
+    def __init__(self, hint: str, term: str) -> None:
+        self._works = term.startswith(self._WITH_TITLES)
+        self._hint = hint.encode(errors="replace")
+
+    def begin(self) -> bytes:
+        """What to write first."""
+        return b"\x1b[22;2t\x1b]2;" + self._hint + b"\x07" if self._works else b""
+
+    def kept(self, output: bytes) -> bytes:
+        """The guest's output, with `hint` in front of titles that it sets."""
+        if not self._works or b"\x1b]" not in output:
+            return output
+        return self._SET.sub(lambda found: found[0] + self._hint + b" | ", output)
+
+    def end(self) -> bytes:
+        """What to write last."""
+        return b"\x1b[23;2t" if self._works else b""
 
 
 @contextmanager

@@ -82,7 +82,8 @@ class ConsoleScreen(Screen):
             return ("typing.leave",)
         if self._view.copying:
             return ("select", "select.lines", "select.block", "select.words", "yank", "copy.leave")
-        return ("console.type", "vm.attach", "search", "search.older", "console.follow", "copy.mode", "console.size")
+        older = ("search.older",) if self._view.searching else ()
+        return ("console.type", "vm.attach", "search", *older, "console.follow", "copy.mode", "console.size")
 
     @property
     def _name(self) -> str:

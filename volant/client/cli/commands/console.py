@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import os
 from typing import Any
 
 from volant.client.cli import terminal
@@ -12,7 +13,7 @@ from volant.client.cli.parsing import Parser, add_failure_format, checked
 from volant.client.cli.pump import Detached, Pump
 from volant.client.cli.several import with_suggestion
 from volant.client.cli.text import harmless
-from volant.client.cli.tty import Ended, ModeWatcher, escape_byte, escape_name, raw_terminal
+from volant.client.cli.tty import Ended, ModeWatcher, Title, escape_byte, escape_name, raw_terminal
 from volant.proto.errors import ExitCode, Fault, WriterTaken
 
 DEFAULT_ESCAPE = b"\x1d"
@@ -43,11 +44,12 @@ def run_console(args: argparse.Namespace) -> int:
     if args.no_history:
         params["history_bytes"] = 0
     raw = not args.no_follow and terminal.is_tty(0) and terminal.is_tty(1)
-    watcher = ModeWatcher()
+    title = Title(banner(args.name, args.escape, typing=typing), os.environ.get("TERM", "") if raw else "")
+    watcher = ModeWatcher(last=title.end())
 
     def sink(_: int, data: bytes) -> None:
         watcher.see(data)
-        terminal.write_all(1, data)
+        terminal.write_all(1, title.kept(data))
 
     with open_client(args) as client, client.bytes_call("vm.console", params) as call:
         pump = Pump(call, sink=sink)
@@ -57,6 +59,7 @@ def run_console(args: argparse.Namespace) -> int:
             terminal.say(banner(args.name, args.escape, typing=typing))
         try:
             with raw_terminal(0, watcher) if raw else contextlib.nullcontext():
+                terminal.write_all(1, title.begin())
                 with_suggestion(client, pump.run)
         except Detached:
             _say(args, raw, f"left the console of {args.name}; it runs on")
