@@ -7,13 +7,17 @@ import select
 import socket
 import subprocess
 import sys
+import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.fakes import echo
+from tests.fakes.raw_peer import HELLO
 from volant.client import AsyncClient, Client
 from volant.client.asking import plain_params
+from volant.proto import cbor
 from volant.proto.api.system import PING, Nothing
 from volant.proto.api.vm import CreateVm, ListVms
 from volant.proto.connection import INITIAL_CREDIT, MAX_OPEN_CALLS
@@ -22,11 +26,14 @@ from volant.proto.errors import (
     Conflict,
     ConnectionLost,
     InvalidParams,
+    MalformedFrame,
+    OutOfOrder,
     SocketMissing,
     SocketPathTooLong,
     SocketRefused,
     TooManyCalls,
 )
+from volant.proto.frames import encode_frame
 from volant.proto.messages import DataReceived, EndReceived, ItemReceived
 from volant.proto.specs.states import VmState
 
@@ -183,6 +190,58 @@ def test_a_daemon_that_goes_away_is_a_fault_that_stays(socket_path: Path) -> Non
             next(stream)
         with pytest.raises(ConnectionLost):
             client.call(PING, Nothing())
+
+
+def _answering(listening: socket.socket, answer: list[Any]) -> threading.Thread:
+    """Says `answer` to the first call of whoever comes, and then nothing more."""
+
+    def converse() -> None:
+        with listening.accept()[0] as connected:
+            heard = b""
+            while b"system.ping" not in heard and b"event.follow" not in heard:
+                heard += connected.recv(65_536)
+            connected.sendall(b"".join(encode_frame(cbor.dumps(message)) for message in (HELLO, answer)))
+            while connected.recv(65_536):
+                pass
+
+    thread = threading.Thread(target=converse, daemon=True)
+    thread.start()
+    return thread
+
+
+def test_a_result_of_another_type_is_the_daemons_fault(socket_path: Path) -> None:
+    with _listening(socket_path) as listening:
+        daemon = _answering(listening, [2, 1, {"time": 1}])
+        with Client(str(socket_path)) as client, pytest.raises(MalformedFrame, match="something else than agreed: time must be text"):
+            client.call(PING, Nothing())
+        daemon.join()
+
+
+def test_an_item_of_another_type_is_the_daemons_fault(socket_path: Path) -> None:
+    with _listening(socket_path) as listening:
+        daemon = _answering(listening, [4, 1, {"seq": "one"}])
+        with Client(str(socket_path)) as client, pytest.raises(MalformedFrame, match="something else than agreed: seq must be"):
+            next(client.events.follow())
+        daemon.join()
+
+
+@pytest.mark.parametrize("extra", [[4, 1, {}], [6, 1, 1, b"x"], [5, 1, 1]])
+def test_more_than_an_answer_to_who_asked_for_no_more_ends_the_connection(socket_path: Path, extra: list[Any]) -> None:
+    async def ask() -> None:
+        async with AsyncClient(str(socket_path)) as client:
+            with pytest.raises(OutOfOrder, match="more than an answer"):
+                await client.call(PING, Nothing())
+
+    with _listening(socket_path) as listening:
+        daemon = _answering(listening, extra)
+        with Client(str(socket_path)) as client:
+            for _ in range(2):
+                with pytest.raises(OutOfOrder, match="more than an answer"):
+                    client.call(PING, Nothing())
+        daemon.join()
+        daemon = _answering(listening, extra)
+        asyncio.run(ask())
+        daemon.join()
 
 
 def test_a_stopping_daemon_says_so(socket_path: Path) -> None:

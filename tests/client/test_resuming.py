@@ -6,7 +6,17 @@ from typing import Any
 
 import pytest
 
-from volant.client.resuming import AGAIN_MAX_S, AGAIN_S, Absence, EventProgress, LogProgress, Progress, StatusProgress, VmsProgress
+from volant.client.resuming import (
+    AGAIN_MAX_S,
+    AGAIN_S,
+    STEADY_S,
+    Absence,
+    EventProgress,
+    LogProgress,
+    Progress,
+    StatusProgress,
+    VmsProgress,
+)
 from volant.proto.errors import AgentMissing, ConnectionLost, Failed, NoSuchVm, SocketMissing
 
 GONE = ConnectionLost("gone")
@@ -85,14 +95,26 @@ def test_each_absence_has_its_own_time() -> None:
     absence = Absence(1.0)
     for began in (0.0, 50.0, 50.5):
         assert absence.pause(GONE, began) == AGAIN_S
-        absence.back()
+        absence.back(began)
+        absence.went_on()
+
+
+def test_a_daemon_that_greets_and_leaves_again_is_not_looked_for_for_ever() -> None:
+    absence, now = Absence(3.0), 100.0
+    with pytest.raises(ConnectionLost):
+        while now < 200:
+            now += absence.pause(GONE, now)
+            absence.back(now)
+    assert 102 < now <= 103
+    absence.back(now)
+    assert absence.pause(GONE, now + STEADY_S) == AGAIN_S
 
 
 def test_a_vm_whose_agent_is_not_there_yet_is_waited_for_only_after_an_absence() -> None:
     absence, missing = Absence(2.0), AgentMissing("not yet")
     assert not absence.may_pass(missing)
     absence.pause(GONE, 0.0)
-    absence.back()
+    absence.back(0.0)
     assert absence.may_pass(missing) and absence.pause(missing, 1.0) and not absence.away
     with pytest.raises(AgentMissing):
         absence.pause(missing, 2.5)

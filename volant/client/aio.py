@@ -78,7 +78,7 @@ class AsyncClient(asyncio.Protocol):
 
     async def call_plain(self, method: str, params: dict[str, Any]) -> Any:
         """`call` with a method's name and plain values."""
-        inbox = self.open(method, params)
+        inbox = self.open(method, params, is_unary=True)
         try:
             while not inbox.over:
                 await inbox.wait_news()
@@ -120,10 +120,10 @@ class AsyncClient(asyncio.Protocol):
         if self._transport is None:
             raise ConnectionLost("this client is not connected", hint="use it in `async with`")
 
-    def open(self, method: str, params: dict[str, Any]) -> AsyncInbox:
+    def open(self, method: str, params: dict[str, Any], *, is_unary: bool = False) -> AsyncInbox:
         self.check()
         id, frame = self.wire.call(method, params)
-        inbox = self._inboxes[id] = AsyncInbox(id, self.wire)
+        inbox = self._inboxes[id] = AsyncInbox(id, self.wire, is_unary=is_unary)
         self.write(frame)
         return inbox
 
@@ -162,19 +162,17 @@ class AsyncClient(asyncio.Protocol):
         if self._broken is not None:
             return
         try:
-            messages = self.wire.receive(data)
+            for message in self.wire.receive(data):
+                if isinstance(message, ClosedByPeer):
+                    raise message.fault
+                if isinstance(message, HelloReceived):
+                    self._greeted.set()
+                else:
+                    inbox = self._inboxes.get(message.id)
+                    if inbox is not None and inbox.take(message):
+                        self._inboxes.pop(message.id, None)
         except Fault as fault:
             self._break(fault)
-            return
-        for message in messages:
-            if isinstance(message, ClosedByPeer):
-                self._break(message.fault)
-            elif isinstance(message, HelloReceived):
-                self._greeted.set()
-            else:
-                inbox = self._inboxes.get(message.id)
-                if inbox is not None and inbox.take(message):
-                    self._inboxes.pop(message.id, None)
 
     def connection_lost(self, error: Exception | None) -> None:
         if error is not None:

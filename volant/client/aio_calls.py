@@ -25,8 +25,8 @@ R = TypeVar("R")
 class AsyncInbox(Inbox):
     """An Inbox that tasks can wait on."""
 
-    def __init__(self, id: int, wire: Connection) -> None:
-        super().__init__(id, wire)
+    def __init__(self, id: int, wire: Connection, *, is_unary: bool = False) -> None:
+        super().__init__(id, wire, is_unary=is_unary)
         self._waiting: list[asyncio.Future[None]] = []
 
     def take(self, message: Message) -> bool:

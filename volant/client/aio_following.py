@@ -29,11 +29,12 @@ async def following(path: str | None, progress: Progress, *, patience_s: float =
                     client = AsyncClient(path)
                     await client.connect()
                     await client.daemon()
-                    absence.back()
+                    absence.back(loop.time())
                 if progress.begins_with is not None:
                     progress.begun(await client.call_plain(*progress.begins_with))
                 async for item in client.stream(progress.method, progress.params(loop.time() - asked_at)):
                     if progress.takes(item):
+                        absence.went_on()
                         yield item
                 return
             except Fault as fault:

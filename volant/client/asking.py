@@ -12,6 +12,8 @@ from volant.proto.connection import INITIAL_CREDIT, Connection, Side
 from volant.proto.errors import (
     ConnectionLost,
     Fault,
+    InvalidParams,
+    MalformedFrame,
     NotAllowed,
     SocketForbidden,
     SocketMissing,
@@ -36,6 +38,10 @@ MAX_PATH_BYTES = 107
 
 GRANT_BYTES = INITIAL_CREDIT // 4
 """Credit is granted again in steps of this size: few messages, and the sender never runs dry while we keep up."""
+
+_VERSIONS = "see that client and daemon are of one version: `volant --version`, `volant system info`"
+_SHOWN_CHARS = 200
+"""How much of an unforeseen error's text a sentence quotes."""
 
 NAMED = {"vms": "vm", "plugins": "plugin", "deployments": "deployment", "events": "event", "system": "system"}
 """The attributes of a client, and the nouns whose methods they hold."""
@@ -115,18 +121,40 @@ def asked(method: Method[Any, Any] | str, params: Any) -> tuple[str, dict[str, A
 
 
 def typed_result(method: Method[Any, Any] | str, plain: Any) -> Any:
-    """A result as the method declares it; as it is when the method was given by name."""
-    if isinstance(method, str):
-        return plain
-    from volant.proto.plain import from_plain
-
-    return from_plain(method.result, plain)
+    """A result as the method declares it; as it is when the method was given by name. MalformedFrame when it is something else."""
+    return plain if isinstance(method, str) else _typed(method, method.result, plain)
 
 
 def typed_item(method: Method[Any, Any] | str, plain: Any) -> Any:
-    """An item as the method declares it; as it is when the method was given by name."""
-    if isinstance(method, str) or method.item is None:
-        return plain
+    """An item as the method declares it; as it is when the method was given by name. MalformedFrame when it is something else."""
+    return plain if isinstance(method, str) or method.item is None else _typed(method, method.item, plain)
+
+
+def misread(method: str, plain: Any, error: Exception, *, is_item: bool) -> MalformedFrame:
+    """The fault for who stumbled with `error` over a plain result or item: what is wrong with it, or else where it happened."""
+    from volant.proto.method import find
+
+    declared = find(method)
+    try:
+        typed_item(declared, plain) if is_item else typed_result(declared, plain)
+    except MalformedFrame as fault:
+        return fault
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    place = f"{os.path.basename(trace.tb_frame.f_code.co_filename)}:{trace.tb_lineno}" if trace else ""
+    return MalformedFrame(
+        f"what volantd answered {method} can't be used: {type(error).__name__}: {str(error)[:_SHOWN_CHARS]}", hint=_VERSIONS, place=place
+    )
+
+
+def _typed(method: Method[Any, Any], kind: type[Any], plain: Any) -> Any:
     from volant.proto.plain import from_plain
 
-    return from_plain(method.item, plain)
+    try:
+        return from_plain(kind, plain)
+    except InvalidParams as error:
+        raise MalformedFrame(
+            f"volantd answered {method.name} with something else than agreed: {error.message}",
+            hint=_VERSIONS,
+        ) from None

@@ -53,6 +53,8 @@ class Client:
         """The daemon has not said yet whether it holds us to reading."""
         self._inboxes: dict[int, Inbox] = {}
         self._broken: Fault | None = None
+        self._handed: tuple[str, Any, bool] | None = None
+        """The plain result or item that was handed out last, with its method's name and whether it is an item."""
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.pack("ll", _LONGEST_SLEEP, 0))
         try:
@@ -85,12 +87,12 @@ class Client:
 
     def call_plain(self, method: str, params: dict[str, Any], *, meanwhile: Callable[[], object] | None = None) -> Any:
         """`call` with a method's name and plain values; `meanwhile` is done while the daemon works on it."""
-        inbox = self._open(method, params)
+        inbox = self._open(method, params, is_unary=True)
         if meanwhile is not None:
             meanwhile()
         while not inbox.over:
             self.pump()
-        return inbox.outcome()
+        return self.handed(method, inbox.outcome())
 
     def stream(self, method: Method[P, R], params: P) -> Stream[R]:
         """Make a STREAM call: iterate over its typed items, then take its `result`."""
@@ -157,16 +159,15 @@ class Client:
         if not data:
             self._break(lost("the daemon closed it"))
         try:
-            messages = self._wire.receive(data)
+            for message in self._wire.receive(data):
+                if isinstance(message, ClosedByPeer):
+                    raise message.fault
+                if not isinstance(message, HelloReceived):
+                    inbox = self._inboxes.get(message.id)
+                    if inbox is not None and inbox.take(message):
+                        del self._inboxes[message.id]
         except Fault as fault:
             self._break(fault)
-        for message in messages:
-            if isinstance(message, ClosedByPeer):
-                self._break(message.fault)
-            elif not isinstance(message, HelloReceived):
-                inbox = self._inboxes.get(message.id)
-                if inbox is not None and inbox.take(message):
-                    del self._inboxes[message.id]
         return True
 
     def write(self, frame: bytes) -> None:
@@ -180,13 +181,27 @@ class Client:
             self._inboxes.pop(inbox.id, None)
             self.write(self._wire.cancel(inbox.id))
 
-    def _open(self, method: str, params: dict[str, Any]) -> Inbox:
+    def handed(self, method: str, plain: Any, *, is_item: bool = False) -> Any:
+        """`plain`, which is about to be handed out unchecked; see `misread`."""
+        self._handed = (method, plain, is_item)
+        return plain
+
+    def misread(self, error: Exception) -> Fault | None:
+        """The fault for who stumbled with `error` over the plain result or item that was handed out last; None when none was."""
+        if self._handed is None:
+            return None
+        from volant.client.asking import misread
+
+        method, plain, is_item = self._handed
+        return misread(method, plain, error, is_item=is_item)
+
+    def _open(self, method: str, params: dict[str, Any], *, is_unary: bool = False) -> Inbox:
         self._check()
         if self._unchecked:
             check_read_only(self.daemon)
             self._unchecked = False
         id, frame = self._wire.call(method, params)
-        inbox = self._inboxes[id] = Inbox(id, self._wire)
+        inbox = self._inboxes[id] = Inbox(id, self._wire, is_unary=is_unary)
         self.write(frame)
         return inbox
 

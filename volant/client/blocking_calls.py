@@ -56,7 +56,13 @@ class _Open:
         while not self._inbox.over:
             self._drop()
             self._client.pump()
-        return typed_result(self._method, self._inbox.outcome())
+        result = self._inbox.outcome()
+        return self._client.handed(self._method, result) if isinstance(self._method, str) else typed_result(self._method, result)
+
+    def _item(self, message: ItemReceived) -> Any:
+        if isinstance(self._method, str):
+            return self._client.handed(self._method, message.item, is_item=True)
+        return typed_item(self._method, message.item)
 
     def _drop(self) -> None:
         while (message := self._inbox.next_moved()) is not None:
@@ -73,7 +79,7 @@ class Stream(_Open, Generic[R]):
         while True:
             message = self._inbox.next_item()
             if message is not None:
-                return typed_item(self._method, message.item)
+                return self._item(message)
             if self._inbox.over:
                 self._inbox.outcome()
                 raise StopIteration
@@ -136,7 +142,7 @@ class BytesCall(_Open):
                 self._inbox.outcome()
                 return None
             self._client.pump()
-        return typed_item(self._method, message.item)
+        return self._item(message)
 
     def send(self, channel: int, data: bytes) -> None:
         """Send all of `data`, waiting for credit. Once the call is over nothing is sent: its fault is raised where it has one."""
@@ -199,4 +205,4 @@ class BytesCall(_Open):
         granted = self._inbox.granted(message)
         if granted:
             self._client.write(granted)
-        return ItemReceived(message.id, typed_item(self._method, message.item)) if isinstance(message, ItemReceived) else message
+        return ItemReceived(message.id, self._item(message)) if isinstance(message, ItemReceived) else message

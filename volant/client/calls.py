@@ -6,7 +6,7 @@ from collections import deque
 
 from volant.client.asking import GRANT_BYTES
 from volant.proto.connection import Connection
-from volant.proto.errors import Fault
+from volant.proto.errors import Fault, OutOfOrder
 from volant.proto.messages import DataReceived, EndReceived, FaultReceived, ItemReceived, Message, ReplyReceived
 
 TYPE_CHECKING = False  # typing itself is slow to import
@@ -20,8 +20,9 @@ Moved = ItemReceived | DataReceived | EndReceived
 class Inbox:
     """Messages for one call, oldest first, until its reply or fault. Bytes are bounded by the credit that `granted` gives back."""
 
-    def __init__(self, id: int, wire: Connection) -> None:
+    def __init__(self, id: int, wire: Connection, *, is_unary: bool = False) -> None:
         self.id = id
+        self._is_unary = is_unary
         self.messages: deque[Moved] = deque()
         self.over = False
         """The reply or fault came, or the connection broke; what came before may still wait here."""
@@ -31,7 +32,9 @@ class Inbox:
         self._consumed: dict[int, int] = {}
 
     def take(self, message: Message) -> bool:
-        """A message for this call came; whether it was its last."""
+        """A message for this call came; whether it was its last. OutOfOrder for anything but its end where nothing else was asked for."""
+        if self._is_unary and isinstance(message, ItemReceived | DataReceived | EndReceived):
+            raise OutOfOrder(f"more than an answer came for call {self.id}, which asked for no more")
         if isinstance(message, ItemReceived | DataReceived | EndReceived):
             self.messages.append(message)
         elif isinstance(message, ReplyReceived):

@@ -47,10 +47,11 @@ class Following:
             try:
                 if absence.away:
                     version = self._reconnect()
-                    absence.back()
+                    absence.back(time.monotonic())
                     self._say(f"volantd {version} is back; going on {self._progress.place}")
                 for item in self._stream(time.monotonic() - asked_at):
                     if self._progress.takes(item):
+                        absence.went_on()
                         yield item
                 return
             except Fault as fault:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import inf
 from typing import Any, Protocol
 
 from volant.proto.errors import AgentMissing, Failed, Fault, Unreachable
@@ -195,6 +196,10 @@ class StatsProgress:
         return True
 
 
+STEADY_S = 5.0
+"""How long a daemon has to stay before its next absence is a new one: else one that greets and leaves would be looked for for ever."""
+
+
 class Absence:
     """Whether a stream's failure may pass, and when to try again. Times are seconds of any clock that only goes forward."""
 
@@ -204,10 +209,15 @@ class Absence:
         self._pause = AGAIN_S
         self.away = False
         """The daemon went away and has not greeted since."""
+        self._back_at = -inf
 
-    def back(self) -> None:
+    def back(self, now: float) -> None:
         """The daemon greeted."""
-        self.away = False
+        self.away, self._back_at = False, now
+
+    def went_on(self) -> None:
+        """Something new came of the stream: the daemon is back for good."""
+        self._back_at = -inf
 
     def may_pass(self, fault: Fault) -> bool:
         """Whether it may be because the daemon is away, or is back so lately that it has not met the VM's agent yet."""
@@ -218,7 +228,9 @@ class Absence:
     def pause(self, fault: Fault, now: float) -> float:
         """Seconds to wait before the next try; `fault` is raised when there was time enough."""
         if self._until is None or (isinstance(fault, Unreachable) and not self.away):
-            self.away, self._until, self._pause = True, now + self._patience_s, AGAIN_S
+            self.away = True
+            if self._until is None or now - self._back_at >= STEADY_S:
+                self._until, self._pause = now + self._patience_s, AGAIN_S
         pause, self._pause = self._pause, min(2 * self._pause, AGAIN_MAX_S)
         if now + pause > self._until:
             raise fault

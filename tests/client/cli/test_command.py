@@ -255,6 +255,21 @@ def test_a_daemon_that_dies_in_the_middle(volant: Run, server: RpcServer) -> Non
     assert done.stderr.startswith("error: the connection to volantd is gone")
 
 
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        ([], "volantd answered vm.get with something else than agreed: the value must be a map"),
+        ({"name": "web-1"}, "volantd answered vm.get with something else than agreed: "),
+        (vm(forwards=[{"guest_port": 80}]), "what volantd answered vm.get can't be used: KeyError: 'host_ip'"),
+    ],
+)
+def test_an_answer_that_can_not_be_shown_is_one_clear_error(volant: Run, server: RpcServer, answer: object, said: str) -> None:
+    server.handlers["vm.get"] = lambda call: answer
+    done = volant("vm", "get", "web-1", "-o", "table")
+    error, hint = done.stderr.splitlines()
+    assert done.returncode == 1 and error.startswith(f"error: {said}") and "of one version" in hint
+
+
 def test_no_daemon_is_told_apart(volant: Run, tmp_path: Path) -> None:
     def tried(path: str) -> tuple[int, str]:
         done = volant("vm", "list", "--socket", path)

@@ -57,6 +57,16 @@ def main(argv: list[str]) -> int:
     except BrokenPipeError:
         _forget_stdout()
         return PIPE_BROKEN
+    except (TypeError, KeyError, IndexError, AttributeError, ValueError, OverflowError) as error:
+        from volant.client.cli.connect import misread
+        from volant.client.cli.failures import report
+
+        wrong = misread(error)
+        if wrong is None:
+            raise  # a defect of ours
+        _flush_quietly()
+        report(wrong, as_json=wants_json(argv))
+        return int(wrong.exit_code)
     except OSError as error:
         from volant.client.cli.failures import report
 
