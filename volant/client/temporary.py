@@ -104,7 +104,7 @@ class TemporaryVm:
             self._blocking.close()
         if thread is not None:
             try:
-                thread.run(self._leave())
+                thread.run(self._leave(), to_the_end=True)
             finally:
                 thread.end()
 
@@ -184,23 +184,31 @@ class _LoopThread:
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True, name="volant-lease")
         self._thread.start()
 
-    def run(self, work: Coroutine[Any, Any, None]) -> None:
-        """Do `work`; an interrupt cancels it, and is raised once it has ended."""
-        done = threading.Event()
+    def run(self, work: Coroutine[Any, Any, None], *, to_the_end: bool = False) -> None:
+        """Do `work`; an interrupt cancels it, unless it is to be done `to_the_end`, and is raised once it has ended."""
+        over = threading.Event()
+        tasks: list[asyncio.Task[None]] = []
 
-        async def noted() -> None:
-            try:
-                await work
-            finally:
-                done.set()
+        def begin() -> None:
+            task = self._loop.create_task(work)
+            tasks.append(task)
+            task.add_done_callback(lambda _: over.set())
 
-        future = asyncio.run_coroutine_threadsafe(noted(), self._loop)
+        def cancel() -> None:
+            if not tasks:  # the interrupt came before that
+                begin()
+            if not to_the_end:
+                tasks[0].cancel()
+
+        # An interrupt comes at any place, between two words of a line too.
         try:
-            future.result()
+            self._loop.call_soon_threadsafe(begin)
+            over.wait()
         except KeyboardInterrupt:
-            future.cancel()
-            done.wait(LEAVE_S)
+            self._loop.call_soon_threadsafe(cancel)
+            over.wait(LEAVE_S)
             raise
+        tasks[0].result()
 
     def end(self) -> None:
         self._loop.call_soon_threadsafe(self._loop.stop)
