@@ -18,13 +18,26 @@ from volant.client.cli.commands.vm import SORTS
 from volant.client.cli.commands.watch import in_order
 from volant.client.resuming import VmsProgress
 from volant.proto.api.vm import ListVms, VmView
-from volant.proto.errors import NoSuchVm
+from volant.proto.errors import Lagged, NoSuchVm
 
 WEB, DB = vm("web-1"), vm("db-1", id="d" * 12, status="starting")
 
 
 def item(*records: dict[str, Any], gone: tuple[str, ...] = (), complete: bool = True) -> dict[str, Any]:
     return {"items": list(records), "gone": list(gone), "seq": 1, "complete": complete}
+
+
+def first_lines(command: list[str], environment: dict[str, str], lines: int) -> list[Any]:
+    """The first lines of JSON that a command writes, which is ended then, or after a while in which they didn't come."""
+    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as process:
+        deadline = threading.Timer(DEADLINE, process.kill)
+        deadline.start()
+        assert process.stdout is not None
+        told = [process.stdout.readline() for _ in range(lines)]
+        deadline.cancel()
+        process.kill()
+    assert all(told), told
+    return [json.loads(line) for line in told]
 
 
 @pytest.fixture
@@ -143,14 +156,26 @@ def test_plugins_are_listed_anew_when_something_happened(server: RpcServer, envi
 
     server.handlers |= {"plugin.list": listed, "event.follow": happened}
     command = [*COMMAND, "plugin", "list", "--watch", "-o", "jsonl"]
-    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        told = [json.loads(process.stdout.readline()) for _ in range(3)]
-        process.kill()
+    told = first_lines(command, environment, 3)
     assert [(one["name"], one["enabled"]) for one in told] == [("hello", True), ("hello", False), ("other", True)]
 
 
+def test_who_missed_events_lists_anew(server: RpcServer, environment: dict[str, str]) -> None:
+    replies = iter([{"items": [plugin()], "seq": 7}, {"items": [plugin(version="2.0.0")], "seq": 900}])
+
+    def follow(call: Served) -> object:
+        if call.params["after"] == 7:
+            raise Lagged("event 8 is gone")
+        call.wait_over()
+        return {}
+
+    server.handlers |= {"plugin.list": lambda call: next(replies), "event.follow": follow}
+    command = [*COMMAND, "plugin", "list", "--watch", "-o", "jsonl"]
+    assert [one["version"] for one in first_lines(command, environment, 2)] == ["1.0.0", "2.0.0"]
+
+
 def test_deployments_are_watched_in_place(server: RpcServer, watched: Callable[..., Terminal]) -> None:
+    gone = threading.Event()
     template = {"plugin": "hello", "plugin_version": "1.0.0"}
     one = {
         "name": "shop",
@@ -168,11 +193,17 @@ def test_deployments_are_watched_in_place(server: RpcServer, watched: Callable[.
         one.update(status="degraded")
         server.handlers["deployment.list"] = lambda call: {"items": [one], "total": 1, "seq": 8}
         call.item(event(8))
+        gone.wait(DEADLINE)
+        call.item(event(9))
         call.wait_over()
         return {}
 
     server.handlers["event.follow"] = happened
-    watched("deployment", "list", "--watch").see(b"degraded")
+    terminal = watched("deployment", "list", "--watch")
+    terminal.see(b"degraded")
+    server.handlers["deployment.list"] = lambda call: {"items": [], "total": 0, "seq": 9}
+    gone.set()
+    terminal.see(b"none now\x1b[K\r\n\x1b[J")
 
 
 def test_the_list_is_as_it_was_while_the_daemon_is_away() -> None:

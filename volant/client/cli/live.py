@@ -44,7 +44,8 @@ class Feed(Generic[T]):
         self._news = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         self.over = False
         # A daemon thread: it ends with the process, which nothing of it outlives.
-        threading.Thread(target=self._read, daemon=True).start()
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
         if first is not None:
             os.eventfd_write(self._news, 1)
 
@@ -58,6 +59,11 @@ class Feed(Generic[T]):
         if self._fault is not None:
             raise self._fault
         return self._latest
+
+    def close(self) -> None:
+        """Give its descriptor back, once it is over."""
+        self._reader.join()
+        os.close(self._news)
 
     def _read(self) -> None:
         try:

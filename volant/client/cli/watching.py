@@ -59,6 +59,7 @@ def watch_list(args: argparse.Namespace, columns: list[Column], fetch: Fetch) ->
     style = style_of(args)
     show = _drawing(style, columns) if is_drawn(style) else _telling(style, columns)
     reply = _asked(args, fetch)
+    show(reply, "")
     while True:
         feed = Feed(args, EventProgress({"after": reply["seq"]}), lambda event: int(event["seq"]), first=int(reply["seq"]))
         try:
@@ -67,6 +68,7 @@ def watch_list(args: argparse.Namespace, columns: list[Column], fetch: Fetch) ->
                     reply = _asked(args, fetch, reply)
                 show(reply, feed.note)
         except Lagged:  # more happened than was kept for us: the list tells what came of it
+            feed.close()
             reply = _asked(args, fetch)
 
 
@@ -83,7 +85,13 @@ def _asked(args: argparse.Namespace, fetch: Fetch, otherwise: Reply | None = Non
 
 def _drawing(style: Style, columns: list[Column]) -> Show:
     picture = Picture()
-    return lambda reply, note: picture.draw(lambda: output.write_list(style, columns, reply, empty="there is none"), note)
+
+    def write(records: list[Reply]) -> None:
+        output.write_rows(style, columns, records)
+        if not records:
+            output.write_line("none now")
+
+    return lambda reply, note: picture.draw(partial(write, reply["items"]), note)
 
 
 def _telling(style: Style, columns: list[Column]) -> Show:
