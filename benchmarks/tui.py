@@ -37,15 +37,14 @@ TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
 class Screen:
     """The UI, or another of our commands, on a pseudo-terminal; what it writes is kept with its time."""
 
-    def __init__(self, socket: str, *words: str) -> None:
+    def __init__(self, socket: str, *words: str, program: tuple[str, ...] = COMMAND) -> None:
         self._master, slave = pty.openpty()
         fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", ROWS, COLUMNS, 0, 0))
         environ = {key: value for key, value in os.environ.items() if not key.startswith(("PYTHON", "TMUX", "COLORTERM"))}
         environ |= {"TERM": "xterm-256color", "VOLANT_SOCKET": socket, "PYTHONPATH": str(Path(__file__).parents[1]), "LC_ALL": "C.UTF-8"}
         self.began = time.monotonic()
-        self.process = subprocess.Popen(
-            (*COMMAND, *(words or ("tui",))), env=environ, stdin=slave, stdout=slave, stderr=slave, start_new_session=True
-        )
+        command = (*program, *(words or ("tui",)))
+        self.process = subprocess.Popen(command, env=environ, stdin=slave, stdout=slave, stderr=slave, start_new_session=True)
         os.close(slave)
         self.written = bytearray()
         self.times: list[tuple[float, int]] = []

@@ -38,8 +38,9 @@ LATE_LOOKS_S = (0.005, 0.05, 0.5, 2.0)
 """The VMM sends a byte first and logs it then. After the last byte of a burst, readers look again after these seconds, so that
 a VMM that was put aside in between is waited for, too."""
 
-GATHER_S = 0.002
-"""How long a reader lets bytes gather: a serial line delivers them one by one, and nobody notices two milliseconds."""
+FIRST_LOOK_S, GATHER_S = 0.0005, 0.002
+"""How long a reader lets bytes gather. The first after a pause comes soon, since it may be the echo of a key that somebody waits for; a
+serial line delivers the others one by one, and nobody notices two milliseconds."""
 
 TRIM_EVERY = 262_144
 """Bytes drained between looks at the log's size."""
@@ -128,12 +129,14 @@ class Console:
         """Let every reader look again."""
         self._grown.unpark_all()
 
-    async def wait_grown(self) -> bool:
-        """Return when the log may have grown; False at once when the VM is destroyed and it never will."""
+    async def wait_grown(self, last_given: float) -> bool:
+        """Return when the log may have grown; False at once when the VM is destroyed and it never will. `last_given` is when this
+        reader got something last, on trio's clock."""
         if self._closed:
             return False
         await self._grown.park()
-        await trio.sleep(GATHER_S)
+        paused = trio.current_time() - last_given > GATHER_S
+        await trio.sleep(FIRST_LOOK_S if paused else GATHER_S)
         return True
 
     async def type(self, data: bytes) -> None:
@@ -183,6 +186,7 @@ class Reader:
         self.writer = console.typist
         """See `ports.ConsoleReader`."""
         self._follow = follow
+        self._last_given = float("-inf")
 
     def __aiter__(self) -> Reader:
         return self
@@ -194,10 +198,11 @@ class Reader:
             writer = self._console.typist
             if chunk.data or (writer != self.writer and self._follow):
                 self.writer = writer
+                self._last_given = trio.current_time()
                 self.offset = chunk.offset + len(chunk.data)
                 return replace(chunk, writer=writer)
             # Nothing waits between the look at the log and this, so no growth is missed.
-            if not self._follow or not await self._console.wait_grown():
+            if not self._follow or not await self._console.wait_grown(self._last_given):
                 raise StopAsyncIteration
 
     def finish(self) -> None:
