@@ -95,3 +95,52 @@ def test_leaving_the_console_by_signals_gives_the_terminal_back(ui: Tmux) -> Non
     os.kill(ui.pid, signal.SIGTERM)
     ui.see("left with 143")
     assert ui.restored
+
+
+@pytest.fixture
+def attached(host: Rig) -> Iterator[Tmux]:
+    """The UI, which has given the terminal to web-1's console."""
+    with terminal(environ={"VOLANT_SOCKET": str(host.socket)}) as made:
+        made.see("web-1")
+        made.type("a")
+        made.see("Ctrl-] leaves it")
+        made.see("guest is up")
+        yield made
+
+
+def title(screen: Tmux) -> str:
+    return screen.run("display-message", "-p", "#{pane_title}").strip()
+
+
+def test_an_attached_console_says_all_the_time_how_to_leave_and_gives_the_ui_back(attached: Tmux) -> None:
+    assert "Ctrl-] leaves it" in title(attached)
+    attached.type("o", "n", "e", "Enter")
+    attached.see("you said one")
+    attached.type("C-]")
+    attached.see("● ready")
+    attached.until(lambda _: "Ctrl-]" not in title(attached), "the title of before")
+    attached.type("q")
+    attached.see("left with 0")
+    assert attached.restored
+
+
+def test_an_attached_console_ends_with_its_vm(attached: Tmux) -> None:
+    attached.type("p", "o", "w", "e", "r", "o", "f", "f", "Enter")
+    attached.see("○ stopped")
+
+
+def test_an_attached_console_ends_with_the_daemon_and_the_ui_goes_on(host: Rig, attached: Tmux) -> None:
+    host.kill()
+    attached.see("DISCONNECTED")
+    assert not attached.restored, "the UI has the terminal"
+    attached.type("q")
+    attached.see("left with 0")
+    assert attached.restored
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_signals_end_the_ui_under_an_attached_console_and_give_the_terminal_back(attached: Tmux, number: signal.Signals) -> None:
+    os.kill(attached.pid, number)
+    attached.see(f"left with {128 + number}")
+    assert attached.restored
+    assert "Ctrl-]" not in title(attached)
