@@ -25,7 +25,7 @@ class VmsScreen(ListScreen):
     """The VMs as `vm.watch` tells them."""
 
     contexts = ("vms", "list")
-    hints = ("open", "vm.attach", "vm.logs", "actions", "filter", "mark", "sort", "copy")
+    hints = ("open", "vm.console", "vm.attach", "vm.logs", "actions", "filter", "mark", "sort", "copy")
     fields = VM_FIELDS
     in_past = True
     title = "vms"
