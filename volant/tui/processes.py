@@ -31,7 +31,8 @@ async def foreground(command: Sequence[str], *, said: bytearray | None = None) -
         finally:
             await _end(process)
         if code:  # what was typed for it, and not read any more, must not become keys of the UI
-            termios.tcflush(0, termios.TCIFLUSH)
+            with suppress(termios.error):  # no terminal: nobody typed
+                termios.tcflush(0, termios.TCIFLUSH)
         return code
     finally:
         for number, handler in held.items():
