@@ -1,7 +1,10 @@
-"""A daemon's socket with many VMs that all change, for measuring the terminal UI: python -m benchmarks._tui_host SOCKET VMS SHARE HERTZ
+"""A daemon's socket with many VMs that all change, for measuring the terminal UI.
+
+python -m benchmarks._tui_host SOCKET VMS SHARE HERTZ [LINES]
 
 Says on stdout `listening`, then for each round of changes its number and when it was sent (CLOCK_MONOTONIC). A VM's `deployment` is the
-round in which it last changed, as `r00042`, so that it can be recognised on the screen.
+round in which it last changed, as `r00042`, so that it can be recognised on the screen. Whoever follows a VM's output gets LINES a second,
+each with the time at which it was written.
 """
 
 from __future__ import annotations
@@ -35,7 +38,25 @@ def vm(number: int) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def main(socket: str, count: int, share: float, hertz: float) -> None:
+BURSTS_PER_S = 50
+"""How often lines are written, some together, as a pipe from a busy program gives them."""
+
+
+def flood(call: Served, lines: int) -> Any:
+    """So many lines a second, of a hundred characters each. Who reads too slowly holds the writing up, and sees old times."""
+    seq, begun = 0, time.monotonic()
+    for burst in range(1, 1_000_000):
+        time.sleep(max(0.0, begun + burst / BURSTS_PER_S - time.monotonic()))
+        stamp = f"t={time.monotonic():014.3f}"
+        each = lines // BURSTS_PER_S
+        text = f"{stamp} " + "x" * 84
+        call.items([{"seq": seq + at, "time": OLD, "stream": "stdout", "text": text} for at in range(1, each + 1)])
+        seq += each
+        if call.over:
+            raise Cancelled("the call was cancelled")
+
+
+def main(socket: str, count: int, share: float, hertz: float, lines: int = 0) -> None:
     vms = [vm(number) for number in range(count)]
 
     def watch(call: Served) -> Any:
@@ -74,10 +95,10 @@ def main(socket: str, count: int, share: float, hertz: float) -> None:
         return {}
 
     begun = time.monotonic()
-    with serving(Path(socket), {"vm.watch": watch, "event.follow": follow}):
+    with serving(Path(socket), {"vm.watch": watch, "event.follow": follow, "vm.logs": lambda call: flood(call, lines)}):
         print("listening", flush=True)
         sys.stdin.read()
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], int(sys.argv[2]), float(sys.argv[3]), float(sys.argv[4]))
+    main(sys.argv[1], int(sys.argv[2]), float(sys.argv[3]), float(sys.argv[4]), *map(int, sys.argv[5:]))

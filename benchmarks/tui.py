@@ -107,9 +107,9 @@ class Screen:
 
 
 @contextmanager
-def host(socket: Path, vms: int, *, share: float = 0.0, hertz: float = 0.0) -> Iterator[list[tuple[int, float]]]:
-    """The daemon's end; the rounds of changes it has sent, with their times, as they come."""
-    command = (sys.executable, "-m", "benchmarks._tui_host", str(socket), str(vms), str(share), str(hertz))
+def host(socket: Path, vms: int, *, share: float = 0.0, hertz: float = 0.0, lines: int = 0) -> Iterator[list[tuple[int, float]]]:
+    """The daemon's end; the rounds of changes it has sent, with their times, as they come. `lines`: of output a second."""
+    command = (sys.executable, "-m", "benchmarks._tui_host", str(socket), str(vms), str(share), str(hertz), str(lines))
     process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
     assert process.stdout.readline() == "listening\n"

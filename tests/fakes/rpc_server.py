@@ -47,6 +47,10 @@ class Served:
     def item(self, item: Any) -> None:
         self._session.send(lambda wire: wire.item(self.id, item))
 
+    def items(self, items: list[Any]) -> None:
+        """Several in one write, as a flood of them comes."""
+        self._session.send(lambda wire: b"".join(wire.item(self.id, item) for item in items))
+
     def read(self, channel: int = 0) -> bytes:
         """What came on `channel` since the last read, waiting for some; empty at its end."""
         with self.changed:
