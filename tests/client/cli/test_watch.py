@@ -12,7 +12,7 @@ import pytest
 
 from tests.client.cli.conftest import COMMAND, DEADLINE, Run
 from tests.client.cli.ptys import Terminal
-from tests.client.cli.records import event, plugin, vm
+from tests.client.cli.records import SINCE, event, plugin, vm
 from tests.fakes.rpc_server import RpcServer, Served
 from volant.client.cli.commands.vm import SORTS
 from volant.client.cli.commands.watch import in_order
@@ -21,6 +21,15 @@ from volant.proto.api.vm import ListVms, VmView
 from volant.proto.errors import Lagged, NoSuchVm
 
 WEB, DB = vm("web-1"), vm("db-1", id="d" * 12, status="starting")
+
+
+def deployment(name: str) -> dict[str, Any]:
+    """A deployment's record."""
+    return {
+        "name": name, "status": "ready", "reason": "", "replicas": 3, "available": 3, "ready": 3, "current": 3, "updated": 3, "revision": 4,
+        "paused": False, "max_unavailable": 1, "min_ready_ms": 0, "created_at": SINCE,
+        "template": {"plugin": "hello", "plugin_version": "1.0.0"},
+    }  # fmt: skip
 
 
 def item(*records: dict[str, Any], gone: tuple[str, ...] = (), complete: bool = True) -> dict[str, Any]:
@@ -176,17 +185,7 @@ def test_who_missed_events_lists_anew(server: RpcServer, environment: dict[str, 
 
 def test_deployments_are_watched_in_place(server: RpcServer, watched: Callable[..., Terminal]) -> None:
     gone = threading.Event()
-    template = {"plugin": "hello", "plugin_version": "1.0.0"}
-    one = {
-        "name": "shop",
-        "status": "ready",
-        "replicas": 3,
-        "available": 3,
-        "updated": 3,
-        "template": template,
-        "created_at": "",
-        "reason": "",
-    }
+    one = deployment("shop")
     server.handlers["deployment.list"] = lambda call: {"items": [one], "total": 1, "seq": 7}
 
     def happened(call: Served) -> object:
@@ -204,6 +203,17 @@ def test_deployments_are_watched_in_place(server: RpcServer, watched: Callable[.
     server.handlers["deployment.list"] = lambda call: {"items": [], "total": 0, "seq": 9}
     gone.set()
     terminal.see(b"none now\x1b[K\r\n\x1b[J")
+
+
+def test_one_deployment_is_watched_as_facts(server: RpcServer, watched: Callable[..., Terminal]) -> None:
+    views = [deployment("shop"), deployment("other")]
+    server.handlers |= {
+        "deployment.get": lambda call: views[0],
+        "deployment.list": lambda call: {"items": views, "total": 2, "seq": 7},
+        "event.follow": lambda call: call.wait_over(),
+    }
+    shown = watched("deployment", "get", "shop", "--watch").see(b"revision 4").decode()
+    assert "shop" in shown and "other" not in shown
 
 
 def test_the_list_is_as_it_was_while_the_daemon_is_away() -> None:

@@ -21,10 +21,20 @@ GONE = "gone"
 """The status of what is no more, or what the filter no longer takes."""
 
 Reply = dict[str, Any]
+Write = Callable[[list[Reply]], object]
+"""Prints records."""
 Show = Callable[[Reply, str], object]
 """Shows a list, and a note to a person."""
 Fetch = Callable[[Client], Reply]
 """Asks for the list as it is: `items`, and as `seq` the number of the newest event that is in it."""
+
+
+def write_each(style: Style, facts: Callable[[Reply], list[tuple[str, str]]], records: list[Reply]) -> None:
+    """Records for reading, one below the other."""
+    for at, record in enumerate(records):
+        if at:
+            output.write_line("")
+        output.write_facts(style, record, facts(record))
 
 
 def is_drawn(style: Style) -> bool:
@@ -32,7 +42,7 @@ def is_drawn(style: Style) -> bool:
     return style.format in ("table", "wide") and terminal.is_tty(1)
 
 
-def draw_vms(args: argparse.Namespace, expression: str, write: Callable[[list[Reply]], object]) -> int:
+def draw_vms(args: argparse.Namespace, expression: str, write: Write) -> int:
     """The VMs that `expression` takes, drawn in place by `write`."""
     progress = VmsProgress({"filter": expression})
     feed = Feed(args, progress, lambda _: list(progress.records.values()))
@@ -54,10 +64,12 @@ def tell_vms(args: argparse.Namespace, expression: str, tell: Callable[[Reply], 
     return ExitCode.OK
 
 
-def watch_list(args: argparse.Namespace, columns: list[Column], fetch: Fetch) -> NoReturn:
-    """A list without a watch of its own: asked for again when events say that something happened."""
+def watch_list(args: argparse.Namespace, columns: list[Column], fetch: Fetch, write: Write | None = None) -> NoReturn:
+    """A list without a watch of its own: asked for again when events say that something happened. `write` prints it for a person, where
+    that is no table."""
     style = style_of(args)
-    show = _drawing(style, columns) if is_drawn(style) else _telling(style, columns)
+    write = write or partial(output.write_rows, style, columns)
+    show = _drawing(write) if is_drawn(style) else _telling(style, columns)
     reply = _asked(args, fetch)
     show(reply, "")
     while True:
@@ -83,15 +95,15 @@ def _asked(args: argparse.Namespace, fetch: Fetch, otherwise: Reply | None = Non
         return otherwise
 
 
-def _drawing(style: Style, columns: list[Column]) -> Show:
+def _drawing(write: Write) -> Show:
     picture = Picture()
 
-    def write(records: list[Reply]) -> None:
-        output.write_rows(style, columns, records)
+    def draw(records: list[Reply]) -> None:
+        write(records)
         if not records:
             output.write_line("none now")
 
-    return lambda reply, note: picture.draw(partial(write, reply["items"]), note)
+    return lambda reply, note: picture.draw(partial(draw, reply["items"]), note)
 
 
 def _telling(style: Style, columns: list[Column]) -> Show:

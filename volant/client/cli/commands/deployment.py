@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import argparse
-from typing import Any
+from functools import partial
+from typing import Any, NoReturn
 
 from volant.client.cli import columns, declared, human, output, terminal
 from volant.client.cli.connect import Client, open_client, open_following
@@ -20,6 +21,7 @@ from volant.client.cli.parsing import (
     style_of,
 )
 from volant.client.cli.several import for_each, with_suggestion
+from volant.client.cli.style import Style
 from volant.client.cli.values import count
 from volant.proto.errors import ExitCode
 
@@ -41,25 +43,25 @@ def run_list(args: argparse.Namespace) -> int:
     if args.watch:
         from volant.client.cli.watching import watch_list
 
-        watch_list(args, columns.DEPLOYMENT, lambda client: _listed(client, args))
+        watch_list(args, columns.DEPLOYMENT, lambda client: _listed(client, text=args.text, limit=args.limit))
     with open_client(args) as client:
-        reply = _listed(client, args)
+        reply = _listed(client, text=args.text, limit=args.limit)
     nothing = "no deployment matches" if args.text else "no deployments yet; `volant deployment create` makes one"
     output.write_list(style_of(args), columns.DEPLOYMENT, reply, empty=nothing)
     return ExitCode.OK
 
 
-def _listed(client: Client, args: argparse.Namespace) -> dict[str, Any]:
+def _listed(client: Client, *, text: str = "", limit: int | None = None) -> dict[str, Any]:
     """One reply made of as many pages as it takes."""
 
     def page(offset: int) -> dict[str, Any]:
-        left = PAGE if args.limit is None else min(PAGE, args.limit - offset)
-        found: dict[str, Any] = client.call_plain("deployment.list", {"text": args.text, "limit": left, "offset": offset})
+        left = PAGE if limit is None else min(PAGE, limit - offset)
+        found: dict[str, Any] = client.call_plain("deployment.list", {"text": text, "limit": left, "offset": offset})
         return found
 
     reply = page(0)
     items = list(reply["items"])
-    while len(items) < (reply["total"] if args.limit is None else min(args.limit, reply["total"])):
+    while len(items) < (reply["total"] if limit is None else min(limit, reply["total"])):
         more = page(len(items))["items"]
         if not more:  # some went away between two pages
             break
@@ -70,7 +72,8 @@ def _listed(client: Client, args: argparse.Namespace) -> dict[str, Any]:
 def configure_get(parser: Parser) -> None:
     add_output(parser)
     add_names(parser, many=True, noun="deployment")
-    parser.give_examples("volant deployment get web", "volant deployment get web api -o json")
+    add_watch(parser)
+    parser.give_examples("volant deployment get web", "volant deployment get web api -o json", "volant deployment get web --watch")
 
 
 def run_get(args: argparse.Namespace) -> int:
@@ -79,12 +82,28 @@ def run_get(args: argparse.Namespace) -> int:
 
         def show(name: str) -> None:
             record = client.call_plain("deployment.get", {"name": name})
+            if args.watch:
+                return
             if style.format == "wide":
                 output.write_one(style, columns.DEPLOYMENT, record)
             else:
                 output.write_facts(style, record, facts(record))
 
-        return for_each(client, args, show)
+        code = for_each(client, args, show)
+    if args.watch and code == ExitCode.OK:
+        _watch_some(args, style)
+    return code
+
+
+def _watch_some(args: argparse.Namespace, style: Style) -> NoReturn:
+    """Until interrupted, also when they are deleted."""
+    from volant.client.cli.watching import watch_list, write_each
+
+    def some(client: Client) -> dict[str, Any]:
+        reply = _listed(client)
+        return reply | {"items": [record for record in reply["items"] if record["name"] in args.names]}
+
+    watch_list(args, columns.DEPLOYMENT, some, None if style.format == "wide" else partial(write_each, style, facts))
 
 
 def facts(record: dict[str, Any], *, now: float | None = None) -> list[tuple[str, str]]:

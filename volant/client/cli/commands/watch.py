@@ -13,7 +13,7 @@ from volant.client.cli.parsing import Parser, add_output, add_reconnect, style_o
 from volant.client.cli.several import with_suggestion
 from volant.client.cli.style import Style
 from volant.client.cli.text import harmless
-from volant.client.cli.watching import draw_vms, is_drawn, tell_vms
+from volant.client.cli.watching import draw_vms, is_drawn, tell_vms, write_each
 
 
 def configure_watch(parser: Parser) -> None:
@@ -56,10 +56,7 @@ def watch_some(args: argparse.Namespace) -> int:
         if style.format == "wide":
             output.write_rows(style, columns.VM, in_order(records, "name"))
             return
-        for at, record in enumerate(in_order(records, "name")):
-            if at:
-                output.write_line("")
-            output.write_facts(style, record, facts(record))
+        write_each(style, facts, in_order(records, "name"))
         if not records:
             output.write_line(harmless(f"{', '.join(args.names)}: deleted"))
 
