@@ -48,7 +48,7 @@ def read(name: str) -> Style:
 def painted(line: StoredLine, width: int, marks: Iterable[Mark] = ()) -> Line:
     """At most `width` columns of a line; marks lie over it, the later ones on top."""
     marks = [mark for mark in marks if mark.first < mark.end]
-    if marks or not line.text.isascii() or len(line.text) > width:
+    if marks or line.clusters or not line.text.isascii() or len(line.text) > width:
         return _by_cell(line, width, marks)
     return tuple([(run.text, named(run.style)) for run in line.runs()])
 
