@@ -171,6 +171,16 @@ def test_the_console_is_that_of_the_boot() -> None:
     assert "its console went with it" in seat.screen()
 
 
+def test_of_a_vm_that_is_gone_nobody_has_logs_any_more() -> None:
+    seat = looking_back("{")
+    seat.desk.heard(Changed((), (DB["id"],), 10, complete=True))
+    for key in ("l", "a"):
+        seat.type(f"g {key}")
+        assert "it was deleted since then" in seat.screen()
+        seat.type("escape")
+    assert seat.effects(Follow) == seat.effects(Attach) == []
+
+
 def test_all_pages_of_events_are_looked_back_on() -> None:
     many = [told(seq, "VM_READY" if seq % 2 else "VM_STOPPED", WEB, status="ready" if seq % 2 else "stopped") for seq in range(501, 2_501)]
     seat = Seat(WEB)

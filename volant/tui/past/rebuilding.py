@@ -26,14 +26,13 @@ _STATES = {f"VM_{state.name}": state.value for state in VmState}
 _IMPLIED = {"VM_RUNNING": "starting", "VM_READY": "running"}
 """The state before, where a kind can only follow one (`lifecycle` of the daemon)."""
 _ENDED = ("VM_STOPPED", "VM_CRASHED", "VM_FAILED")
-_BLANK: Mapping[str, Any] = {**to_plain(
-    VmView(
-        id="", name="", plugin="", plugin_version="", runtime="", status=VmState.PENDING, wanted=Wanted.RUNNING, generation=0,
-        wanted_generation=0, boot=0, cpu_cores=0, memory_mb=0, network=NetworkMode.NONE, ip="", mac="", forwards=(), hypervisor="",
-        accel="", pid=0, health=UNKNOWN, reason="", error=None, labels={}, created_at="", started_at="", ready_at="", stopped_at="",
-        ready_ms=0,
-    )
-), "wanted": ""}  # fmt: skip
+_NOTHING = VmView(
+    id="", name="", plugin="", plugin_version="", runtime="", status=VmState.PENDING, wanted=Wanted.RUNNING, generation=0,
+    wanted_generation=0, boot=0, cpu_cores=0, memory_mb=0, network=NetworkMode.NONE, ip="", mac="", forwards=(), hypervisor="", accel="",
+    pid=0, health=UNKNOWN, reason="", error=None, labels={}, created_at="", started_at="", ready_at="", stopped_at="", ready_ms=0,
+)  # fmt: skip
+_BLANK: Mapping[str, Any] = {**to_plain(_NOTHING), "wanted": ""}
+"""A VM of which nothing is known."""
 _CHANGING = ("wanted", "generation", "boot", "pid", "health", "reason", "error", "started_at", "ready_at", "stopped_at", "ready_ms",
              "restarts", "next_try_at", "exit_code", "exit_signal", "lease", "pending_changes", "accel")  # fmt: skip
 """What a start or an end changes: of another time than now it is what events say, or nothing."""

@@ -74,7 +74,7 @@ class CallsScreen(Screen):
                 self._remark = "its OpenAPI document is not asked for: read-only"
                 return
             path = place.removeprefix(base)
-            desk.pending.send({"name": self._vm, "method": "GET", "path": path}, None, lambda answer: self._answered(answer))
+            desk.pending.send({"name": self._vm, "method": "GET", "path": path}, None, self._answered)
         elif place.startswith(("/", "file:///")):
             desk.pending.read(place.removeprefix("file://"), MAX_DOCUMENT_BYTES, self._document)
         else:

@@ -5,6 +5,7 @@ Lines of the log have times. The console has none but those of the boots: of it,
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +15,7 @@ from volant.proto.errors import Fault
 from volant.tui.lines import Line, clipped
 from volant.tui.model import Delta, Record
 from volant.tui.screens.base import Screen
-from volant.tui.screens.reader import Reader
+from volant.tui.screens.reader import KEPT_LINES, Reader
 
 if TYPE_CHECKING:
     from volant.tui.desk import Desk
@@ -36,9 +37,14 @@ class PastOutput(Screen):
         self._id, self._name, self._what = str(record["id"]), str(record["name"]), what
         self._reader: Reader[Line] = Reader(follow=True)
         self._tag = 0
+        self._never: Fault | None = None
+        """Why nobody can tell what it said."""
         self._fault: Fault | None = None
-        self._said: list[tuple[float, str]] = []
+        """Why the daemon did not."""
+        self._said: deque[tuple[float, str]] = deque(maxlen=KEPT_LINES)
         """Lines of the log with their times, or of one boot's console."""
+        self._starts: list[tuple[int, int]] | None = None
+        """Where on the tape, and where on the console, its boots begin."""
         self._boot: tuple[int, int | None] | None = None
         """Where on the console the boot that is shown begins and ends."""
 
@@ -50,7 +56,9 @@ class PastOutput(Screen):
 
     def shown(self, desk: Desk) -> None:
         if desk.past is not None and desk.past.recording:
-            self._fault = Fault(f"a recording holds no {self._what}", hint="it holds VMs and events")
+            self._never = Fault(f"a recording holds no {self._what}", hint="it holds VMs and events")
+        elif self._id not in desk.live.vms:
+            self._never = Fault(f"it was deleted since then, and its {self._what} went with it")
         elif self._what == "logs" and not self._said and not self._tag:
             self._tag = desk.pending.follow("vm.logs", {"name": self._name, "tail": -1, "follow": False}, self._came, self._ended(desk))
         else:
@@ -74,15 +82,27 @@ class PastOutput(Screen):
     def refreshed(self, desk: Desk, delta: Delta) -> None:
         """Another moment: of the log other lines, of the console maybe another boot."""
         journey = desk.past
-        if self._what == "console" and journey is not None and not journey.recording and desk.screen is self:
-            boot = _boot_of(journey, self._id)
-            if boot is None:
-                self._fault = Fault("no boot of it is known at this moment")
-            elif boot != self._boot:
+        if self._what == "console" and journey is not None and self._never is None and desk.screen is self:
+            boot = self._boot_at(journey)
+            if boot != self._boot:
                 desk.pending.forget(self._tag)
-                self._boot, self._said, self._fault = boot, [], None
-                self._read(desk, *boot)
+                self._boot, self._fault, self._tag = boot, None, 0
+                self._said.clear()
+                if boot is not None:
+                    self._read(desk, *boot)
         self._lay_out(desk)
+
+    def _boot_at(self, journey: Journey) -> tuple[int, int | None] | None:
+        """Where on its console the boot of the moment begins and ends; None when no event tells."""
+        if self._starts is None:
+            events = ((index, journey.event(index) or {}) for index in range(len(journey.tape)))
+            mine = ((index, event) for index, event in events if event.get("kind") == "VM_STARTING" and event.get("vm_id") == self._id)
+            places = ((index, (event.get("data") or {}).get("console")) for index, event in mine)
+            self._starts = [(index, place) for index, place in places if isinstance(place, int)]
+        number = sum(index <= journey.index for index, _ in self._starts)
+        if not number:
+            return None
+        return self._starts[number - 1][1], self._starts[number][1] if number < len(self._starts) else None
 
     def _read(self, desk: Desk, start: int, end: int | None) -> None:
         """Ask for the console between two places."""
@@ -103,7 +123,7 @@ class PastOutput(Screen):
         def ended(result: Any) -> None:
             self._tag = 0
             self._fault = result if isinstance(result, Fault) else None
-            self._said = [(0.0, line) for line in said[:most].decode(errors="replace").splitlines()]
+            self._said.extend((0.0, line) for line in said[:most].decode(errors="replace").splitlines())
             self._lay_out(desk)
 
         self._tag = desk.pending.attach({"name": self._name, "from_offset": start, "follow": False}, came, ended)
@@ -115,8 +135,9 @@ class PastOutput(Screen):
         self._reader.replace(((harmless_log_line(text, colour=False).expandtabs(), ""),) for time, text in self._said if time <= until)
 
     def body(self, desk: Desk, width: int, height: int) -> list[Line]:
-        if self._fault is not None:
-            return [((f"  {harmless(self._fault.message)}", "warm"),), ((f"  {harmless(self._fault.hint)}", "dim"),)]
+        fault = self._never or self._fault
+        if fault is not None:
+            return [((f"  {harmless(fault.message)}", "warm"),), ((f"  {harmless(fault.hint)}", "dim"),)]
         lines = self._reader.view(height)
         if not lines:
             return [((f"  {'asking ...' if self._tag else 'nothing was said until then'}", "dim"),)]
@@ -131,19 +152,3 @@ class PastOutput(Screen):
 
     def act(self, desk: Desk, action: str) -> bool:
         return self._reader.act(action)
-
-
-def _boot_of(journey: Journey, vm_id: str) -> tuple[int, int | None] | None:
-    """Where on the VM's console its boot of that moment begins and ends; None when no event tells."""
-    starts = []
-    for index in range(len(journey.tape)):
-        event = journey.event(index)
-        if event is not None and event["kind"] == "VM_STARTING" and event.get("vm_id") == vm_id:
-            place = (event.get("data") or {}).get("console")
-            if isinstance(place, int):
-                starts.append((index, place))
-    before = [number for number, (index, _) in enumerate(starts) if index <= journey.index]
-    if not before:
-        return None
-    following = starts[before[-1] + 1 :]
-    return starts[before[-1]][1], following[0][1] if following else None
