@@ -6,7 +6,9 @@ import json
 import shlex
 import subprocess
 import sys
+import tomllib
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,10 +19,13 @@ from tests.client.cli.records import plugin, vm
 from tests.client.cli.test_tree import EVERY_COMMAND
 from tests.fakes.rpc_server import RpcServer, Served
 from volant.client.cli import tree
+from volant.client.cli.commands.completion import SHELLS
+from volant.client.cli.commands.config import field_of
 from volant.client.cli.completing import lines
 from volant.client.cli.completing.candidates import offers_at, socket_in
 from volant.client.cli.completing.sources import SOURCES
 from volant.client.cli.parsing import command_parser
+from volant.proto.specs.vmpatch import _UNSET
 
 BREAKS = " \t\n\"'><=;|&(:"
 """bash's own COMP_WORDBREAKS."""
@@ -257,3 +262,16 @@ def test_a_script_is_printed_for_each_shell(volant: Run, shell: str) -> None:
     done = volant("completion", shell)
     assert done.returncode == 0 and f"volant completion {shell}" in done.stdout
     assert volant("completion", "csh").returncode == 2
+
+
+def test_the_scripts_are_part_of_the_package() -> None:
+    root = Path(__file__).parents[3]
+    patterns = tomllib.loads((root / "pyproject.toml").read_text())["tool"]["setuptools"]["package-data"]["volant"]
+    scripts = list((root / "volant/client/cli/completing/scripts").iterdir())
+    assert {script.suffix.removeprefix(".") for script in scripts} == set(SHELLS)
+    assert all(any(script.relative_to(root / "volant").match(pattern) for pattern in patterns) for script in scripts)
+
+
+def test_the_fields_to_unset_are_those_the_daemon_takes() -> None:
+    offered = {field_of(word.rstrip("….")) for word in words_at("vm set web --unset ")}
+    assert offered - {"env", "labels"} == set(_UNSET)
