@@ -168,8 +168,8 @@ def test_a_manifest_of_50_mb(host: Rig, tmp_path: Path) -> None:
     path = tmp_path / "plugin.json"
     with path.open("wb") as file:
         file.truncate(50_000_000)
-    refused(host, ExitCode.USAGE, "plugin", "install", str(path), says=("larger than 192 KiB", "is this the image itself?"))
-    refused(host, ExitCode.USAGE, "plugin", "install", "-", says=("larger than 192 KiB",), stdin="x" * 50_000_000)
+    refused(host, ExitCode.USAGE, "plugin", "install", str(path), says=("larger than 128 KiB", "is this the image itself?"))
+    refused(host, ExitCode.USAGE, "plugin", "install", "-", says=("larger than 128 KiB",), stdin="x" * 50_000_000)
 
 
 def test_a_script_that_sends_50_mb_is_told_and_may_go_on(host: Rig) -> None:

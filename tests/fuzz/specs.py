@@ -32,7 +32,8 @@ from volant.proto.specs import quantities
 from volant.proto.specs.filter import EVENT_FIELDS, MAX_FILTER_CHARS, VM_FIELDS, Fields, parse
 from volant.proto.specs.manifest_codec import decode_manifest, encode_manifest
 from volant.proto.specs.manifest_codec import to_plain as plain_manifest
-from volant.proto.specs.manifest_parse import parse_manifest, read_manifest
+from volant.proto.specs.manifest_parse import parse_manifest
+from volant.proto.specs.manifest_text import MAX_MANIFEST, load_json
 from volant.proto.specs.pattern import Pattern
 from volant.proto.specs.states import NetworkMode
 from volant.proto.specs.vmconfig import Defaults, merge_manifest, resolve
@@ -50,7 +51,7 @@ MANIFEST = parse_manifest(full()).manifest
 def specs() -> Iterator[Sequence[Property]]:
     yield [
         Property("a manifest is normalised for good or refused", mutants(st.sampled_from([small(), full()]), most=5), check_manifest),
-        Property("bytes are a manifest or refused", MANIFEST_BYTES, refuses(InvalidManifest, read_manifest)),
+        Property("bytes are a manifest or refused", MANIFEST_BYTES, refuses(InvalidManifest, read_bytes)),
         Property("a manifest argument is one or refused", ARGUMENTS, refuses(InvalidManifest, decode_manifest)),
         Property("a filter is a predicate or refused", FILTERS, check_filter, share=2.0),
         Property("a pattern is searched for quickly or refused", st.tuples(PATTERNS, HAYSTACKS), check_pattern),
@@ -99,6 +100,11 @@ ARGUMENTS = (
     | damaged(st.just(encode_manifest(MANIFEST).encode())).map(lambda text: text.decode("latin-1"))
     | TEXTS
 )
+
+
+def read_bytes(content: bytes) -> None:
+    """As the command reads a file."""
+    parse_manifest(load_json(content, MAX_MANIFEST))
 
 
 def check_manifest(data: Any) -> None:

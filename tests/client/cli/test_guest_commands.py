@@ -17,8 +17,9 @@ from tests.client.cli.conftest import COMMAND, DEADLINE, Run
 from tests.client.cli.records import plugin
 from tests.fakes.rpc_server import RpcServer, Served
 from volant.client.cli.commands.copy import Guest, Place, destination, side
-from volant.client.cli.commands.plugin_install import MAX_MANIFEST, resolved
+from volant.client.cli.commands.plugin_install import resolved
 from volant.proto.errors import AgentMissing, GuestFailed, InvalidManifest, NoSuchFile, Usage
+from volant.proto.specs.manifest_text import MAX_MANIFEST
 
 
 def capitals(call: Served) -> Any:
@@ -318,6 +319,7 @@ def test_install_resolves_paths_and_tells_warnings(volant: Run, server: RpcServe
         (b"\xff\xfe", 2, "UTF-8"),
         (b'{"a": 1, "a": 2}', 2, "given twice"),
         (b'{"a": NaN}', 2, "NaN"),
+        (b'{"a": ' + b"9" * 5_000 + b"}", 2, "a number that can't be read"),
         (b"[" * 100_000, 2, "nested too deep"),
         (b"x" * (MAX_MANIFEST + 1), 2, "larger than"),
         (b'{"a": "\\ud800"}', 2, "can't be sent"),

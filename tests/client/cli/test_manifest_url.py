@@ -8,8 +8,9 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 
-from volant.client.cli.commands.plugin_install import MAX_MANIFEST, read_manifest, resolved
+from volant.client.cli.commands.plugin_install import read_manifest, resolved
 from volant.proto.errors import InvalidManifest, Usage
+from volant.proto.specs.manifest_text import MAX_MANIFEST
 
 
 class Pages(BaseHTTPRequestHandler):
@@ -43,7 +44,7 @@ def test_its_images_are_looked_for_beside_it(site: str) -> None:
 def test_what_is_not_there_or_too_long_is_told_in_a_sentence(site: str) -> None:
     with pytest.raises(Usage, match="can't be fetched: Not Found"):
         read_manifest(f"{site}/nothing")
-    with pytest.raises(Usage, match="larger than 192 KiB"):
+    with pytest.raises(Usage, match="larger than 128 KiB"):
         read_manifest(f"{site}/long")
     with pytest.raises(Usage, match="can't be fetched"):
         read_manifest("http://127.0.0.1:1/x")

@@ -14,8 +14,8 @@ from tests.proto.specs.manifests import DIGEST, Generator, full, small
 from volant.proto.errors import InvalidManifest
 from volant.proto.specs.manifest import DEFAULT_HEALTH_TIMEOUT_MS
 from volant.proto.specs.manifest_codec import to_plain
-from volant.proto.specs.manifest_parse import MAX_PROBLEMS, parse_manifest, read_manifest
-from volant.proto.specs.manifest_text import MAX_MANIFEST
+from volant.proto.specs.manifest_parse import MAX_PROBLEMS, Parsed, parse_manifest
+from volant.proto.specs.manifest_text import MAX_MANIFEST, load_json
 
 
 def problems_of(data: object, *, strict: bool = False) -> dict[str, str]:
@@ -138,6 +138,11 @@ def test_a_flood_of_problems_is_cut() -> None:
     assert len(parse_manifest(small() | {f"x{n}": n for n in range(10_000)}).warnings) == MAX_PROBLEMS + 1
 
 
+def read_manifest(content: bytes, *, strict: bool = False) -> Parsed:
+    """As `volant plugin install` reads a file, and the daemon what it sends."""
+    return parse_manifest(load_json(content, MAX_MANIFEST), strict=strict)
+
+
 @pytest.mark.parametrize(
     ("content", "sentence"),
     [
@@ -150,7 +155,7 @@ def test_a_flood_of_problems_is_cut() -> None:
         (b" " * (MAX_MANIFEST + 1), "at most"),
         (b'{"name": "a", "name": "b"}', "twice"),
         (b'{"a": NaN}', "NaN"),
-        (b'{"a":' + b"[" * 60_000, "nested too deeply"),
+        (b'{"a":' + b"[" * 60_000, "nested too deep"),
         (b'{"a":' + b"9" * 5_000 + b"}", "number"),
     ],
 )

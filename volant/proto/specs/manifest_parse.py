@@ -10,7 +10,6 @@ from typing import Any
 from volant.proto.errors import InvalidManifest
 from volant.proto.specs.fields import MAX_ITEMS, Flag, Kind, ListOf, MapOf, Number, Object, Text, kinds_of
 from volant.proto.specs.manifest import DEFAULT_HEALTH_TIMEOUT_MS, CloudInit, Devices, Document, HealthCheck, Manifest
-from volant.proto.specs.manifest_text import MAX_MANIFEST, load_json
 
 MAX_PROBLEMS = 50
 """Most problems, and most warnings, that are told at once: more than a person reads, and a fault far below a frame."""
@@ -39,11 +38,6 @@ def parse_manifest(data: object, *, strict: bool = False) -> Parsed:
         raise InvalidManifest(tuple(_limited(reader.problems.items(), lambda count: ("", f"and {count} more problems"))))
     assert isinstance(manifest, Manifest)
     return Parsed(_normalised(manifest), tuple(_limited(reader.warnings, lambda count: f"and {count} more warnings")))
-
-
-def read_manifest(content: bytes, *, strict: bool = False) -> Parsed:
-    """The manifest in a file's bytes; InvalidManifest also when they are empty, too many, no JSON or not UTF-8."""
-    return parse_manifest(load_json(content, MAX_MANIFEST), strict=strict)
 
 
 @dataclass(slots=True)

@@ -25,42 +25,44 @@ _GZIP_WINDOW = 16 + zlib.MAX_WBITS
 """zlib's way to ask for a gzip header; the header it writes has mtime 0."""
 
 
-def load_json(content: bytes, limit: int) -> object:
-    """JSON text as plain data; InvalidManifest says in one sentence why it is none that we read."""
+def load_json(content: bytes, limit: int, *, what: str = "it") -> object:
+    """JSON text as plain data; InvalidManifest says in one sentence why it is none that we read. `what`: the sentence's subject."""
     if len(content) > limit:
-        raise _unreadable(f"has {len(content)} bytes; at most {limit} are read")
+        raise _unreadable(f"{what} has {len(content)} bytes; at most {limit} are read")
     if not content.strip():
-        raise _unreadable("is empty")
+        raise _unreadable(f"{what} is empty")
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise _unreadable(f"is not UTF-8 text: byte {error.start} is {content[error.start]:#04x}") from None
+        raise _unreadable(f"{what} is not UTF-8 text: byte {error.start} is {content[error.start]:#04x}") from None
     try:
         return json.loads(text, object_pairs_hook=_unique_keys, parse_constant=_refuse_constant)
     except json.JSONDecodeError as error:
-        raise _unreadable(f"is not JSON: {error.msg} at line {error.lineno}, column {error.colno}") from None
+        raise _unreadable(f"{what} is not JSON: line {error.lineno}, column {error.colno}: {error.msg}") from None
     except RecursionError:
-        raise _unreadable("is nested too deeply") from None
+        raise _unreadable(f"{what} is nested too deep") from None
     except ValueError as error:
         # Python refuses integers of more than 4,300 digits with a plain ValueError.
-        raise _unreadable(f"holds a number that can't be read: {error}") from None
+        raise _unreadable(f"{what} holds a number that can't be read: {error}") from None
 
 
-def _unreadable(sentence: str) -> InvalidManifest:
-    return InvalidManifest((("", f"it {sentence}"),), hint="give a JSON object as docs/manifest.md describes it")
+def _unreadable(sentence: str, path: str = "") -> InvalidManifest:
+    return InvalidManifest(((path, sentence),), hint="give a JSON object as docs/manifest.md describes it")
 
 
 def _unique_keys(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    """A key that is given twice is a slip: the later one would win in silence."""
     found: dict[str, object] = {}
     for key, value in pairs:
         if key in found:
-            raise _unreadable(f"has the key {key[:_SHOWN_CHARS]!a} twice in one object")
+            raise _unreadable("is given twice in the same object", key[:_SHOWN_CHARS])
         found[key] = value
     return found
 
 
 def _refuse_constant(name: str) -> object:
-    raise _unreadable(f"holds {name}, which is no JSON number")
+    """NaN and the infinities, which Python's JSON takes and nobody else's."""
+    raise _unreadable(f"{name} is no JSON number")
 
 
 def encode_plain(plain: dict[str, Any]) -> str:

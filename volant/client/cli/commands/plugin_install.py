@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import sys
-from typing import Any, NoReturn
+from typing import Any
 
 from volant.client.cli import columns, output, terminal
 from volant.client.cli.connect import open_client
@@ -15,9 +14,7 @@ from volant.client.cli.parsing import Parser, add_output, style_of
 from volant.client.cli.style import Style
 from volant.client.cli.text import harmless
 from volant.proto.errors import ExitCode, InvalidManifest, NoSuchFile, Usage
-
-MAX_MANIFEST = 192 * 1024
-"""Bytes of a manifest file: it travels in one frame of 256 KiB towards the daemon, and real ones have a few KiB."""
+from volant.proto.specs.manifest_text import MAX_MANIFEST, load_json
 
 _URL = ("http://", "https://")
 FETCH_S = 30.0
@@ -79,17 +76,7 @@ def read_manifest(file: str) -> dict[str, Any]:
 
 def parse(text: bytes, shown: str) -> dict[str, Any]:
     """`text` as a JSON object; InvalidManifest says where it is none."""
-    if not text.strip():
-        raise InvalidManifest((("", f"{shown} is empty"),), hint="docs/manifest.md shows a small manifest to begin with")
-    try:
-        manifest = json.loads(text.decode("utf-8-sig"), object_pairs_hook=_without_twins, parse_constant=_no_number)
-    except UnicodeDecodeError:
-        raise InvalidManifest((("", f"{shown} is not UTF-8 text"),), hint="a manifest is a JSON object in UTF-8") from None
-    except json.JSONDecodeError as error:
-        where = f"{shown} is not JSON: line {error.lineno}, column {error.colno}: {error.msg}"
-        raise InvalidManifest((("", where),), hint="a manifest is one JSON object") from None
-    except RecursionError:
-        raise InvalidManifest((("", f"{shown} is nested too deep"),), hint="a manifest is one JSON object of a few levels") from None
+    manifest = load_json(text, MAX_MANIFEST, what=shown)
     if not isinstance(manifest, dict):
         raise InvalidManifest((("", f"{shown} holds a JSON {_kind(manifest)}, not an object"),), hint="a manifest is one JSON object")
     return manifest
@@ -156,20 +143,6 @@ def _read(file: str) -> bytes:
         raise Usage(f"{file} is a folder", hint="name the manifest file in it") from None
     except OSError as error:
         raise Usage(f"{file} can't be read: {error.strerror}", hint="check the file and its permissions") from None
-
-
-def _without_twins(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """A JSON object that says a key twice is a slip: the later one would win in silence."""
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        twin = next(key for at, (key, _) in enumerate(pairs) if key in dict(pairs[:at]))
-        raise InvalidManifest(((twin, "is given twice in the same object"),))
-    return found
-
-
-def _no_number(word: str) -> NoReturn:
-    """NaN and the infinities, which Python's JSON takes and nobody else's."""
-    raise InvalidManifest((("", f"{word} is no JSON number"),))
 
 
 def _kind(value: object) -> str:
