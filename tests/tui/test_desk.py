@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 
 from tests.tui.desks import Seat, event, fault, vm
 from tests.tui.scenes import COMMAND, FLEET, FOLDER, SCENES, drawn
-from volant.tui import effects
+from volant.tui import effects, views
 from volant.tui.keys.bindings import BINDINGS, CONTEXTS
 from volant.tui.model import Connected, EventsLost, Happened
 from volant.tui.screens.reader import KEPT_LINES, Reader
@@ -379,3 +380,33 @@ def test_a_reader_keeps_a_bound_and_counts_what_it_drops() -> None:
     reader.hold(True)
     reader.add(range(KEPT_LINES + 1))
     assert (len(reader.waiting), reader.dropped) == (KEPT_LINES, 13)
+
+
+# ---------------------------------------------------------------------------------------------------------------- views
+
+
+def test_a_view_is_saved_under_a_digit_and_shown_again_with_its_filter_and_order() -> None:
+    seat = Seat(vm(1, "web-1"), vm(2, "db-1"), vm(3, "web-2"))
+    seat.type("/ 'web' enter M V")
+    assert "Save under which digit: vms  /web  by memory_mb" in seat.screen()
+    seat.type("3")
+    (kept,) = seat.effects(effects.KeepViews)
+    seat.type("escape N , e 3")
+    screen = seat.screen()
+    assert "db-1" not in screen
+    assert "memory_mb" in screen
+    assert views.read(kept.text) == seat.desk.views
+
+
+def test_a_digit_without_a_view_says_how_to_save_one_and_a_screen_of_one_vm_has_no_name() -> None:
+    seat = Seat(vm(1))
+    seat.type("7")
+    assert "nothing is saved under 7 yet; V saves" in seat.screen()
+    seat.type("enter V")
+    assert "has no name" in seat.screen()
+
+
+@given(st.text() | st.dictionaries(st.text(max_size=2), st.none() | st.dictionaries(st.text(), st.text())).map(json.dumps))
+def test_views_that_were_spoilt_are_passed_over(text: str) -> None:
+    kept = views.read(text)
+    assert views.read(views.written(kept)) == kept

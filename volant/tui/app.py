@@ -20,7 +20,7 @@ from volant.tui.driver import RawInput, TappedDriver
 from volant.tui.feed import Feed
 from volant.tui.model import Heard
 from volant.tui.processes import complaint, foreground, lines_of
-from volant.tui.settings import calls_path, history_path, save, save_history
+from volant.tui.settings import calls_path, history_path, save, save_history, views_path
 from volant.tui.themes import Look, chosen
 
 if TYPE_CHECKING:
@@ -181,6 +181,8 @@ class VolantApp(App[int]):
                 self._start(effect.tag, self._manifest(effect.place))
             case effects.Edit():
                 self._start(effect.tag, self._edit(effect.text))
+            case effects.KeepViews(text):
+                save(views_path(os.environ), text)
             case effects.KeepCalls(text):
                 save(calls_path(os.environ), text)
             case effects.Quit():

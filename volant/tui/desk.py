@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from volant.client.cli.text import harmless
 from volant.proto.errors import Fault
 from volant.tui import copying, doing, effects, entering, frame, overlays, travelling
+from volant.tui import views as saved_views
 from volant.tui.bar import Bar
 from volant.tui.effects import Effect
 from volant.tui.field import Past
@@ -63,6 +64,7 @@ class Desk:
         wall: Callable[[], float],
         past: Sequence[str] = (),
         earlier_calls: Callable[[], str] = str,
+        views: str = "",
         read_only: bool = False,
     ) -> None:
         self.place = place
@@ -85,6 +87,8 @@ class Desk:
         """What is to be done; whoever does it takes it out."""
         self.pending = Pending(self.effects)
         self.commands, self.filters = Past(list(past)), Past([])
+        self.views = saved_views.read(views)
+        """By their digits; `views` is what was kept of them."""
         self.earlier_calls = earlier_calls
         """Gives what is remembered of calls of workloads."""
         self.calls: Kept | None = None
@@ -162,6 +166,8 @@ class Desk:
             self._type(name, found)
         elif self.overlay is not None:
             self._overlaid(self.overlay, name, found)
+        elif found == "view":
+            saved_views.show(self, name)
         elif found:
             self.act(found)
 
@@ -355,6 +361,7 @@ _EVERYWHERE: dict[str, Callable[[Desk], object]] = {
     "history.back": lambda desk: desk.travel(-1),
     "history.forward": lambda desk: desk.travel(1),
     "screens": screens_menu,
+    "view.save": saved_views.ask_save,
     "resync": lambda desk: desk.effects.append(effects.Reconnect()),
     "copy": copying.menu,
     "redraw": lambda desk: desk.effects.append(effects.Redraw()),

@@ -76,6 +76,13 @@ class Edit:
 
 
 @dataclass(frozen=True, slots=True)
+class KeepViews:
+    """Keep these saved views for the next time."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class KeepCalls:
     """Keep what is remembered of calls for the next time."""
 
@@ -145,6 +152,7 @@ Effect = (
     | Send
     | Read
     | Manifest
+    | KeepViews
     | Edit
     | KeepCalls
     | Copy

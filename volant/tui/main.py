@@ -64,7 +64,17 @@ def _app(path: str, *, read_only: bool, theme: str | None) -> VolantApp:
     from volant.tui.feed import Feed
     from volant.tui.glyphs import Glyphs, wants_ascii
     from volant.tui.keys.router import Router
-    from volant.tui.settings import calls_path, config_path, history_path, load, load_calls, load_history
+    from volant.tui.settings import (
+        MAX_VIEWS_CHARS,
+        calls_path,
+        config_path,
+        history_path,
+        load,
+        load_calls,
+        load_history,
+        load_text,
+        views_path,
+    )
 
     settings = load(config_path(os.environ))
     router = Router(settings.keys)
@@ -75,6 +85,7 @@ def _app(path: str, *, read_only: bool, theme: str | None) -> VolantApp:
         clock=time.monotonic,
         wall=time.time,
         past=load_history(history_path(os.environ)),
+        views=load_text(views_path(os.environ), MAX_VIEWS_CHARS),
         earlier_calls=lambda: load_calls(calls_path(os.environ)),
         read_only=read_only or settings.read_only,
     )

@@ -20,6 +20,8 @@ from typing import Any
 THEMES = ("auto", "dark", "light", "contrast", "mono")
 KEPT_LINES = 500
 """Command lines remembered: a few months of use."""
+MAX_VIEWS_CHARS = 64 * 1024
+"""Of the file with the saved views: nine of them, with room for filters as long as they may be."""
 MAX_CALLS_CHARS = 8 * 1024 * 1024
 """Of the file with the calls that were made; a longer one was not written by us, and is cut where nobody can read it any more."""
 
@@ -51,6 +53,20 @@ def history_path(environment: Mapping[str, str]) -> Path:
 def calls_path(environment: Mapping[str, str]) -> Path:
     """`volant/tui_calls.json` beside it: the calls of workloads that were made."""
     return _state(environment) / "tui_calls.json"
+
+
+def views_path(environment: Mapping[str, str]) -> Path:
+    """`volant/tui_views.json` beside it: the saved views."""
+    return _state(environment) / "tui_views.json"
+
+
+def load_text(path: Path, most: int) -> str:
+    """A file that this UI keeps, at most so many characters of it; empty where that can't be read."""
+    try:
+        with path.open(encoding="utf-8", errors="replace") as file:
+            return file.read(most)
+    except OSError:
+        return ""
 
 
 def _state(environment: Mapping[str, str]) -> Path:
@@ -107,11 +123,7 @@ def load_history(path: Path) -> list[str]:
 
 def load_calls(path: Path) -> str:
     """What is remembered of calls, as `calling.kept` reads it; empty where that can't be read."""
-    try:
-        with path.open(encoding="utf-8", errors="replace") as file:
-            return file.read(MAX_CALLS_CHARS)
-    except OSError:
-        return ""
+    return load_text(path, MAX_CALLS_CHARS)
 
 
 def save_history(path: Path, lines: list[str]) -> None:

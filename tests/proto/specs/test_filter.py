@@ -23,7 +23,7 @@ def vm(name: str, **fields: Any) -> dict[str, Any]:
 
 VMS = [
     vm("web-1", labels={"env": "prod", "tier": "front end"}, ip="10.77.0.2", deployment="web"),
-    vm("web-2", status="failed", labels={"env": "test"}, ip="10.77.0.3", deployment="web", boot=4),
+    vm("web-2", status="failed", labels={"env": "test"}, ip="10.77.0.3", deployment="web", boot=4, restarts=3),
     vm("DB-1", plugin="postgres", memory_mb=2048, cpu_cores=4, created_at="2026-01-31T11:58:00Z"),
     vm("build-01", status="crashed", plugin="builder", memory_mb=512, ready_ms=0, created_at=""),
 ]
@@ -68,6 +68,7 @@ def taken(text: str) -> list[str]:
         ("mem:2G", ["DB-1"]),
         ("cpus>1", ["DB-1"]),
         ("boot!=1", ["web-2"]),
+        ("rst>0 restarts<9", ["web-2"]),
         ("boot_time<1s boot_time>0", ["web-1", "web-2", "DB-1"]),
         ("age<5m", ["DB-1"]),
         ("age>5m", ["web-1", "web-2"]),

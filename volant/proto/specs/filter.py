@@ -75,6 +75,7 @@ _VM_AND_ITS_OTHER_WORDS = {
     "hypervisor": Field("hypervisor"), "health": Field("health"), "reason": Field("reason"), "runtime": Field("runtime"),
     "cpus": Field("cpu_cores", Kind.NUMBER), "mem": Field("memory_mb", Kind.SIZE), "memory": Field("memory_mb", Kind.SIZE),
     "boot": Field("boot", Kind.NUMBER), "pid": Field("pid", Kind.NUMBER), "rev": Field("revision", Kind.NUMBER),
+    "rst": Field("restarts", Kind.NUMBER), "restarts": Field("restarts", Kind.NUMBER),
     "config": Field("config_version", Kind.NUMBER), "boot_time": Field("ready_ms", Kind.SPAN), "age": Field("created_at", Kind.AGE),
     "up": Field("started_at", Kind.AGE),
 }  # fmt: skip

@@ -56,6 +56,8 @@ BINDINGS: dict[str, tuple[Binding, ...]] = {
         Binding("back", ("escape",), "back; before that, clear the filter, then the marks", "back"),
         Binding("quit", ("q",), "back, and at the first screen leave"),
         Binding("screens", (",", "f2"), "go to another screen", "screens"),
+        Binding("view", tuple("123456789"), "a saved view: a screen with its filter and order"),
+        Binding("view.save", ("V",), "save what is looked at under a digit"),
         Binding("previous", ("-",), "the screen before this one"),
         Binding("history.back", ("[",), "back in the history of screens"),
         Binding("history.forward", ("]",), "forward in the history of screens"),

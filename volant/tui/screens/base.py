@@ -35,6 +35,8 @@ class Screen:
     """It shows the desk's snapshot of any moment; what knows only how things are is not shown while somebody looks back."""
     fields: Fields | None = None
     """What its filter knows; None: it has no filter."""
+    place = ("", "")
+    """Its word and what was typed behind it, where it was opened by that."""
     read: Callable[[Any, str], Any] = staticmethod(dict.get)
     """How its filter gets a field of a record."""
     filter = ""

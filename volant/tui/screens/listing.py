@@ -203,9 +203,11 @@ class ListScreen(Screen):
 
     def sort(self, column: str) -> None:
         """Sort by this column; by the one it is sorted by already: the other way round."""
-        self.reverse = not self.reverse if column == self.sorted_by else False
-        self.sorted_by = column
-        self.rows.sort(self._key(), reverse=self.reverse)
+        self.sort_as(column, reverse=not self.reverse if column == self.sorted_by else False)
+
+    def sort_as(self, column: str, *, reverse: bool) -> None:
+        self.sorted_by, self.reverse = column, reverse
+        self.rows.sort(self._key(), reverse=reverse)
 
     def _key(self) -> Callable[[Record], object]:
         return next(column.key for column in self.columns if column.id == self.sorted_by)

@@ -49,7 +49,9 @@ class Entry(NamedTuple):
         """The screen, made. A Fault says why it can't be."""
         module, _, name = self.place.partition(":")
         made = cast("type[Screen]", getattr(import_module(f"volant.tui.screens.{module}"), name))
-        return made.opened(desk, argument)
+        opened = made.opened(desk, argument)
+        opened.place = (self.word, argument)
+        return opened
 
     def fits(self, rest: Sequence[str], vms: Collection[str]) -> bool:
         """Whether these words may follow the screen's own; those that may not are a command's."""
