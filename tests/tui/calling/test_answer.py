@@ -62,7 +62,7 @@ def test_a_long_value_is_folded_and_not_cut() -> None:
     assert "".join(line.strip() for line in found) == '"a": "' + "x" * 100 + '"'
 
 
-@pytest.mark.parametrize("body", [b'{"a": }', b"[1, 2", b"{}{}", b"[" * 100_000])
+@pytest.mark.parametrize("body", [b'{"a": }', b"[1, 2", b"{}{}", b"[" * 100_000], ids=range(4))
 def test_what_only_begins_like_json_is_shown_as_it_is(body: bytes) -> None:
     assert pretty(body.decode(), 80) is None
     assert drawn(answer(body))[2].startswith(body.decode()[:8])

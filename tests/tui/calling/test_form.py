@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from volant.client.cli.commands import call
 from volant.client.cli.parsing import Parser
 from volant.proto.errors import Usage
-from volant.tui.calling.form import Form, Target, targets
+from volant.tui.calling.form import Form, Target, is_secret, targets
 from volant.tui.calling.kept import KEPT_CALLS, KEPT_VMS, Kept, Made
 from volant.tui.calling.openapi import Body, Operation, Parameter
 
@@ -122,10 +122,11 @@ def test_the_command_that_is_shown_makes_the_same_request(pet: str, query: list[
 
 def test_a_call_is_repeated_as_it_was_made() -> None:
     kept = Kept()
-    shown = form(SUM).added("token=abc").filled(1, '{"a": 1.50, "password": "x"}')
+    shown = form(SUM).added("token=abc").added("n=1").added("n=2").added("n=1").filled(4, '{"a": 1.50, "password": "x"}')
     kept.add("web-1", shown, Made.of(shown, 1_769_860_800.0, "200 OK"))
     (made,) = kept.of("web-1")
     assert made.form(targets([SUM])).request() == shown.request()
+    assert made.form([]).request() == shown.request(), "the manifest has another action now"
 
 
 def test_a_file_keeps_no_secrets_and_the_rest() -> None:
@@ -151,6 +152,23 @@ def test_halves_of_characters_are_not_kept() -> None:
     assert shown.request().body == b'{"a": "\\ud800"}'
     assert [made.values for made in Kept(kept.text()).of("web-1")] == [(("body", "body", None),)]
     assert Kept(kept.text().replace("null", '"\\ud800"')).of("web-1")[0].values == ()
+
+
+@pytest.mark.parametrize(
+    ("name", "secret"),
+    [("password", True), ("X_Auth", True), ("apiKey", True), ("access-key", True), ("otp", True), ("author", False), ("keyboard", False)],
+)
+def test_names_of_secrets(name: str, secret: bool) -> None:
+    assert is_secret(name, "query") == secret
+    assert is_secret(name, "header")
+
+
+@pytest.mark.parametrize("body", ['"a word"', "12", "plain text", "{", "[" * 100_000], ids=range(5))
+def test_bodies_that_have_no_names_are_not_kept(body: str) -> None:
+    shown = form(SUM).filled(0, body)
+    kept = Kept()
+    kept.add("web-1", shown, Made.of(shown, 0.0, "200"))
+    assert Kept(kept.text()).of("web-1")[0].values == (("body", "body", None),)
 
 
 def test_what_is_kept_has_bounds_and_the_newest_comes_first() -> None:

@@ -107,7 +107,9 @@ def test_what_refers_to_itself_ends() -> None:
 
 
 @pytest.mark.parametrize(
-    "document", [b"", b"openapi: 3.0.0\npaths: {}", b"[]", b'{"paths": 3}', b"[" * 100_000, b"\xff", b" " * (MAX_DOCUMENT_BYTES + 1)]
+    "document",
+    [b"", b"openapi: 3.0.0\npaths: {}", b"[]", b'{"paths": 3}', b"[" * 100_000, b"\xff", b" " * (MAX_DOCUMENT_BYTES + 1)],
+    ids=range(7),
 )
 def test_what_is_no_document_is_refused_in_one_sentence(document: bytes) -> None:
     with pytest.raises(InvalidParams) as caught:

@@ -22,7 +22,10 @@ _TEMPLATE = re.compile(r"\{([^{}/]+)\}")
 _WITH_BODY = ("POST", "PUT", "PATCH")
 """Methods that carry a body unless somebody says otherwise (RFC 9110, 9.3)."""
 BODY = "body"
-_SECRET = re.compile(r"passw|secret|token|credential|api.?key|authoriz|cookie|session|private", re.IGNORECASE)
+_SECRET = re.compile(
+    r"passw|passphrase|pwd|secret|token|credential|(api|access).?key|auth(?!or)|bearer|cookie|session|private|signature|\botp\b",
+    re.IGNORECASE,
+)
 _PLAIN_HEADERS = frozenset({"accept", "accept-language", "content-type", "if-none-match", "range", "user-agent"})
 """Headers whose values are nobody's secret."""
 

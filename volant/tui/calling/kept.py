@@ -2,7 +2,7 @@
 
 Kept are what was called, when, with which values, and how it went (status, time, size). Not kept are answers, and what may be a secret:
 values whose name looks like one (`password`, `token`, ...), fields that the workload's OpenAPI declares as passwords, headers other than
-a few well-known ones, bodies that are no JSON, and in JSON the members with such names.
+a few well-known ones, bodies that are no JSON object or list, and in those the members with such names.
 """
 
 from __future__ import annotations
@@ -55,11 +55,16 @@ class Made:
         """The form as it was filled in; of a target that is no longer declared, too."""
         same = (each for each in targets if (each.action, each.method, each.path) == (self.action, self.method, self.path))
         form = Form.of(next(same, Target("", self.method, self.path)))
-        values = {(place, name): value for place, name, value in self.values}
-        rows = [replace(row, value=values.pop((row.parameter.place, row.parameter.name), row.value)) for row in form.rows]
+        left = list(self.values)
+        rows = []
+        for row in form.rows:
+            filled = next((each for each in left if each[:2] == (row.parameter.place, row.parameter.name)), None)
+            if filled is not None:
+                left.remove(filled)
+            rows.append(row if filled is None else replace(row, value=filled[2]))
         added = [
             Row(Parameter(name, place, False, secret=is_secret(name, place)), value)
-            for (place, name), value in values.items()
+            for place, name, value in left
             if place in ("query", "header") and value is not None
         ]
         before = [row for row in rows if row.parameter.place != BODY]
@@ -78,10 +83,11 @@ def _harmless(place: str, name: str, value: str | None, secret: set[tuple[str, s
     if place != BODY:
         return value
     try:
-        text = json.dumps(_scrubbed(json.loads(value)), ensure_ascii=False)
+        body = json.loads(value)
+        text = json.dumps(_scrubbed(body), ensure_ascii=False)
     except (ValueError, RecursionError):
         return None
-    return text if is_whole(text) else None
+    return text if isinstance(body, dict | list) and is_whole(text) else None
 
 
 def _scrubbed(value: Any) -> Any:
