@@ -217,6 +217,7 @@ def test_readers_may_open_a_socket_that_was_passed(house: Rig) -> None:
 
 def test_a_group_of_readers_that_does_not_exist_is_said_so(house: Rig) -> None:
     house.start("--readonly-group", "no-such-group")
+    house.volant("system", "ping")  # the socket listens before this is said, and answers after it
     assert "the group 'no-such-group' does not exist" in house.log.read_text()
 
 
