@@ -140,9 +140,32 @@ def test_another_writer_is_named_and_can_be_taken_over(seat: Watched) -> None:
 def test_who_loses_the_keyboard_is_told_and_looks_on(seat: Watched) -> None:
     seat.take()
     seat.end(WriterTaken("uid:1000 (pid 42) has taken over this console"))
-    assert not seat.desk.keyboard
-    assert "uid:1000 (pid 42) has taken over" in seat.screen()
+    screen = seat.screen(120)
+    assert "NOT TYPING" in screen and "uid:1000 (pid 42) has taken over this console: what you type goes nowhere until Ctrl-]" in screen
     assert seat.attached().params["write"] is False
+
+
+def test_what_is_typed_on_when_nobody_hears_it_is_not_taken_for_keys_of_the_ui(seat: Watched) -> None:
+    """Else `x`, `X` and `y` of a sentence could end VMs."""
+    seat.take()
+    seat.end({"name": "web-1"})
+    seat.change(vm(1, status="stopped"))
+    seat.desk.typed(b"xs\rXy")
+    seat.type("x s y")
+    seat.desk.paste("X\ny")
+    assert seat.effects(Call)[1:] == [] and seat.desk.overlay is None and seat.sent() == b""
+    assert "web-1 ended: what you type goes nowhere until Ctrl-]" in seat.screen()
+    seat.desk.typed(b"q\x1dx")
+    assert "What to do with web-1" in seat.screen()
+
+
+def test_who_typed_ahead_is_stranded_too_when_somebody_else_types(seat: Watched) -> None:
+    seat.type("i y e s enter")
+    seat.call = seat.attached()
+    seat.end(WriterTaken("uid:1000 (pid 42) is typing on this console"))
+    assert "NOT TYPING" in seat.screen() and seat.desk.overlay is None
+    seat.desk.typed(b"\x1d")
+    assert "PEEK" in seat.screen()
 
 
 def test_the_guest_is_told_the_size_once_the_keyboard_is_ours(seat: Watched) -> None:
@@ -180,7 +203,8 @@ def test_a_lost_daemon_dims_and_its_return_goes_on_where_it_ended(seat: Watched)
     seat.take()
     seat.end(ConnectionLost("the daemon closed the connection"))
     seat.lose()
-    assert not seat.desk.keyboard
+    assert "the daemon closed the connection: what you type goes nowhere until Ctrl-]" in seat.screen(100)
+    seat.desk.typed(b"\x1d")
     screen = seat.screen(100)
     assert "Linux boots" in screen and "DISCONNECTED" in screen and "goes on by itself" in screen
     assert {style for line in seat.desk.frame(80, 24)[2:4] for _, style in line} <= {"dim", ""}

@@ -60,6 +60,8 @@ def test_the_daemon_may_die_and_come_back(host: Rig, ui: Tmux) -> None:
     host.kill()
     screen = ui.see("DISCONNECTED")
     assert "you said one" in screen
+    ui.see("NOT TYPING")
+    ui.type("q", "C-]")
     ui.see("PEEK")
     host.start("--log-level", "warning")
     ui.until(lambda screen: "DISCONNECTED" not in screen and "● live" in screen, "the daemon again")
@@ -77,11 +79,15 @@ def test_two_viewers_one_keyboard(host: Rig, ui: Tmux) -> None:
         ui.type("y", "m", "i", "n", "e", "Enter")
         ui.see("you said mine")
         other.see(f"(pid {ui.pid}) has taken over")
+        other.see("NOT TYPING")
+        other.type("C-]")
         other.see("PEEK")
 
 
 def test_a_vm_that_ends_says_how_to_start_it_and_goes_on(host: Rig, ui: Tmux) -> None:
     ui.type("i", "p", "o", "w", "e", "r", "o", "f", "f", "Enter")
+    ui.see("web-1 ended: what you type goes nowhere")
+    ui.type("C-]")
     ui.see("web-1 is stopped: x, then s, starts it")
     ui.type("x", "s")
     ui.until(lambda screen: screen.count("guest is up") == 2, "the second boot")

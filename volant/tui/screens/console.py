@@ -1,10 +1,12 @@
 """A VM's serial console in a pane: history and what comes, scrolled back, searched, copied, and typed into.
 
-    watching -type-> asking -place-> typing -leave, taken over-> watching
+    watching -type-> asking -place-> typing -leave-> watching
+    typing -VM or daemon gone, taken over-> stranded -leave-> watching
     watching -copy.mode-> copying -yank, leave-> watching
 
-While typing, the screen has the keyboard for itself (`keyboard`): every byte goes to the guest but the key that leaves. The daemon lets
-one viewer type at a time, and tells all who that is.
+While typing, the screen has the keyboard for itself (`keyboard`): every byte goes to the guest but the key that leaves. Whoever types on
+when the guest hears nothing any more is stranded: until that key, what was meant for the guest must not be taken for keys of the UI. The
+daemon lets one viewer type at a time, and tells all who that is.
 """
 
 from __future__ import annotations
@@ -19,6 +21,7 @@ from volant.tui.bar import Bar, Prompt
 from volant.tui.console.attachment import NOTHING, Attachment, Outgoing
 from volant.tui.console.view import View
 from volant.tui.field import Past
+from volant.tui.keys.bindings import shown_key
 from volant.tui.lines import Line, restyled
 from volant.tui.model import Delta, Record
 from volant.tui.overlays import Question
@@ -52,6 +55,8 @@ class ConsoleScreen(Screen):
         self._was_live = False
         self._why = ""
         """Why nothing comes."""
+        self._stranded = ""
+        """Why the guest hears nothing any more, while somebody may not have noticed."""
         self._pane = (0, 0)
         self._told: tuple[int, int] | None = None
         """The size that the guest was told last."""
@@ -70,7 +75,7 @@ class ConsoleScreen(Screen):
 
     @property
     def keyboard(self) -> bool:
-        return self._line.wants_keyboard
+        return self._line.wants_keyboard or bool(self._stranded)
 
     @property
     def contexts(self) -> tuple[str, ...]:  # type: ignore[override]
@@ -117,6 +122,7 @@ class ConsoleScreen(Screen):
 
     def hidden(self, desk: Desk) -> None:
         self._looking = False
+        self._stranded = ""
         self._hang_up(desk)
 
     def refreshed(self, desk: Desk, delta: Delta) -> None:
@@ -162,19 +168,19 @@ class ConsoleScreen(Screen):
     def _over(self, desk: Desk, result: Any) -> None:
         """The call ended: the VM did, the daemon, or our hold of the keyboard."""
         self._tag = 0
-        wanted, held = self._line.wants_keyboard, self._line.holds_keyboard
+        wanted, typed = self._line.wants_keyboard, self._line.holds_keyboard or bool(self._line.waiting)
         self._line.ended()
-        if isinstance(result, WriterTaken) and wanted:
-            self._lost_keyboard(desk, result, held=held)
+        why = harmless(result.message) if isinstance(result, Fault) else f"{harmless(self._name)} ended"
+        if isinstance(result, WriterTaken):
+            self._attach(desk)  # look on
+            if wanted and not typed:
+                self._ask_to_take_over(desk, result)
         elif isinstance(result, Fault):
-            self._why = harmless(result.message)
+            self._why = why
+        if wanted and typed:
+            self._stranded = why
 
-    def _lost_keyboard(self, desk: Desk, fault: WriterTaken, *, held: bool) -> None:
-        """Somebody else types: look on, and ask whether to take over."""
-        self._attach(desk)
-        if held:
-            desk.say(harmless(fault.message), "warm")
-            return
+    def _ask_to_take_over(self, desk: Desk, fault: WriterTaken) -> None:
         text = (f"{harmless(fault.message)}. Whoever that is can only look on then.",)
         command = f"volant console {self._name} --force"
         desk.overlay = Question(
@@ -203,10 +209,13 @@ class ConsoleScreen(Screen):
         first, end = min(ends, default=(len(data), len(data)))
         self._type(desk, adapt_typed(data[:first], self._line.terminal.modes))
         if ends:
+            self._stranded = ""
             self._leave(desk)
         return data[end:]
 
     def _type(self, desk: Desk, data: bytes) -> None:
+        if self._stranded:
+            return
         self._view.follow()
         self._send(desk, Outgoing(self._line.typed(data)))
 
@@ -262,14 +271,28 @@ class ConsoleScreen(Screen):
         return lines
 
     def subtitle(self, desk: Desk) -> str:
-        mode = "TYPING" if self._line.holds_keyboard else "asking" if self.keyboard else "COPY" if self._view.copying else "PEEK read-only"
+        mode = (
+            "NOT TYPING"
+            if self._stranded
+            else "TYPING"
+            if self._line.holds_keyboard
+            else "asking"
+            if self.keyboard
+            else "COPY"
+            if self._view.copying
+            else "PEEK read-only"
+        )
         where = "follow" if self._view.following else f"{self._view.below} lines below"
         return f"{mode}   {where}"
 
     def status(self, desk: Desk) -> list[str]:
         line = self._line
         words = []
-        if not desk.snapshot.is_live:
+        if self._stranded:
+            binding = desk.router.binding(("typing",), "typing.leave")
+            key = shown_key(binding.keys[0]) if binding is not None and binding.keys else "Ctrl-]"
+            words.append(f"{self._stranded}: what you type goes nowhere until {key}")
+        elif not desk.snapshot.is_live:
             words.append("disconnected: it goes on by itself once the daemon is back")
         elif self._why:
             words.append(self._why)
