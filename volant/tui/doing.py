@@ -26,7 +26,9 @@ def vm_action(desk: Desk, name: str, victims: list[Record], here: Record | None)
         if victims:
             perform(desk, action(name, victims), victims)
     elif name == "new":
-        desk.open_command("run ")
+        from volant.tui.making import ask_new
+
+        ask_new(desk, here)
     elif (entry := for_action(name)) is not None and entry.takes is Takes.TEXT and len(victims) > 1:
         desk.open(entry.open(desk, f"name:{','.join(str(record['name']) for record in victims)}"))
     elif here is not None:

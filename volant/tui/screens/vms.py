@@ -54,7 +54,7 @@ class VmsScreen(ListScreen):
             return [
                 (("  No VMs yet.", "name"),),
                 (),
-                (("  n", "key"), ("         make one here: ", ""), ("run PLUGIN NAME", "name")),
+                (("  n", "key"), ("         make one of a plugin that is installed", "")),
                 (
                     ("  :", "key"),
                     ("         any command, for example ", ""),
