@@ -8,7 +8,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -75,7 +75,8 @@ class Line:
 
     acts: list[list[Any]]
     is_tapped: bool = False
-    flood: int = field(default=0)
+    flood: int = 0
+    """Reads that still are a flood."""
 
     def link(self, stream: trio.abc.Stream) -> AgentLink:
         return AgentLink(Tapped(stream, self) if self.is_tapped else stream)

@@ -11,6 +11,7 @@ import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import MISSING, fields
 from pathlib import Path
 from typing import Any
 
@@ -161,8 +162,6 @@ async def use_asyncio(path: Path, method: Method[Any, Any]) -> None:
 
 def smallest(method: Method[Any, Any]) -> Any:
     """Parameters that are enough."""
-    from dataclasses import MISSING, fields
-
     given = {"manifest": {}, "argv": ("true",), "token": 1, "old": 1, "new": 2, "version": 1, "replicas": 1, "until": "ready", "cursor": ""}
     required = [one.name for one in fields(method.params) if one.default is MISSING and one.default_factory is MISSING]
     return method.params(**{name: given.get(name, "web") for name in required})
@@ -182,13 +181,11 @@ def check_end(daemon: HostileDaemon, method: Method[Any, Any], began: float) -> 
 
 @contextmanager
 def command(socket: Path) -> Iterator[subprocess.Popen[str]]:
-    """The `volant` command, many times."""
+    """The `volant` command, many times; ends when nobody asks for more."""
     environ = {**os.environ, "VOLANT_SOCKET": str(socket), "NO_COLOR": "1"}
     zygote = [sys.executable, "-m", "tests.fuzz.zygote"]
     with subprocess.Popen(zygote, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environ) as process:
         yield process
-        assert process.stdin is not None
-        process.stdin.close()
 
 
 def check_command(daemon: HostileDaemon, volant: subprocess.Popen[str], case: tuple[list[str], dict[str, Any]]) -> None:

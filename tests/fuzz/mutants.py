@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import MISSING, fields, is_dataclass
 from enum import Enum
 from types import UnionType
-from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import Any, Union, get_args, get_origin, get_type_hints
 
 from hypothesis import strategies as st
 
@@ -15,7 +15,6 @@ from volant.proto.frames import encode_frame
 from volant.proto.purecbor import NotPlain
 
 Draw = Callable[[st.SearchStrategy[Any]], Any]
-T = TypeVar("T")
 
 INTEGERS = st.sampled_from([0, 1, 2, -1, 255, 2**31, 2**53 - 1, 2**53, 2**63 - 1, 2**64 - 1, -(2**63), -(2**64)]) | st.integers(-3, 9)
 """Edges, and few numbers between them: nobody is asked for thousands of anything."""
