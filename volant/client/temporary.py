@@ -30,6 +30,9 @@ LEAVE_S = 60.0
 """How long leaving the block may take, whatever is cancelled meanwhile: killing a VM and removing what it had takes a second, a daemon
 that restarts some more. The daemon removes the VM then, for its lease has ended."""
 
+START_S = 5.0
+"""How long a thread that was asked for may take to run, on a machine with much else to do."""
+
 _NAME_BYTES = 4
 
 
@@ -85,6 +88,7 @@ class TemporaryVm:
         """As `__aenter__`; the lease is kept by a thread."""
         self._thread = _LoopThread()
         try:
+            self._thread.start()
             self._thread.run(self._enter_apart())
             self._blocking = Client(self._path)
         except BaseException:
@@ -180,12 +184,28 @@ class _LoopThread:
     """An event loop in a thread of its own, for a program that has none."""
 
     def __init__(self) -> None:
+        """`start` it, and whatever comes of that, `end` it: a thread that is left to the interpreter's end may take that down."""
         self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True, name="volant-lease")
-        self._thread.start()
+        self._thread = threading.Thread(target=self._serve, daemon=True, name="volant-lease")
+        self._serving = threading.Event()
+
+    def start(self) -> None:
+        """An interrupt is raised once the thread is there."""
+        try:
+            self._thread.start()
+        finally:
+            self._serving.wait(START_S)
+
+    def _serve(self) -> None:
+        self._serving.set()
+        self._loop.run_forever()
 
     def run(self, work: Coroutine[Any, Any, None], *, to_the_end: bool = False) -> None:
-        """Do `work`; an interrupt cancels it, unless it is to be done `to_the_end`, and is raised once it has ended."""
+        """Do `work`; an interrupt cancels it, unless it is to be done `to_the_end`, and is raised once it has ended. Nothing is done
+        where an interrupt kept the thread from starting."""
+        if not self._serving.is_set():
+            work.close()
+            return
         over = threading.Event()
         tasks: list[asyncio.Task[None]] = []
 
@@ -211,6 +231,7 @@ class _LoopThread:
         tasks[0].result()
 
     def end(self) -> None:
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join()
+        if self._serving.is_set():
+            self._loop.call_soon_threadsafe(self._loop.stop)
+            self._thread.join()
         self._loop.close()
