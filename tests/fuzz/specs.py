@@ -126,8 +126,15 @@ _PIECES = [
 ]  # fmt: skip
 _SNIPPETS = st.lists(st.sampled_from(_PIECES), max_size=24).map("".join)
 _NESTED = st.builds(lambda opened, times: opened * times, st.sampled_from(["(", "!", "!(", "a|", "~("]), st.integers(1, 600))
+_TERMS = st.builds(
+    "{}{}{}".format,
+    st.sampled_from([*VM_FIELDS.named, *EVENT_FIELDS.named, "label.a", "colour"]),
+    st.sampled_from([":", "=", "!=", ">", ">=", "<", "<=", ":~"]),
+    st.sampled_from(["", "web", "we*,x?", "512M", "5m", "1e400", "nan", "-1", "(", '"a b"', "'"]) | st.text(max_size=4),
+)
+_ASKED = st.lists(_TERMS | st.sampled_from(_PIECES), min_size=1, max_size=4).map(" ".join)
 _KEYS = st.sampled_from([*(field.key for field in VM_FIELDS.named.values()), "labels", "kind", "seq", "time"])
-FILTERS = st.tuples(_SNIPPETS | st.text(max_size=40) | _NESTED, st.dictionaries(_KEYS, PLAIN, max_size=4))
+FILTERS = st.tuples(_ASKED | _SNIPPETS | st.text(max_size=40) | _NESTED, st.dictionaries(_KEYS, PLAIN, max_size=4))
 PATTERNS = (
     _SNIPPETS | st.text(max_size=70) | st.lists(st.sampled_from(["(a*)", "(a|a)", "a?", "a+", "*", "(", ")"]), max_size=16).map("".join)
 )
