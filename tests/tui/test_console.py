@@ -188,7 +188,25 @@ def test_a_guest_that_cannot_be_told_gets_a_line_to_type(seat: Watched) -> None:
     seat.type("S")
     (call,) = seat.effects(Call)
     seat.desk.answered(call.tag, fault("no agent"))
-    assert "stty rows 20 cols 80" in seat.screen()
+    screen = seat.screen()
+    assert "stty rows 20 cols 80" in screen
+    seat.take()
+    (call,) = seat.effects(Call)
+    seat.desk.answered(call.tag, fault("no agent"))
+    seat.now += 60
+    assert "80x24" in seat.screen(), "what its programs take it for"
+    assert seat.effects(Call) == [], "it is not asked again and again"
+
+
+def test_a_new_boot_has_not_been_told_the_size(seat: Watched) -> None:
+    seat.type("S")
+    (call,) = seat.effects(Call)
+    seat.desk.answered(call.tag, {"name": "web-1"})
+    seat.now += 60
+    assert "80x20" in seat.screen()
+    seat.end({"name": "web-1"})
+    seat.change(vm(1, status="starting", boot=2))
+    assert "80x24" in seat.screen()
 
 
 def test_lost_bytes_are_counted(seat: Watched) -> None:

@@ -59,7 +59,9 @@ class ConsoleScreen(Screen):
         """Why the guest hears nothing any more, while somebody may not have noticed."""
         self._pane = (0, 0)
         self._told: tuple[int, int] | None = None
-        """The size that the guest was told last."""
+        """The size that the guest has been told in this boot."""
+        self._tried: tuple[int, int] | None = None
+        """The size that it was to be told last, with this hold of the keyboard."""
         self._telling = False
         self._searches = Past([])
         self._looking = False
@@ -144,6 +146,8 @@ class ConsoleScreen(Screen):
         wanted = self._line.wants_keyboard
         self._hang_up(desk)
         self._line.wants_keyboard = wanted
+        if self._boot != self._last["boot"]:
+            self._told = None
         self._why, self._boot = "", self._last["boot"]
         params = self._line.params(self._name, force=force)
         self._tag = desk.pending.attach(params, partial(self._came, desk), partial(self._over, desk))
@@ -158,7 +162,7 @@ class ConsoleScreen(Screen):
         held = self._line.holds_keyboard
         self._send(desk, self._line.came(items))
         if self._line.holds_keyboard and not held:
-            self._told = None
+            self._tried = None
             self._view.follow()
 
     def _send(self, desk: Desk, outgoing: Outgoing) -> None:
@@ -237,7 +241,7 @@ class ConsoleScreen(Screen):
     def _fit(self, desk: Desk, width: int, height: int) -> None:
         """Give the terminal the size that the guest takes it for, and tell the guest the pane's while we type."""
         self._pane = width, height
-        if self._line.holds_keyboard and self._told != self._pane:
+        if self._line.holds_keyboard and self._tried != self._pane:
             self._tell_size(desk)
         size = self._told or (max(width, USUAL_COLUMNS), max(height, USUAL_ROWS))
         self._view.resize(*size)
@@ -253,13 +257,14 @@ class ConsoleScreen(Screen):
 
     def _size_told(self, desk: Desk, size: tuple[int, int], asked: bool, result: Any) -> None:
         self._telling = False
+        self._tried = size
         columns, rows = size
-        self._told = size
-        if isinstance(result, Fault):
-            if asked or self._line.holds_keyboard:
-                desk.say(f"the guest can't be told the size; type there: stty rows {rows} cols {columns}", "warm")
-        elif asked:
-            desk.say(f"the guest knows: {columns}x{rows}", "good")
+        if not isinstance(result, Fault):
+            self._told = size
+            if asked:
+                desk.say(f"the guest knows: {columns}x{rows}", "good")
+        elif asked or self._line.holds_keyboard:
+            desk.say(f"the guest can't be told the size; type there: stty rows {rows} cols {columns}", "warm")
 
     # ------------------------------------------------------------------------------------------------------------- looks
 
@@ -271,19 +276,16 @@ class ConsoleScreen(Screen):
         return lines
 
     def subtitle(self, desk: Desk) -> str:
-        mode = (
-            "NOT TYPING"
-            if self._stranded
-            else "TYPING"
-            if self._line.holds_keyboard
-            else "asking"
-            if self.keyboard
-            else "COPY"
-            if self._view.copying
-            else "PEEK read-only"
-        )
         where = "follow" if self._view.following else f"{self._view.below} lines below"
-        return f"{mode}   {where}"
+        return f"{self._mode}   {where}"
+
+    @property
+    def _mode(self) -> str:
+        if self._stranded:
+            return "NOT TYPING"
+        if self.keyboard:
+            return "TYPING" if self._line.holds_keyboard else "asking"
+        return "COPY" if self._view.copying else "PEEK read-only"
 
     def status(self, desk: Desk) -> list[str]:
         line = self._line
