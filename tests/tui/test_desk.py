@@ -349,6 +349,10 @@ def test_live_events_and_their_filter() -> None:
     screen = seat.screen()
     assert "VM_READY" in screen
     assert "VM_CRASHED" not in screen
+    seat.type("enter")
+    assert "vms > events > web-1" in seat.screen()
+    seat.type(": 'events_kind:VM*CRASHED' enter")
+    assert "filter kind:VM*CRASHED" in seat.screen()
 
 
 def test_text_from_elsewhere_drives_no_terminal() -> None:

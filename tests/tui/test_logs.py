@@ -8,6 +8,7 @@ from tests.tui.desks import Seat, fault, vm
 from tests.tui.scenes_logs import WEBS, feed, gathered, line, merged, opened
 from volant.tui import effects
 from volant.tui.loglines import Rate, Source
+from volant.tui.screens.logs import MOST_SOURCES
 from volant.tui.screens.reader import KEPT_LINES
 
 
@@ -154,3 +155,18 @@ def test_a_source_begins_without_having_lost_anything() -> None:
     source = Source("web-1")
     assert source.take([line(500, "x")])[1] == 0
     assert source.take([line(501, "x"), line(510, "y")])[1] == 8
+
+
+def test_of_too_many_vms_some_are_followed_and_the_others_are_told() -> None:
+    seat = opened(Seat(*(vm(number) for number in range(1, MOST_SOURCES + 6))))
+    assert len(seat.follows) == MOST_SOURCES
+    assert "5 VMs more are not followed" in gathered(seat).screen(120)
+
+
+def test_vms_that_are_not_meant_cost_nothing_however_often_they_change() -> None:
+    seat = Seat(*WEBS, vm(3, "db-1"))
+    seat.type(": 'logs_web-*' enter")
+    followed(seat)
+    for generation in range(2, 50):
+        seat.change(vm(3, "db-1", generation=generation))
+    assert followed(seat) == []

@@ -20,6 +20,7 @@ from volant.tui.screens.deployments import about, flat, of_deployment
 from volant.tui.screens.listing import ListScreen
 from volant.tui.screens.reader import Reader
 from volant.tui.screens.vm import VmScreen
+from volant.tui.work import Came
 
 if TYPE_CHECKING:
     from volant.tui.desk import Desk
@@ -87,7 +88,7 @@ class DeploymentScreen(ListScreen):
             self._vms = now
             self.update(now, Delta(changed, gone))
 
-    def _came(self, desk: Desk) -> Any:
+    def _came(self, desk: Desk) -> Came:
         def came(items: list[Any]) -> None:
             before, self._record = self._record, flat(items[-1])
             if before["revision"] != self._record["revision"]:

@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Any
 from volant.client.cli import human
 from volant.proto.errors import Fault
 from volant.proto.specs.filter import EVENT_FIELDS
+from volant.proto.specs.filter import parse as parse_filter
 from volant.tui.lines import Line
 from volant.tui.model import Delta, Record
 from volant.tui.screens.base import Screen
+from volant.tui.screens.logs import open_one_of
 from volant.tui.screens.reader import Reader
 from volant.tui.screens.vm_facts import event_line
 
@@ -34,6 +36,13 @@ class EventsScreen(Screen):
         self._seen = 0
         self._times = 0
         self._why = ""
+
+    @classmethod
+    def opened(cls, desk: Desk, argument: str) -> EventsScreen:
+        """`argument` is a filter to begin with."""
+        made = cls()
+        made.take_filter(argument, parse_filter(argument, EVENT_FIELDS, dict.get))
+        return made
 
     def shown(self, desk: Desk) -> None:
         if not self._reader.all:
@@ -89,6 +98,8 @@ class EventsScreen(Screen):
     def act(self, desk: Desk, action: str) -> bool:
         if action == "pause":
             self._reader.hold(not self._reader.held)
+        elif action == "open":
+            open_one_of(desk, [str(event.get("vm") or "") for event in self._reader.view(self._reader.page)])
         elif action == "time":
             self._times = (self._times + 1) % 3
         else:

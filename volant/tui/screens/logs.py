@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -48,12 +48,13 @@ class LogsScreen(Screen):
         self._gathered: list[LogLine] | None = []
         self._gather_until = 0.0
         self._lost = 0
-        self._left_out = 0
+        self._left_out: set[str] = set()
+        """Ids of VMs that are meant and not followed, since there are too many."""
         self._rate = Rate()
         self._faults: dict[str, str] = {}
         self._times, self._wraps = 0, False
         self._wall: Callable[[], float] = lambda: 0.0
-        self._looked_at = False
+        self._looked_at = self._live = False
 
     @classmethod
     def opened(cls, desk: Desk, argument: str) -> LogsScreen:
@@ -70,7 +71,7 @@ class LogsScreen(Screen):
     # ---------------------------------------------------------------------------------------------------------------- news
 
     def shown(self, desk: Desk) -> None:
-        self._wall, self._looked_at = desk.wall, True
+        self._wall, self._looked_at, self._live = desk.wall, True, False
         self._gathered, self._gather_until = [], desk.clock() + GATHER_S
         self.refreshed(desk, Delta())
 
@@ -82,14 +83,31 @@ class LogsScreen(Screen):
                 source.tag = 0
 
     def refreshed(self, desk: Desk, delta: Delta) -> None:
-        if not desk.snapshot.is_live or not self._looked_at:
+        if not self._looked_at:
             return
-        wanted = [vm for vm in desk.snapshot.vms.values() if vm["status"] in _UP and self._takes(vm)]
-        self._left_out = max(0, len(wanted) - MOST_SOURCES)
-        tail = TAIL if len(wanted) == 1 else TAIL_OF_MANY
-        for vm in wanted[:MOST_SOURCES]:
+        vms = desk.snapshot.vms
+        whole = desk.snapshot.is_live and (not self._live or delta.whole)
+        self._live = desk.snapshot.is_live
+        # Only what changed is looked at: thousands of VMs may change many times a second.
+        if whole:
+            self._join(desk, vms.values())
+        elif self._live and delta.changed:
+            self._join(desk, (vms[vm_id] for vm_id in delta.changed if vm_id in vms))
+
+    def _join(self, desk: Desk, candidates: Iterable[Record]) -> None:
+        """Follow those of these VMs that are meant and run."""
+        wanted = [vm for vm in candidates if vm["status"] in _UP and self._takes(vm)]
+        tail = TAIL if len(wanted) == 1 and not self._sources else TAIL_OF_MANY
+        for vm in wanted:
             key = (str(vm["id"]), int(vm.get("boot") or 0))
-            source = self._sources.setdefault(key, Source(str(vm["name"])))
+            if key not in self._sources:
+                if sum(bool(source.tag) for source in self._sources.values()) >= MOST_SOURCES:
+                    self._left_out.add(key[0])
+                    continue
+                for old in [old for old, source in self._sources.items() if old[0] == key[0] and not source.tag]:
+                    del self._sources[old]
+                self._sources[key] = Source(str(vm["name"]))
+            source = self._sources[key]
             if not source.tag and source.ended_at != vm["generation"]:
                 self._follow(desk, source, vm, tail)
 
@@ -190,7 +208,7 @@ class LogsScreen(Screen):
         if reader.dropped:
             words.append(f"{reader.dropped:,} older ones dropped")
         if self._left_out:
-            words.append(f"{self._left_out} VMs more are not followed")
+            words.append(f"{len(self._left_out)} VMs more are not followed")
         return words
 
     def next_change_s(self, desk: Desk) -> float | None:

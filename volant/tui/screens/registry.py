@@ -72,7 +72,7 @@ SCREENS: tuple[Entry, ...] = (
     Entry("operations", "what is under way, and what came of it", "ops:OperationsScreen", aliases=("ops",), letter="o"),
     Entry("past", "how things were: every event, moment by moment", "past:PastScreen", Takes.TEXT, letter="t"),
     Entry("logs", "the output of VMs, merged and followed", "logs:LogsScreen", Takes.TEXT, letter="l", action="vm.logs"),
-    Entry("events", "all events, as they happen", "events:EventsScreen", letter="e"),
+    Entry("events", "all events, as they happen", "events:EventsScreen", Takes.TEXT, letter="e"),
 )
 """In the order of the menu."""
 
