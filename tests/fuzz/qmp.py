@@ -22,11 +22,16 @@ from tests.kits.hypervisor import plan_without_guest
 from volant.daemon.host.processes import Process, Spawn, spawn
 from volant.daemon.hypervisors.endpoints import Sockets, listener
 from volant.daemon.hypervisors.qemu.monitor import MonitorGone
-from volant.daemon.hypervisors.qemu.qmp import MAX_LINE, QmpBroken, QmpMessage, QmpReader
+from volant.daemon.hypervisors.qemu.qmp import MAX_LINE, Greeting, Happened, QmpBroken, QmpMessage, QmpReader, Refused, Returned
 from volant.daemon.hypervisors.qemu.vmm import COMMAND_S, RECONNECT_S, QemuVmm
 from volant.daemon.hypervisors.vmm_process import CONTROL_S
 from volant.daemon.ports import ExitReport
 from volant.proto.errors import GuestFailed
+
+FIELDS: dict[type, dict[str, type]] = {
+    Greeting: {"version": str}, Returned: {"id": int}, Refused: {"description": str}, Happened: {"name": str, "data": dict},
+}  # fmt: skip
+"""What whoever gets a message relies on."""
 
 NUMBER = "$number"
 """Stands for the number of the command that is answered."""
@@ -77,7 +82,10 @@ def qmp() -> Iterator[Sequence[Property]]:
 
 
 def check_cuts(pieces: list[bytes]) -> None:
-    assert read(pieces) == read([b"".join(pieces)])
+    messages = read(pieces)
+    assert messages == read([b"".join(pieces)])
+    for message in messages or ():
+        assert all(isinstance(getattr(message, name), kind) for name, kind in FIELDS[type(message)].items()), message
 
 
 def read(pieces: list[bytes]) -> list[QmpMessage] | None:
