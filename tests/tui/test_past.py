@@ -47,6 +47,25 @@ def test_a_moment_is_typed() -> None:
     assert "PAST" not in seat.screen()
 
 
+def test_keys_are_of_the_past_before_its_events_are_there() -> None:
+    """A burst means what it would mean typed slowly: nothing after the first key changes anything, and no step is lost."""
+    seat = Seat(WEB, DB)
+    seat.type("< X < ctrl+d < {")
+    assert "looking back ..." in seat.screen(100)
+    assert "this is the past" in seat.screen(100)
+    answer_events(seat)
+    assert "#6 VM_FAILED" in seat.screen(100)
+    assert states(seat)["db-1"] == "failed"
+    seat = Seat(WEB, DB)
+    seat.type("< < n")
+    assert "PAST" not in seat.screen()
+    assert len(seat.effects(effects.Unfollow)) == 1
+    seat = Seat(WEB, DB)
+    seat.type(": 'past' enter k k")
+    answer_events(seat)
+    assert "#7 VM_STARTING" in seat.screen(100)
+
+
 def test_ages_are_those_of_the_moment() -> None:
     seat = looking_back("@ '11:59:04' enter")
     (line,) = (line for line in seat.screen().splitlines() if "web-1 " in line and "ready" in line)

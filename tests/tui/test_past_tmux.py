@@ -74,3 +74,18 @@ def test_a_real_daemons_events_are_looked_back_on(host: Rig) -> None:
         ui.until(lambda screen: "PAST" not in screen and "○ stopped" in screen, "now")
         ui.type("<", "<", "<", "<")
         ui.see("PAST")
+
+
+def test_the_console_of_a_boot_that_is_over_is_still_there(host: Rig) -> None:
+    host.volant("vm", "stop", "web-1")
+    host.volant("vm", "start", "web-1", "--wait", "ready")
+    with terminal(environ={"VOLANT_SOCKET": str(host.socket)}) as ui:
+        ui.see("● ready")
+        ui.type("<", "a")
+        assert "PAST" in ui.see("kestrel: ready")
+        ui.write(":past #4\r")
+        ui.see("#4 VM_")
+        ui.type("Escape", "a")
+        ui.until(lambda screen: "kestrel: ready" in screen and "#4" in screen, "the console of the first boot")
+        ui.type("Escape", "l")
+        ui.see("up to this moment")

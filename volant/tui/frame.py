@@ -102,6 +102,7 @@ def _past(desk: Desk, width: int) -> Line:
     assert journey is not None
     event = journey.event(journey.index)
     about = f"#{event['seq']} {event['kind']} {event.get('vm') or ''}".strip() if event is not None else ""
+    about = "looking back ..." if journey.waiting is not None else about
     ago = f"{human.duration(max(0.0, desk.now() - journey.time))} ago" if not journey.recording else f"in {journey.recording}"
     left = f" {desk.glyphs['past']} PAST {shown(journey.time)}  {harmless(ago)}  {harmless(about)}"
     keys = (

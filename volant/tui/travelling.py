@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from volant.tui.past.tape import Tape
     from volant.tui.screens.base import Screen
 
+Move = Callable[["Journey"], str]
+"""Goes to another place on a tape; returns why it can't, or nothing."""
+
 PAGE = 1_000
 """Events asked for at once: as many as the daemon gives in one answer."""
 KEPT_PAST = 20_000
@@ -40,18 +43,40 @@ class Journey:
     """The moment in seconds since 1970: that of the beat, or the one that was typed."""
     recording: str = ""
     """The file that the tape comes from; empty: the daemon's events."""
+    waiting: list[Move] | None = None
+    """What was asked for while the events are on their way; None: they are here."""
 
     def go(self, index: int) -> None:
         """To a beat; -1 is before the first one."""
         self.index = max(-1, min(index, len(self.tape) - 1))
         self.time = self.tape.time(self.index)
 
-    def seek(self, moment: Moment) -> None:
-        """To a time, or to an event."""
+    def seek(self, moment: Moment) -> str:
+        """To a time, or to an event; there is always one."""
         if moment.seq:
             self.go(self.tape.find_event(moment.seq))
         else:
             self.index, self.time = self.tape.find(moment.time), moment.time
+        return ""
+
+    def step(self, by: int) -> str:
+        """So many beats on; why not, where there are none."""
+        index = self.index + by
+        if not -1 <= index < len(self.tape):
+            return "nothing earlier is known" if by < 0 else "nothing later is known here"
+        self.go(index)
+        return ""
+
+    def step_to_trouble(self, by: int) -> str:
+        """To the next event in this direction that tells of trouble; why not, where there is none."""
+        index = self.index + by
+        while 0 <= index < len(self.tape):
+            event = self.event(index)
+            if event is not None and str(event["kind"]).endswith(TROUBLE):
+                self.go(index)
+                return ""
+            index += by
+        return "there was no trouble before" if by < 0 else "there was no trouble after"
 
     def event(self, index: int) -> Record | None:
         """The newest event of a beat; None when it brought none."""
@@ -76,23 +101,18 @@ def go_to(desk: Desk, text: str) -> None:
     moment = parse(text, now=desk.now())
     if moment is None:
         to_now(desk)
-    elif desk.past is None:
-        _look_back(desk, lambda journey: journey.seek(moment))
     else:
-        desk.past.seek(moment)
-        _show(desk)
+        _travel(desk, lambda journey: journey.seek(moment))
 
 
 def step(desk: Desk, by: int) -> None:
-    """So many events on, or back when negative; from now, back to the newest one."""
-    if desk.past is None:
-        _look_back(desk, lambda journey: journey.go(len(journey.tape) - 1)) if by < 0 else desk.say("this is now")
-        return
-    index = desk.past.index + by
-    if not -1 <= index < len(desk.past.tape):
-        desk.say("nothing earlier is known" if by < 0 else "nothing later is known here")
-        return
-    go(desk, index)
+    """So many beats on, or back when negative; from now, back to the newest one."""
+    _travel(desk, lambda journey: journey.step(by))
+
+
+def step_to_trouble(desk: Desk, by: int) -> None:
+    """To the next event that tells of trouble, or to the one before."""
+    _travel(desk, lambda journey: journey.step_to_trouble(by))
 
 
 def go(desk: Desk, index: int) -> None:
@@ -102,41 +122,35 @@ def go(desk: Desk, index: int) -> None:
         _show(desk)
 
 
-def step_to_trouble(desk: Desk, by: int) -> None:
-    """To the next event that tells of trouble, or to the one before."""
-    if desk.past is None:
-        _look_back(desk, lambda journey: journey.go(_trouble(journey, len(journey.tape), -1))) if by < 0 else desk.say("this is now")
-        return
-    found = _trouble(desk.past, desk.past.index, by)
-    if 0 <= found < len(desk.past.tape):
-        go(desk, found)
+def _travel(desk: Desk, move: Move) -> None:
+    """Move along the tape. While the events are on their way, moves wait for them, in their order."""
+    journey = desk.past
+    if journey is None:
+        _look_back(desk, move)
+    elif journey.waiting is not None:
+        journey.waiting.append(move)
+    elif complaint := move(journey):
+        desk.say(complaint)
     else:
-        desk.say("there was no trouble before" if by < 0 else "there was no trouble after")
-
-
-def _trouble(journey: Journey, index: int, by: int) -> int:
-    """The index of the next trouble in this direction; where there is none, one beyond the end."""
-    index += by
-    while 0 <= index < len(journey.tape):
-        event = journey.event(index)
-        if event is not None and str(event["kind"]).endswith(TROUBLE):
-            break
-        index += by
-    return index
+        _show(desk)
 
 
 def to_now(desk: Desk) -> None:
     """Back to how things are; in a recording to its end."""
     if desk.past is None:
-        desk.pending.forget(desk.looking_back)
         desk.say("this is now")
     elif desk.past.recording:
         go(desk, len(desk.past.tape) - 1)
     else:
-        desk.past = None
-        desk.see(desk.live, _difference(desk, desk.live.vms))
-        desk.screen.shown(desk)
-        desk.say("this is now")
+        desk.pending.forget(desk.looking_back)
+        _return(desk, "this is now")
+
+
+def _return(desk: Desk, why: str) -> None:
+    desk.past = None
+    desk.see(desk.live, _difference(desk, desk.live.vms))
+    desk.screen.shown(desk)
+    desk.say(why)
 
 
 def keeps_from(desk: Desk, path: Sequence[Screen]) -> bool:
@@ -149,11 +163,12 @@ def keeps_from(desk: Desk, path: Sequence[Screen]) -> bool:
 
 def replay(desk: Desk, tape: Tape, recording: str) -> None:
     """Show a recording, from its beginning on."""
-    _set_out(desk, Journey(tape, -1, tape.time(-1), recording), lambda journey: journey.go(0))
+    journey = Journey(tape, -1, 0.0, recording)
+    journey.go(0)
+    _set_out(desk, journey)
 
 
-def _set_out(desk: Desk, journey: Journey, move: Callable[[Journey], None]) -> None:
-    move(journey)
+def _set_out(desk: Desk, journey: Journey) -> None:
     desk.past = journey
     desk.overlay = None
     if not all(screen.in_past for screen in desk.path):
@@ -184,39 +199,50 @@ ACTIONS: Mapping[str, Callable[[Desk], object]] = {
 # ---------------------------------------------------------------------------------------------------------------- loading
 
 
-def _look_back(desk: Desk, move: Callable[[Journey], None]) -> None:
-    """Get the events there are, newest first, then set out."""
-    desk.pending.forget(desk.looking_back)
-    desk.say("looking back ...")
-    _Loading(desk, move).ask({"last": PAGE})
+def _look_back(desk: Desk, move: Move) -> None:
+    """Be in the past from this key on, so that no later one changes anything; get the events there are, newest first."""
+    from volant.tui.past.tape import Tape
+
+    _set_out(desk, Journey(Tape(desk.live, ()), -1, desk.wall(), waiting=[move]))
+    _Loading(desk).ask({"last": PAGE})
 
 
 class _Loading:
     """Events on their way, page by page, from the newest on."""
 
-    def __init__(self, desk: Desk, move: Callable[[Journey], None]) -> None:
-        self._desk, self._move = desk, move
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
         self._events: list[Record] = []
 
     def ask(self, params: dict[str, Any]) -> None:
         self._desk.looking_back = self._desk.pending.call("event.list", params, self._heard)
 
     def _heard(self, result: Any) -> None:
-        desk, known = self._desk, self._events
+        known = self._events
         first = known[0]["seq"] if known else None
         items = [] if isinstance(result, Fault) else [event for event in result["items"] if first is None or event["seq"] < first]
         self._events = [*items, *known]
         if items and items[0]["seq"] > max(1, result["oldest"]) and len(self._events) < KEPT_PAST:
             self.ask({"after": max(result["oldest"], items[0]["seq"] - PAGE) - 1, "limit": PAGE})
-            return
-        desk.looking_back = 0
-        if not self._events:  # without a daemon, what was heard of it lately is still known
-            self._events = list(desk.live.events)
-        if not self._events:
-            desk.say_fault(result) if isinstance(result, Fault) else desk.say("nothing has happened yet")
-            return
+        else:
+            self._arrive(result)
+
+    def _arrive(self, result: Any) -> None:
+        """All events are here that are to be had: make the moves that waited for them."""
         from volant.tui.past.rebuilding import rebuilt
 
-        tape = rebuilt(self._events, desk.live.vms)
-        desk.said = None
-        _set_out(desk, Journey(tape, -1, tape.time(-1)), self._move)
+        desk = self._desk
+        waiting = desk.past.waiting if desk.past is not None else None
+        # Without a daemon, what was heard of it lately is still known.
+        events = self._events or list(desk.live.events)
+        if not events:
+            _return(desk, harmless(result.message) if isinstance(result, Fault) else "nothing has happened yet")
+            return
+        tape = rebuilt(events, desk.live.vms)
+        desk.past = journey = Journey(tape, len(tape), tape.time(len(tape)))
+        for move in waiting or ():
+            if complaint := move(journey):
+                desk.say(complaint)
+        if journey.index >= len(tape):
+            journey.go(len(tape) - 1)
+        _show(desk)

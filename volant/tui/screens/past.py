@@ -59,6 +59,9 @@ class PastScreen(Screen):
         if action == "open":
             self._open(desk, journey)
             return True
+        if action in ("up", "down"):
+            travelling.step(desk, 1 if action == "down" else -1)
+            return True
         self._cursor.at = journey.index + 1
         if not self._cursor.act(action, len(journey.tape) + 1):
             return False
