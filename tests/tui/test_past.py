@@ -253,7 +253,8 @@ def test_a_recording_is_all_past() -> None:
     assert "nothing later is known" in seat.screen()
     seat.type("l")
     assert "a recording holds no logs" in seat.screen()
-    seat.type("escape < < <")
+    seat.type("escape @ '2s_ago' enter")
+    assert states(seat) == {"web-1": "starting"}
     seat.type("n")
     assert states(seat) == {"web-1": "ready"}
     seat.type("ctrl+d")

@@ -95,10 +95,11 @@ def ask(desk: Desk) -> None:
 
 
 def go_to(desk: Desk, text: str) -> None:
-    """Go to a moment that was typed. Usage when it is none."""
+    """Go to a moment that was typed; in a recording its end is now. Usage when it is none."""
     from volant.tui.past.moments import parse
 
-    moment = parse(text, now=desk.now())
+    journey = desk.past
+    moment = parse(text, now=journey.tape.time(len(journey.tape)) if journey is not None and journey.recording else desk.now())
     if moment is None:
         to_now(desk)
     else:
