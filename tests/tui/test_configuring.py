@@ -56,6 +56,7 @@ def test_what_is_saved_is_checked_shown_and_asked_about_before_it_is_done() -> N
     screen = seat.screen()
     assert "Change web-1?" in screen
     assert "+ memory_mb: 512" in screen
+    assert "volant vm set web-1 --memory 512 --env SHAPE=round --unset env.COLOUR" in screen
     assert seat.effects(effects.Call) == []
     seat.type("y")
     (done,) = seat.effects(effects.Call)
@@ -107,6 +108,7 @@ def test_going_back_to_an_earlier_version_shows_what_will_be_different() -> None
     assert "version 1: changed 60m ago by uid:0(root)" in seat.screen()
     seat.type("1")
     assert "+ memory_mb: 128" in seat.screen()
+    assert "volant vm rollback web-1 1" in seat.screen()
     seat.asked()
     seat.type("y")
     assert seat.asked() == [("vm.config_rollback", "web-1")]
@@ -198,3 +200,15 @@ def test_an_editor_that_is_missing_or_fails_is_told(tmp_path: Path) -> None:
         asyncio.run(edited("text", {"EDITOR": str(tmp_path / "none")}))
     assert command({}) == ["vi"]
     assert command({"EDITOR": "code --wait", "VISUAL": ""}) == ["code", "--wait"]
+
+
+def test_the_flags_of_the_command_say_what_the_patch_says() -> None:
+    from volant.client.cli.commands.config import parameters
+    from volant.client.cli.parsing import command_parser
+    from volant.client.cli.tree import TREE
+    from volant.tui.configuring import flags
+
+    params = {"cpu_cores": 2, "memory_mb": 512, "env": {"A": "x y"}, "labels": {"tier": "web"}, "restart": "always", "autostart": True,
+              "unset": ["env.B", "cmdline"]}  # fmt: skip
+    args = command_parser("vm set", TREE["vm"]["set"]).read(["web-1", *flags(params)])
+    assert parameters(args) == params

@@ -74,7 +74,8 @@ class _Edit:
             return
         effect = _effect("A VM that runs has it from its next start on:", self.before, result["shown"]["config"])
         change = Action("vm.patch", "E", "change", "vm.patch", ("vm", "set"), "has a new configuration", question="Change", effect=effect,
-                        params={**params, "expected_version": self.version}, way_back="u on its pages goes back")  # fmt: skip
+                        params={**params, "expected_version": self.version}, way_back="u on its pages goes back",
+                        words_of=lambda record: (str(record["name"]), *flags(params)))  # fmt: skip
         perform(self._desk, change, [self._record])
 
     def _refused(self, text: str, fault: Fault) -> None:
@@ -115,10 +116,28 @@ def _ask(desk: Desk, record: Record, to: Record, present: Record) -> None:
     number = to["version"]
     effect = _effect("A VM that runs has it from its next start on:", present["config"], to["config"])
     rollback = Action(
-        "vm.rollback", "u", "roll back", "vm.config_rollback", ("vm", "rollback", "--to", str(number)), f"is back at version {number}",
+        "vm.rollback", "u", "roll back", "vm.config_rollback", ("vm", "rollback"), f"is back at version {number}",
         question="Roll back", effect=effect, params={"version": number, "expected_version": present["version"]},
+        words_of=lambda record: (str(record["name"]), str(number)),
     )  # fmt: skip
     perform(desk, rollback, [record])
+
+
+def flags(params: Mapping[str, Any]) -> list[str]:
+    """The flags of `volant vm set` that mean the same as these parameters of `vm.patch`."""
+    words: list[str] = []
+    for field, value in params.items():
+        if field in ("env", "labels"):
+            words += [word for name, text in value.items() for word in (f"--{field.removesuffix('s')}", f"{name}={text}")]
+        elif field == "unset":
+            words += [word for name in value for word in ("--unset", name)]
+        elif field == "forwards":
+            words += [word for each in value for word in ("--publish", f"{each.get('host_port', 0)}:{each.get('guest_port', '')}")]
+        elif field == "autostart":
+            words.append("--autostart" if value else "--no-autostart")
+        else:
+            words += [f"--{ {'cpu_cores': 'cpus', 'memory_mb': 'memory'}.get(field, field) }", str(value)]
+    return words
 
 
 def _effect(first: str, before: Mapping[str, Any], after: Mapping[str, Any]) -> str:

@@ -83,7 +83,8 @@ def _ask_scale(desk: Desk, record: Record) -> None:
         if not text.isascii() or not text.isdecimal():
             raise InvalidParams(f"{text!r} is no number of VMs", hint="for example: 3")
         scale = Action("deployment.scale", "s", "scale", "deployment.scale", ("deployment", "scale"), f"is scaled to {text}",
-                       params={"replicas": int(text)}, way_back=f"from {record['replicas']}", noun="deployment")  # fmt: skip
+                       params={"replicas": int(text)}, way_back=f"from {record['replicas']}", noun="deployment",
+                       words_of=lambda record: (str(record["name"]), text))  # fmt: skip
         perform(desk, scale, [record])
 
     text = (f"{record['replicas']} are wanted, {record['ready']} are ready. Scaling down takes the highest numbers first; their disks go.",)
