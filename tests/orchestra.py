@@ -20,7 +20,7 @@ from volant.proto.api.plugin import InstallPlugin
 from volant.proto.api.vm import CreateVm, VmView
 from volant.proto.specs.states import NetworkMode, WaitFor
 
-BOOT_TIMEOUT_S = 5.0
+BOOT_TIMEOUT_S = 60.0
 
 
 class Orchestra:
