@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from tests.tui.desks import Seat, fault, vm
-from tests.tui.scenes_host import INFO, LEFT_OVER, give, host, ledger, operations, stats
+from tests.tui.scenes_host import INFO, LEFT_OVER, REPLICAS, give, host, ledger, operations, stats
 from volant.tui import effects
 from volant.tui.glyphs import Glyphs
 
@@ -92,3 +94,69 @@ def test_ascii_terminals_get_bars_too() -> None:
     assert bar(0, 0, 4, glyphs) == "...."
     assert sparkline([0, 5, 10], 5, 10, glyphs) == "  _=#"
     assert sparkline([], 3, 0, glyphs) == "   "
+
+
+# ------------------------------------------------------------------------------------------------------- figures in the list
+
+
+def measuring(*vms: dict[str, Any]) -> tuple[Seat, int]:
+    """The list with what each VM costs, and the tag of the stream."""
+    seat = Seat(*vms)
+    seat.type("%")
+    (watch,) = seat.effects(effects.Follow)
+    seat.desk.streamed(watch.tag, [stats(0, 10, 80, 30), stats(2, 10, 80, 30)])
+    return seat, watch.tag
+
+
+def test_the_list_shows_sorts_and_filters_by_what_vms_cost() -> None:
+    seat, _ = measuring(*REPLICAS[:3])
+    screen = seat.screen()
+    assert "CPU%" in screen
+    assert "80.0" in screen
+    assert "182M" in screen
+    seat.type("o % g")
+    assert "> web-2" in seat.screen()
+    seat.type("/ 'cpu>20_rss>1M' enter")
+    assert "2/3" in seat.screen()
+
+
+def test_figures_stay_with_their_vms_when_these_change_come_and_go() -> None:
+    seat, tag = measuring(*REPLICAS[:3])
+    seat.change({**REPLICAS[1], "generation": 2, "status": "paused"})
+    assert "80.0" in seat.screen()
+    seat.change(vm(50, "fresh"), gone=[REPLICAS[1]["id"]])
+    screen = seat.screen()
+    assert "fresh" in screen
+    assert "80.0" not in screen
+    seat.desk.streamed(tag, [stats(4, 20)])
+    assert "3/3" in seat.screen()
+
+
+def test_measuring_ends_with_its_key_and_while_nobody_looks() -> None:
+    seat, tag = measuring(*REPLICAS[:3])
+    seat.type("enter")
+    assert seat.effects(effects.Unfollow) == [effects.Unfollow(tag)]
+    seat.type("escape")
+    (again,) = seat.effects(effects.Follow)
+    seat.type("o % %")
+    assert seat.effects(effects.Unfollow) == [effects.Unfollow(again.tag)]
+    assert "CPU%" not in seat.screen()
+    assert "3/3" in seat.screen()
+
+
+def test_a_daemon_that_does_not_measure_is_asked_once() -> None:
+    seat = Seat(vm(1))
+    seat.type("%")
+    (watch,) = seat.effects(effects.Follow)
+    seat.desk.answered(watch.tag, fault("there is no method vm.stats_watch"))
+    assert "there is no method" in seat.screen()
+    seat.change(vm(1, generation=2))
+    assert seat.effects(effects.Follow) == []
+
+
+def test_after_a_break_it_is_measured_again() -> None:
+    seat, tag = measuring(*REPLICAS[:3])
+    seat.lose()
+    seat.desk.answered(tag, fault("the connection ended"))
+    seat.connect(*REPLICAS[:3])
+    assert [follow.method for follow in seat.effects(effects.Follow)] == ["vm.stats_watch"]

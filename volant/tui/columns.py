@@ -125,6 +125,24 @@ VM: tuple[Column, ...] = (
 )  # fmt: skip
 
 
+def _percent(record: Record, glyphs: Glyphs, now: float) -> Span:
+    used = record.get("cpu_percent")
+    return ("-", "dim") if used is None else (f"{used:.1f}", "warm" if used >= 100 * int(record.get("cpu_cores") or 1) * 0.9 else "")
+
+
+def _resident(record: Record, glyphs: Glyphs, now: float) -> Span:
+    size = record.get("resident_mb")
+    return ("-", "dim") if size is None else (human.mebibytes(round(size)), "")
+
+
+USAGE: tuple[Column, ...] = (
+    Column("CPU%", "cpu_percent", 5, _percent, lambda vm: -(vm.get("cpu_percent") or 0.0), keep=11, right=True, letter="%"),
+    Column("RSS", "resident_mb", 5, _resident, lambda vm: -(vm.get("resident_mb") or 0.0), keep=10, right=True, letter="e"),
+)
+"""What VMs cost the host, for as long as that is measured; the greatest first."""
+VM_WITH_USAGE = (*VM[:2], *USAGE, *VM[2:])
+
+
 class Descending(str):
     """Text in the opposite order: the youngest, with the greatest time of creation, has the least age."""
 

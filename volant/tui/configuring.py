@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 SHOWN_DIFFERENCES = 10
 """Lines of what would change that a question shows."""
+_FLAGS = {"cpu_cores": "cpus", "memory_mb": "memory"}
+"""Fields whose flags are called otherwise."""
 _KEYS = "123456789abcefghilmnoprstuvwxyz"
 
 
@@ -136,7 +138,7 @@ def flags(params: Mapping[str, Any]) -> list[str]:
         elif field == "autostart":
             words.append("--autostart" if value else "--no-autostart")
         else:
-            words += [f"--{ {'cpu_cores': 'cpus', 'memory_mb': 'memory'}.get(field, field) }", str(value)]
+            words += [f"--{_FLAGS.get(field, field)}", str(value)]
     return words
 
 

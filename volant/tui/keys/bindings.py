@@ -113,6 +113,7 @@ BINDINGS: dict[str, tuple[Binding, ...]] = {
         Binding("sort.cpu_cores", ("C",), "sort by CPUs"),
         Binding("sort.memory_mb", ("M",), "sort by memory"),
         Binding("sort.created_at", ("A",), "sort by age"),
+        Binding("usage", ("%",), "what each costs the host, as it changes, or not"),
         Binding("problem", ("!",), "go to the newest failure"),
     ),
     "vm": (

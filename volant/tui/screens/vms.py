@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 from volant.client.cli.text import harmless
-from volant.proto.specs.filter import VM_FIELDS
+from volant.proto.errors import Fault
+from volant.proto.specs.filter import VM_FIELDS, Field, Fields, Kind
 from volant.tui import columns
 from volant.tui.lines import Line, wrapped
 from volant.tui.model import Delta, Phase, Record
+from volant.tui.readings import EVERY_MS, Readings
 from volant.tui.screens.base import Copyable
 from volant.tui.screens.listing import ListScreen
 from volant.tui.screens.vm_facts import of_vm, pane
@@ -19,6 +22,11 @@ if TYPE_CHECKING:
     from volant.tui.desk import Desk
 
 _BAD = ("failed", "crashed")
+FIELDS = Fields(
+    {**VM_FIELDS.named, "cpu": Field("cpu_percent", Kind.NUMBER), "rss": Field("resident_mb", Kind.SIZE)},
+    searched=VM_FIELDS.searched, labels=VM_FIELDS.labels,
+)  # fmt: skip
+"""Those of VMs, and what they cost the host while that is measured."""
 
 
 class VmsScreen(ListScreen):
@@ -26,17 +34,77 @@ class VmsScreen(ListScreen):
 
     contexts = ("vms", "list")
     hints = ("open", "vm.console", "vm.attach", "vm.logs", "actions", "filter", "mark", "sort", "copy")
-    fields = VM_FIELDS
+    fields = FIELDS
     in_past = True
     title = "vms"
     columns = columns.VM
     noun = "VM"
 
+    def __init__(self) -> None:
+        super().__init__()
+        self._readings: Readings | None = None
+        """What VMs cost the host; None: nobody wants to know."""
+        self._meter = 0
+        self._merged: dict[str, Record] = {}
+        """The records with those figures."""
+
     def records(self, desk: Desk) -> Mapping[str, Record]:
-        return desk.snapshot.vms
+        return self._merged if self._readings is not None and desk.past is None else desk.snapshot.vms
 
     def refreshed(self, desk: Desk, delta: Delta) -> None:
-        self.update(desk.snapshot.vms, delta)
+        if self._readings is not None and desk.past is None:
+            vms = desk.snapshot.vms
+            if delta.whole or len(self._merged) + delta.added - len(delta.gone) != len(vms):
+                self._merged = {vm_id: self._with_figures(vm) for vm_id, vm in vms.items()}
+                delta = replace(delta, whole=True)
+            else:
+                self._merged = {vm_id: vm for vm_id, vm in self._merged.items() if vm_id not in delta.gone}
+                self._merged |= {vm_id: self._with_figures(vms[vm_id]) for vm_id in delta.changed}
+            self._measure(desk)
+        self.update(self.records(desk), delta)
+
+    def shown(self, desk: Desk) -> None:
+        super().shown(desk)
+        self._measure(desk)
+
+    def hidden(self, desk: Desk) -> None:
+        if self._meter:
+            desk.pending.forget(self._meter)
+        self._meter = 0
+
+    # --------------------------------------------------------------------------------------------------------------- usage
+
+    def _with_figures(self, vm: Record) -> Record:
+        last = self._readings.of.get(str(vm["id"])) if self._readings is not None else None
+        return {**vm, "cpu_percent": last[-1].cpu_percent, "resident_mb": last[-1].memory_bytes / (1 << 20)} if last else vm
+
+    def _toggle_usage(self, desk: Desk) -> None:
+        self._readings = Readings() if self._readings is None else None
+        self.columns = columns.VM_WITH_USAGE if self._readings is not None else columns.VM
+        self._merged = {}
+        if self._readings is None:
+            self.hidden(desk)
+            if self.sorted_by not in {column.id for column in self.columns}:
+                self.sort_as("name", reverse=False)
+        self.refreshed(desk, Delta(whole=True))
+
+    def _measure(self, desk: Desk) -> None:
+        if self._readings is None or self._meter or not desk.snapshot.is_live or desk.screen is not self:
+            return
+
+        def read(items: list[Any]) -> None:
+            if self._readings is not None:
+                for item in items:
+                    self._readings.take(item)
+                self.refreshed(desk, Delta(changed=frozenset(desk.snapshot.vms)))
+
+        def over(result: Any) -> None:
+            self._meter = 0
+            if isinstance(result, Fault) and desk.snapshot.is_live and self._readings is not None:
+                self._toggle_usage(desk)  # an older daemon does not measure; asking again would not help
+                desk.say_fault(result)
+
+        self._meter = desk.pending.follow("vm.stats_watch", {"every_ms": EVERY_MS}, read, over)
 
     def copies(self, desk: Desk) -> list[Copyable]:
         return of_vm(self.rows.record)
@@ -75,8 +143,8 @@ class VmsScreen(ListScreen):
         return told
 
     def act(self, desk: Desk, action: str) -> bool:
-        if action == "problem":
-            self._to_problem(desk)
+        if action in ("problem", "usage"):
+            (self._to_problem if action == "problem" else self._toggle_usage)(desk)
             return True
         return super().act(desk, action) or desk.vm_action(action, self.victims(), self.rows.record)
 
