@@ -76,7 +76,7 @@ def mutants(draw: Draw, originals: st.SearchStrategy[Any], most: int = 3) -> Any
 
 def _changed(draw: Draw, value: Any) -> Any:
     """The value with one change, here or somewhere inside."""
-    if not isinstance(value, list | dict) or not value or not draw(st.integers(0, 5)):
+    if not isinstance(value, list | dict) or not value or not draw(st.integers(0, 2)):
         return draw(_instead_of(value))
     at = draw(st.sampled_from(range(len(value)) if isinstance(value, list) else list(value)))
     how = draw(st.sampled_from(["change", "change", "drop", "add"]))
@@ -86,7 +86,7 @@ def _changed(draw: Draw, value: Any) -> Any:
     elif how == "change":
         copy[at] = _changed(draw, value[at])
     elif isinstance(copy, list):
-        copy.insert(at, draw(st.just(value[at]) | PLAIN))
+        copy.insert(at + draw(st.integers(0, 1)), draw(st.just(value[at]) | PLAIN))
     else:
         copy[draw(TEXTS)] = draw(PLAIN)
     return copy

@@ -16,7 +16,7 @@ import trio
 from hypothesis import strategies as st
 from trio.testing import MockClock
 
-from tests.fuzz.mutants import cut, damaged, mutants
+from tests.fuzz.mutants import PLAIN, cut, damaged, mutants
 from tests.fuzz.running import Property
 from tests.kits.hypervisor import plan_without_guest
 from volant.daemon.host.processes import Process, Spawn, spawn
@@ -56,17 +56,20 @@ def line(message: Any) -> bytes:
     return json.dumps(message, default=repr).encode() + b"\r\n"
 
 
+_EVENTS = st.fixed_dictionaries({"event": st.sampled_from(["SHUTDOWN", "GUEST_PANICKED", "BLOCK_IO_ERROR"]), "data": PLAIN})
 LINES = (
     mutants(st.sampled_from(RIGHT), most=2).map(line)
     | damaged(st.sampled_from(RIGHT).map(line))
+    | _EVENTS.map(line)
     | st.binary(max_size=40)
     | st.sampled_from([b"x" * (MAX_LINE + 1), b"[" * 10_000 + b"\n", line({"event": "STOP"}) * 500, b'{"return": {}, "id": 1}\n' * 3])
 )
+_NEGOTIATED = st.sampled_from([[], [[line(DONE)]], [[line(DONE)]]])
 SCRIPTS = st.fixed_dictionaries(
     {
         "adopted": st.booleans(),
-        "greets": st.integers(0, 3).map(bool),
-        "answers": st.lists(st.lists(LINES, max_size=3), max_size=8),
+        "opens": st.just([line(GREETING)]) | st.just([line(GREETING)]) | st.lists(LINES, max_size=2),
+        "answers": st.builds(list.__add__, _NEGOTIATED, st.lists(st.lists(LINES, max_size=3), max_size=8)),
         "hangs up": st.booleans(),
     }
 )
@@ -152,12 +155,11 @@ async def use(vmm: QemuVmm) -> None:
 
 
 async def play(script: dict[str, Any], stream: trio.SocketStream) -> None:
-    """One connection: a greeting perhaps, then the next answer for each command."""
-    answers = [[line(DONE)], *script["answers"]] if script["greets"] else script["answers"]
+    """One connection: first words, mostly a greeting, then the next answer for each command."""
     try:
-        if script["greets"]:
-            await stream.send_all(line(GREETING))
-        for answer in answers:
+        for said in script["opens"]:
+            await stream.send_all(said)
+        for answer in script["answers"]:
             asked = b""
             while not asked.endswith(b"\n"):
                 if not (data := await stream.receive_some()):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import pprint
 import traceback
+import warnings
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from typing import Any
 
 from hypothesis import Phase, given, settings
 from hypothesis import seed as seeded
+from hypothesis.errors import HypothesisWarning
 from hypothesis.strategies import SearchStrategy
 
 from tests.longrun import REPEATABLE
@@ -77,7 +79,10 @@ def explore(found: Property, *, cases: int, seed: int) -> int:
             raise
 
     try:
-        attempt()
+        with warnings.catch_warnings():
+            # A long case is shown in full, in the file.
+            warnings.simplefilter("ignore", HypothesisWarning)
+            attempt()
     except Exception as error:
         # Hypothesis tries a failing case again; where that went well, what went wrong at first is inside what it raises.
         first = error.exceptions[0] if isinstance(error, ExceptionGroup) else error
