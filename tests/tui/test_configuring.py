@@ -21,7 +21,8 @@ from volant.tui.editor import command, edited
 
 CONFIG: dict[str, Any] = {
     "plugin": "hello", "plugin_version": "1.0.0", "cpu_cores": 1, "memory_mb": 256, "network": "bridged", "ip": "",
-    "env": {"COLOUR": "blue"}, "labels": {}, "kernel": "", "cmdline": "", "boot": "auto", "forwards": [],
+    "env": {"COLOUR": "blue"}, "labels": {"volant.plugin": "hello", "volant.runtime": "hello"}, "kernel": "",
+    "cmdline": "", "boot": "auto", "forwards": [],
     "hypervisor": "qemu", "restart": "no", "autostart": False,
 }  # fmt: skip
 
@@ -68,6 +69,7 @@ def test_leaving_the_text_as_it_is_changes_nothing() -> None:
     save(seat, text)
     assert seat.effects(effects.Call) == []
     assert "nothing was changed" in seat.screen()
+    assert "volant.plugin" not in text, "what Volant sets itself can't be edited"
 
 
 def test_what_the_daemon_refuses_is_opened_again_with_the_reason_at_its_place() -> None:

@@ -37,6 +37,7 @@ def test_one_like_another_has_its_configuration_and_not_its_ports() -> None:
     assert create.params["version"] == "1.0.0"
     assert create.params["forwards"][0]["host_port"] == 0
     assert "ip" not in create.params
+    assert create.params["labels"] == {}, "what Volant sets itself can't be asked for"
 
 
 def test_a_name_that_is_taken_is_told_before_anything_is_asked() -> None:

@@ -117,3 +117,36 @@ def test_every_screen_fits_into_a_tiny_terminal(ui: Tmux) -> None:
         ui.type(",", letter, "j", "?", "Escape")
     ui.resize(80, 24)
     ui.see("vms > events")
+
+
+def test_a_vm_is_made_of_a_plugin_and_another_like_it(host: Rig, ui: Tmux) -> None:
+    host.volant("vm", "set", "web-1", "--memory", "160M", "--env", "COLOUR=blue")
+    ui.type("G", "n")
+    ui.see("like web-1")
+    ui.type("1")
+    ui.see("--plugin tiny")
+    ui.type("Enter")
+    ui.until(lambda screen: "tiny-1" in screen and screen.count("● ready") == 4, "tiny-1 ready")
+    ui.type("G", "n")
+    ui.see("like web-1")
+    ui.type("k")
+    ui.see("Make a VM called")
+    ui.type("C-u", *"twin", "Enter")
+    ui.until(lambda screen: "twin" in screen and screen.count("● ready") == 5, "twin ready")
+    with closing(host.client()) as client:
+        config = client.call_plain("vm.config", {"name": "twin"})["shown"]["config"]
+        assert (config["memory_mb"], config["env"]) == (160, {"COLOUR": "blue"})
+
+
+def test_figures_in_the_list_and_saved_views_are_there_the_next_time(host: Rig, tmp_path: Path) -> None:
+    environ = {"VOLANT_SOCKET": str(host.socket), "XDG_STATE_HOME": str(tmp_path)}
+    with terminal(environ=environ) as ui:
+        ui.see("web-1")
+        ui.type("%")
+        ui.until(lambda screen: "CPU%" in screen and screen.count("M ") > 2, "figures")
+        ui.type("/", *"web", "Enter", "V", "4")
+        ui.see("saved; 4 shows it")
+    with terminal(environ=environ) as ui:
+        ui.see("api-1")
+        ui.type("4")
+        ui.until(lambda screen: "filter web" in screen and "api-1" not in screen, "the view")

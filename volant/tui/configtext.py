@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from volant.proto.errors import Fault, InvalidParams
+from volant.proto.specs.vmconfig import RESERVED_LABELS
 
 FIELDS = ("cpu_cores", "memory_mb", "env", "labels", "kernel", "cmdline", "boot", "forwards", "restart", "autostart")
 """What `vm.patch` can change, in the order of the text."""
@@ -26,9 +27,14 @@ def to_text(name: str, version: int, config: Mapping[str, Any]) -> str:
         "# leave the text as it is to change nothing. A line that is taken out is given back to the manifest or the default.\n"
         f"# It can't be changed: {fixed}\n"
     )
-    shown = {field: config[field] for field in FIELDS if field in config}
+    shown = {field: own(config[field]) if field in MAPS else config[field] for field in FIELDS if field in config}
     body: str = yaml.safe_dump(shown, sort_keys=False, allow_unicode=True, default_flow_style=False, width=4096)
     return head + body
+
+
+def own(named: Mapping[str, str]) -> dict[str, str]:
+    """Variables or labels without those that Volant sets itself."""
+    return {name: text for name, text in named.items() if name not in RESERVED_LABELS}
 
 
 def from_text(text: str) -> dict[str, Any]:
@@ -72,7 +78,7 @@ def patch(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, Any]
             new = new or {}
             changed = {name: text for name, text in new.items() if old.get(name) != text}
             params |= {field: changed} if changed else {}
-            unset += [f"{field}.{name}" for name in old if name not in new]
+            unset += [f"{field}.{name}" for name in own(old) if name not in new]
         elif new is None and old not in ("", None, [], ()):
             unset.append(field)
         elif new is not None and new != old:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from volant.client.cli.text import harmless
 from volant.proto.errors import Fault, InvalidParams
 from volant.tui.actions import Action
+from volant.tui.configtext import own
 from volant.tui.doing import begin, ended
 from volant.tui.field import Field
 from volant.tui.model import Record
@@ -55,6 +56,7 @@ def _like(desk: Desk, model: Record) -> None:
             return
         config = result["shown"]["config"]
         params = {field: config[field] for field in _COPIED if field in config} | {"version": config["plugin_version"]}
+        params["labels"] = own(config.get("labels", {}))
         # The host's ports are taken by the model: the daemon chooses others.
         params["forwards"] = [{**forward, "host_port": 0} for forward in config.get("forwards", ())]
         _ask_name(desk, params)

@@ -24,7 +24,7 @@ MAX_CMDLINE_WORDS = 1_024
 """Bytes of extra kernel words: half of the 2,047 that a command line may have; the rest is ours."""
 MAX_FORWARDS = 64
 """Most forwards of one VM: each is a listening socket of its VMM."""
-_RESERVED_LABELS = ("volant.plugin", "volant.runtime")
+RESERVED_LABELS = ("volant.plugin", "volant.runtime")
 
 Problem = tuple[str, str]
 """(field, what is wrong with it as a clause)."""
@@ -206,5 +206,5 @@ def _map_problems(create: CreateVm, manifest: Manifest) -> Iterator[Problem]:
                 yield f"{field}.{name[:60]}", problem if name else "has no name"
             elif value and (problem := problem_with_text(kind.value, value)):
                 yield f"{field}.{name}", problem
-            elif name in _RESERVED_LABELS:
+            elif name in RESERVED_LABELS:
                 yield f"{field}.{name}", "is set by Volant"
