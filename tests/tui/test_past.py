@@ -190,6 +190,15 @@ def test_the_console_is_that_of_the_boot() -> None:
     assert "its console went with it" in seat.screen()
 
 
+def test_a_console_that_is_opened_before_the_events_are_there_waits_for_them() -> None:
+    seat = Seat(WEB, DB)
+    seat.type("< g a")
+    assert seat.effects(Attach) == []
+    answer_events(seat)
+    (attach,) = seat.effects(Attach)
+    assert attach.params["from_offset"] == 250
+
+
 def test_of_a_vm_that_is_gone_nobody_has_logs_any_more() -> None:
     seat = looking_back("{")
     seat.desk.heard(Changed((), (DB["id"],), 10, complete=True))

@@ -19,6 +19,7 @@ from volant.tui.screens.reader import KEPT_LINES, Reader
 
 if TYPE_CHECKING:
     from volant.tui.desk import Desk
+    from volant.tui.past.tape import Tape
     from volant.tui.travelling import Journey
 
 
@@ -43,8 +44,10 @@ class PastOutput(Screen):
         """Why the daemon did not."""
         self._said: deque[tuple[float, str]] = deque(maxlen=KEPT_LINES)
         """Lines of the log with their times, or of one boot's console."""
-        self._starts: list[tuple[int, int]] | None = None
+        self._starts: list[tuple[int, int]] = []
         """Where on the tape, and where on the console, its boots begin."""
+        self._looked: Tape | None = None
+        """The tape that they were looked up on."""
         self._boot: tuple[int, int | None] | None = None
         """Where on the console the boot that is shown begins and ends."""
 
@@ -94,7 +97,8 @@ class PastOutput(Screen):
 
     def _boot_at(self, journey: Journey) -> tuple[int, int | None] | None:
         """Where on its console the boot of the moment begins and ends; None when no event tells."""
-        if self._starts is None:
+        if self._looked is not journey.tape:
+            self._looked = journey.tape
             events = ((index, journey.event(index) or {}) for index in range(len(journey.tape)))
             mine = ((index, event) for index, event in events if event.get("kind") == "VM_STARTING" and event.get("vm_id") == self._id)
             places = ((index, (event.get("data") or {}).get("console")) for index, event in mine)
