@@ -26,8 +26,8 @@ class Tmux:
         self._socket = folder / "t"
 
     def run(self, *words: str) -> str:
-        # Said in full, because readline, which pytest loads, sets LINES and COLUMNS where `os.environ` doesn't show them.
-        environ = dict(os.environ)
+        # readline, which pytest loads, sets these for all children, whatever `os.environ` shows; who has them knows no other size.
+        environ = {name: value for name, value in os.environ.items() if name not in ("LINES", "COLUMNS")}
         done = subprocess.run(
             ["tmux", "-S", self._socket, "-f", os.devnull, *words], env=environ, capture_output=True, text=True, check=True
         )
