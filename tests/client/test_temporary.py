@@ -21,14 +21,12 @@ import volant
 from tests.complaints import Holdings, holdings
 from tests.fakes.hello import hello
 from tests.netns import NetNs, new_netns
+from tests.patience import PATIENCE_S, until
 from tests.rig import SURVIVING, Rig, rig
 from volant.client import TemporaryVm
 from volant.proto.errors import ConnectionLost, Fenced, NoSuchPlugin, NoSuchVm, Timeout
 
 pytestmark = [pytest.mark.root]
-
-SOON_S = 60.0
-"""In which the daemon notices that a program is gone, on a busy machine."""
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -76,9 +74,7 @@ class Scene:
         assert self.host.volant("ledger", "--check").returncode == 0
 
     def wait_gone(self) -> None:
-        deadline = time.monotonic() + SOON_S
-        while self._now() != self._before and time.monotonic() < deadline:
-            time.sleep(0.02)
+        until(lambda: self._now() == self._before)
         self.check_gone()
 
     @contextmanager
@@ -120,7 +116,7 @@ async def _is_cancelled(vm: TemporaryVm) -> None:
     task = asyncio.current_task()
     assert task is not None
     task.cancel()
-    await asyncio.sleep(SOON_S)
+    await asyncio.sleep(PATIENCE_S)
 
 
 async def _is_cancelled_again_and_again(vm: TemporaryVm) -> None:
@@ -128,7 +124,7 @@ async def _is_cancelled_again_and_again(vm: TemporaryVm) -> None:
     assert task is not None
     for after_s in (0.0, 0.001, 0.01, 0.02, 0.05):  # most of them while it leaves
         asyncio.get_running_loop().call_later(after_s, task.cancel)
-    await asyncio.sleep(SOON_S)
+    await asyncio.sleep(PATIENCE_S)
 
 
 async def _takes_too_long(vm: TemporaryVm) -> None:
@@ -174,7 +170,7 @@ def test_one_that_fails_in_a_group_takes_the_others_along(scene: Scene) -> None:
             if number == 2:
                 scene.check_there(3)
                 raise Unforeseen
-            await asyncio.sleep(SOON_S)
+            await asyncio.sleep(PATIENCE_S)
 
     async def main() -> None:
         all_there = asyncio.Barrier(3)
@@ -192,7 +188,7 @@ def test_one_that_fails_in_a_group_takes_the_others_along(scene: Scene) -> None:
 def test_cancelled_while_it_is_made_it_is_gone_too(scene: Scene, after_s: float) -> None:
     async def use() -> None:
         async with scene.vm():
-            await asyncio.sleep(SOON_S)
+            await asyncio.sleep(PATIENCE_S)
 
     async def main() -> None:
         task = asyncio.ensure_future(use())
@@ -250,7 +246,7 @@ def test_an_interrupted_program_ends_once_it_is_gone(scene: Scene, script: str) 
         assert program.stdout is not None and program.stdout.readline() == b"web\n"
         scene.check_there()
         program.send_signal(signal.SIGINT)
-        assert program.wait(SOON_S) == -signal.SIGINT
+        assert program.wait(PATIENCE_S) == -signal.SIGINT
         scene.check_gone()
 
 
@@ -260,7 +256,7 @@ def test_an_interrupt_while_it_is_made_leaves_nothing(scene: Scene, after_s: flo
         assert program.stdout is not None and program.stdout.readline() == b"begins\n"
         time.sleep(after_s)
         program.send_signal(signal.SIGINT)
-        assert program.wait(SOON_S) == -signal.SIGINT
+        assert program.wait(PATIENCE_S) == -signal.SIGINT
         scene.check_gone()
 
 
@@ -268,7 +264,7 @@ def test_an_interrupt_while_it_is_made_leaves_nothing(scene: Scene, after_s: flo
 def test_whoever_does_not_wait_for_the_end_leaves_it_to_the_daemon(scene: Scene, script: str) -> None:
     with scene.program(script) as program:
         assert program.stdout is not None and program.stdout.readline() == b"web\n"
-        deadline = time.monotonic() + SOON_S
+        deadline = time.monotonic() + PATIENCE_S
         while program.poll() is None and time.monotonic() < deadline:
             program.send_signal(signal.SIGINT)
             time.sleep(0.001)
@@ -282,7 +278,7 @@ def test_a_killed_program_takes_it_along(scene: Scene, script: str, number: int)
     with scene.program(script) as program:
         assert program.stdout is not None and program.stdout.readline() == b"web\n"
         program.send_signal(number)
-        program.wait(SOON_S)
+        program.wait(PATIENCE_S)
     scene.wait_gone()
 
 
@@ -306,7 +302,7 @@ def test_it_outlives_the_daemon_and_so_do_its_verbs(scene: Scene, killed: bool) 
     async def main() -> None:
         async with scene.vm() as vm:
             again()
-            found = await asyncio.wait_for(settled(vm), SOON_S)
+            found = await asyncio.wait_for(settled(vm), PATIENCE_S)
             assert (found.pid, found.lease.connected) == (vm.view.pid, True)
         scene.check_gone()
 

@@ -21,9 +21,7 @@ SCRIPTS = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "sdk.md").read_tex
 
 
 @pytest.fixture(scope="module")
-def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
-    media = tmp_path_factory.mktemp("hello")
-    subprocess.run([sys.executable, str(ROOT / "examples/hello/build"), str(media)], check=True, capture_output=True)
+def host(media: Path) -> Iterator[Rig]:
     with rig(network="none") as made:
         made.start()
         made.volant("plugin", "install", str(media / "plugin.json"))

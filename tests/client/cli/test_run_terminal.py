@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -12,7 +11,8 @@ import pytest
 
 from tests.client.cli.ptys import Terminal
 from tests.fakes.hello import hello
-from tests.rig import START_S, SURVIVING, VOLANT, Rig, rig
+from tests.patience import until
+from tests.rig import SURVIVING, VOLANT, Rig, rig
 from volant.client.cli.running.runner import HUNG_UP
 
 AtTerminal = Callable[..., Terminal]
@@ -53,10 +53,8 @@ def vm(host: Rig) -> Any:
 
 def check_left(host: Rig) -> None:
     """The VM runs on, and belongs to nobody."""
-    deadline = time.monotonic() + START_S
-    while vm(host)["lease"]["holder"] and time.monotonic() < deadline:
-        time.sleep(0.02)
-    assert vm(host)["status"] == "ready" and not vm(host)["lease"]["holder"]
+    until(lambda: not vm(host)["lease"]["holder"])
+    assert vm(host)["status"] == "ready"
 
 
 def test_what_is_typed_goes_to_the_console_and_the_escape_leaves_the_vm_running(host: Rig, at_terminal: AtTerminal) -> None:

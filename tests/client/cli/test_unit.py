@@ -8,7 +8,6 @@ import signal
 import socket
 import struct
 import subprocess
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -16,11 +15,9 @@ from typing import Any
 import pytest
 
 from tests.fakes.hello import hello
+from tests.patience import PATIENCE_S, until
 from tests.rig import SURVIVING, VOLANT, Rig, rig
 from volant.client.cli.running.outcome import CRASHED, FENCED
-
-PATIENCE_S = 60.0
-"""How long anything may take, on a busy machine."""
 
 UNIT = Path(__file__).resolve().parents[3] / "contrib" / "systemd" / "volant@.service"
 
@@ -111,13 +108,6 @@ def manager(request: pytest.FixtureRequest, host: Rig) -> Iterator[Manager]:
 
 def vm(host: Rig) -> Any:
     return host.json("vm", "get", "web")
-
-
-def until(holds: Callable[[], object]) -> None:
-    deadline = time.monotonic() + PATIENCE_S
-    while not holds():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
 
 
 @pytest.mark.parametrize("manager", ["", "@"], indirect=True)
