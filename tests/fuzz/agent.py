@@ -154,7 +154,10 @@ async def endure(folder: Path, line: Line) -> None:
             for use in (uses_program, uses_workload, reads_logs, asks_info):
                 users.start_soon(ends, lambda use=use: use(vms.link("bad")))
         await echoes(vms.link("calm"))
-        await ends(lambda: vms.stop(StopVm(name="bad", grace_ms=500)))
+        async with trio.open_nursery() as users:
+            users.start_soon(ends_with_vm, ensemble)
+            await trio.testing.wait_all_tasks_blocked()
+            await ends(lambda: vms.stop(StopVm(name="bad", grace_ms=500)))
         await ends(lambda: vms.start(StartVm(name="bad", wait=WaitFor.READY)))
         line.acts.clear()
         line.flood = 0
@@ -175,6 +178,17 @@ async def ends(use: Callable[[], Awaitable[object]]) -> None:
             await use()
     except Fault as fault:
         assert fault.message and not isinstance(fault, Internal), repr(fault)
+
+
+async def ends_with_vm(ensemble: Ensemble) -> None:
+    """Whoever follows the logs is told when the VM stops, whatever its agent said."""
+    with trio.fail_after(ANSWER_S):
+        try:
+            async with ensemble.vms.link("bad").open(guest.LOGS, guest.Logs(follow=True)) as call:
+                while await call.next_item() is not None:
+                    pass
+        except Fault:
+            pass
 
 
 async def echoes(link: Any) -> None:

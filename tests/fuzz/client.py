@@ -41,11 +41,12 @@ _FAULT = mutants(st.just(next(said.message[2] for said in MESSAGES if said.name 
 
 
 def answers(method: Method[Any, Any]) -> st.SearchStrategy[list[Any]]:
-    """What a daemon says to one call: mostly items and a reply as declared, with at most one place of it changed."""
-    ends = st.lists(declared(method.result, _WORDS).map(reply), max_size=1) | _FAULT.map(lambda fault: [[int(Kind.FAULT), ID, fault]])
+    """What a daemon says to one call: items and a reply as declared, with few places of them changed."""
+    result = mutants(declared(method.result, _WORDS), most=2)
+    ends = st.lists(result.map(reply), max_size=1) | _FAULT.map(lambda fault: [[int(Kind.FAULT), ID, fault]])
     moved: st.SearchStrategy[list[Any]] = st.just([])
     if method.item is not None:
-        moved = st.lists(declared(method.item, _WORDS).map(item), max_size=3)
+        moved = st.lists(mutants(declared(method.item, _WORDS), most=1).map(item), max_size=3)
     if method.shape is Shape.BYTES:
         data = st.tuples(st.just(int(Kind.DATA)), st.just(ID), st.integers(0, 2), st.binary(max_size=30)).map(list)
         close = st.tuples(st.just(int(Kind.END)), st.just(ID), st.integers(1, 2)).map(list)
