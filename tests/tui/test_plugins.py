@@ -73,7 +73,10 @@ def test_what_is_installed_elsewhere_comes_by_itself_and_vms_are_counted() -> No
 
 def test_a_vm_is_made_of_the_one_under_the_cursor() -> None:
     seat = plugins("n")()
-    assert ":run hello" in seat.screen()
+    assert "volant vm create hello-1 --plugin hello" in seat.screen()
+    seat.type("enter")
+    (create,) = seat.effects(effects.Call)
+    assert (create.method, create.params) == ("vm.create", {"name": "hello-1", "plugin": "hello", "version": "1.0.0"})
 
 
 def test_one_shows_its_manifest_and_stays_up_to_date() -> None:

@@ -12,6 +12,7 @@ from volant.client.cli.text import harmless
 from volant.proto.errors import Fault, InvalidParams
 from volant.tui.actions import Action
 from volant.tui.doing import begin, ended, menu_of, perform
+from volant.tui.making import ask_name
 from volant.tui.model import Record
 from volant.tui.overlays import Asking, Choice
 
@@ -22,6 +23,10 @@ if TYPE_CHECKING:
 
 def _version(record: Record) -> dict[str, Any]:
     return {"name": record["plugin"], "version": record["version"]}
+
+
+def _version_of_vm(record: Record) -> dict[str, Any]:
+    return {"plugin": record["plugin"], "version": record["version"]}
 
 
 def _words(record: Record) -> tuple[str, ...]:
@@ -50,8 +55,8 @@ def plugin_action(desk: Desk, action: str, victims: Sequence[Record]) -> bool:
     elif action == "plugin.remove" and victims:
         perform(desk, REMOVE, victims)
     elif action == "plugin.run" and victims:
-        if not desk.refuses("run"):
-            desk.open_command(f"run {victims[0]['plugin']} ")
+        if not desk.refuses("make a VM"):
+            ask_name(desk, _version_of_vm(victims[0]))
     else:
         return action.startswith("plugin.")
     return True

@@ -38,7 +38,7 @@ def ask_new(desk: Desk, here: Record | None) -> None:
         if here is not None:
             choices.append(Choice("k", f"like {harmless(str(here['name']))}: its plugin and its configuration", partial(_like, desk, here)))
         choices += [
-            Choice(key, f"{harmless(name):<20} {harmless(str(plugin['version']))}", partial(_ask_name, desk, {"plugin": name}))
+            Choice(key, f"{harmless(name):<20} {harmless(str(plugin['version']))}", partial(ask_name, desk, {"plugin": name}))
             for key, (name, plugin) in zip(_KEYS.replace("k", ""), newest.items(), strict=False)
         ]
         if choices:
@@ -59,12 +59,13 @@ def _like(desk: Desk, model: Record) -> None:
         params["labels"] = own(config.get("labels", {}))
         # The host's ports are taken by the model: the daemon chooses others.
         params["forwards"] = [{**forward, "host_port": 0} for forward in config.get("forwards", ())]
-        _ask_name(desk, params)
+        ask_name(desk, params)
 
     desk.pending.call("vm.config", {"name": model["name"]}, heard)
 
 
-def _ask_name(desk: Desk, params: Mapping[str, Any]) -> None:
+def ask_name(desk: Desk, params: Mapping[str, Any]) -> None:
+    """Ask for the name of a new VM, and make it with these parameters of `vm.create`."""
     taken = {str(vm["name"]) for vm in desk.snapshot.vms.values()}
     plugin = str(params["plugin"])
     free = next(name for number in range(1, len(taken) + 2) if (name := f"{plugin}-{number}") not in taken)

@@ -161,7 +161,7 @@ BINDINGS: dict[str, tuple[Binding, ...]] = {
         Binding("actions", ("x",), "everything that can be done with it", "actions"),
         Binding("plugin.install", ("i",), "install one, from a file or a URL", "install", changes=True),
         Binding("plugin.enable", ("e",), "allow new VMs of it, or no more", "on/off", changes=True),
-        Binding("plugin.run", ("n",), "make a VM of it", "run", changes=True),
+        Binding("plugin.run", ("n",), "make a VM of it", "make VM", changes=True),
         Binding("plugin.remove", ("ctrl+d", "delete"), "remove", changes=True),
     ),
     "host": (Binding("host.check", ("c",), "compare the ledger with the host again", "check"),),

@@ -132,7 +132,7 @@ class VmsScreen(ListScreen):
                 (("  ?", "key"), ("         the keys", "")),
                 (),
                 (("  or in a shell:  ", ""), ("volant plugin install ./plugin.json", "name")),
-                (("                  ", ""), ("volant run hello web-1", "name")),
+                (("                  ", ""), ("volant vm create web-1 --plugin hello", "name")),
             ]
         if link.phase is not Phase.LOST:
             return [((f"  {'asking for the list' if link.phase is Phase.LISTING else 'connecting to'} {harmless(desk.place)} ...", "dim"),)]
