@@ -73,13 +73,11 @@ def test_the_end_of_the_input_frees_the_keyboard_and_the_call_looks_on(host: Rig
         async with AsyncClient(str(host.socket)) as client:
             writing = {"name": "web-1", "from_offset": -10, "write": True}
             # By force, since the daemon may not have noticed yet that the test before has left.
-            async with (
-                client.bytes_call("vm.console", {**writing, "force": True}) as first,
-                client.bytes_call("vm.console", writing) as second,
-            ):
+            async with client.bytes_call("vm.console", {**writing, "force": True}) as first:
                 assert (await place(first))["writer"]
-                with pytest.raises(WriterTaken, match="is typing"):
-                    await place(second)
+                async with client.bytes_call("vm.console", writing) as second:
+                    with pytest.raises(WriterTaken, match="is typing"):
+                        await place(second)
                 await first.send(STDIN, b"one\r")
                 await first.end(STDIN)
                 while (await place(first))["writer"]:

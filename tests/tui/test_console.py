@@ -105,6 +105,21 @@ def test_who_leaves_before_the_keyboard_came_has_typed_all_the_same(seat: Watche
     assert seat.sent() == b""
 
 
+def test_the_keyboard_is_taken_again_before_the_daemon_has_seen_it_given_back(seat: Watched) -> None:
+    seat.take()
+    seat.desk.typed(b"\x1d")
+    seat.type("i")
+    assert seat.attached().params["force"] is True, "it can only be taken from ourselves"
+
+
+def test_once_the_keyboard_was_given_back_nobody_loses_it_by_force(seat: Watched) -> None:
+    seat.take()
+    seat.desk.typed(b"\x1d")
+    seat.place(1_000 + len(HISTORY), "")
+    seat.type("i")
+    assert seat.attached().params["force"] is False
+
+
 def test_cursor_keys_and_pastes_follow_the_guests_modes(seat: Watched) -> None:
     seat.take()
     seat.print(b"\x1b[?1h\x1b[?2004h")

@@ -46,6 +46,8 @@ class Attachment:
     wants_keyboard: bool = False
     holds_keyboard: bool = False
     """What is typed goes to the guest."""
+    returning: bool = False
+    """It was given back, and the daemon has not said so yet: until then it is held by nobody but us."""
     waiting: bytearray = field(default_factory=bytearray)
     """Typed while the keyboard was wanted, and not ours yet."""
     _asked: bool = False
@@ -78,6 +80,7 @@ class Attachment:
             self.terminal.feed(_CANCEL)
         self.offset = offset
         self.writer = writer
+        self.returning = False
         # The first place of a call that asked for the keyboard says that it is ours.
         self.holds_keyboard = self._asked
 
@@ -95,10 +98,11 @@ class Attachment:
 
     def _given_back(self) -> bool:
         self._asked = self.holds_keyboard = False
+        self.returning = True
         return True
 
     def ended(self) -> None:
         """The call is over, and the keyboard not ours, nor wanted."""
-        self.wants_keyboard = self.holds_keyboard = self._asked = False
+        self.wants_keyboard = self.holds_keyboard = self.returning = self._asked = False
         self.waiting.clear()
         self.writer = ""

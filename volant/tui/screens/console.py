@@ -202,7 +202,7 @@ class ConsoleScreen(Screen):
             return
         self._view.end_copying()
         self._line.wants_keyboard = True
-        self._attach(desk, force=force)
+        self._attach(desk, force=force or self._line.returning)
 
     def _leave(self, desk: Desk) -> None:
         self._send(desk, self._line.leave())
