@@ -60,7 +60,7 @@ def scripts(*methods: str) -> st.SearchStrategy[dict[str, Any]]:
             "greets": st.integers(0, 9).map(bool),
             "answers": st.fixed_dictionaries({name: answers(METHODS[name]) for name in methods}),
             "damage": st.just([]) | st.just([]) | st.lists(st.tuples(st.integers(0, 10_000), st.integers(1, 255)).map(list), max_size=3),
-            "endless": st.integers(0, 9).map(lambda number: not number),
+            "endless": st.sampled_from([None] * 9 + [item({}), item("x" * 100)]),
         }
     )
 

@@ -33,9 +33,11 @@ PATIENCE_S = 30.0
 
 
 class HostileDaemon:
-    """A script is `{"greets": bool, "answers": {method: [message...]}, "damage": [[place, bits]...], "endless": bool}`: the damage is
-    done to the bytes of each answer; an endless one repeats its last message. The connection is closed behind the first answer that
-    is damaged or ends no call, and at the first method that has none."""
+    """A script is `{"greets": bool, "answers": {method: [message...]}, "damage": [[place, bits]...], "endless": message or None}`.
+
+    The damage is done to the bytes of each answer; an endless one never ends its call, and says that message again and again. The
+    connection is closed behind the first answer that is damaged or ends no call, and at the first method that has none.
+    """
 
     def __init__(self, path: Path) -> None:
         self._script: dict[str, Any] = {}
@@ -77,20 +79,21 @@ class HostileDaemon:
             for message in wire.receive(data):
                 if isinstance(message, CallReceived):
                     said = script["answers"].get(message.method)
-                    if said is None or not self._answer(connected, script, [about(message.id, each) for each in said]):
+                    if said is None or not self._answer(connected, script, message.id, said):
                         return
                     if script["damage"] or not any(map(ends_call, said)):
                         return
 
-    def _answer(self, connected: socket.socket, script: dict[str, Any], said: list[bytes]) -> bool:
+    def _answer(self, connected: socket.socket, script: dict[str, Any], id: int, said: list[Any]) -> bool:
         """Whether the client may ask on."""
-        stream = bytearray(b"".join(said))
+        is_endless = script["endless"] is not None
+        stream = bytearray(b"".join(about(id, each) for each in said if not (is_endless and ends_call(each))))
         for place, bits in script["damage"]:
             if stream:
                 stream[place % len(stream)] ^= bits
         connected.sendall(stream)
-        if script["endless"] and said:
-            more = said[-1] * (1 + 16_384 // len(said[-1]))
+        if is_endless:
+            more = about(id, script["endless"]) * 1_000
             for _ in range(ENDLESS_BYTES // len(more)):
                 connected.sendall(more)
             self.overheard = True
