@@ -13,7 +13,7 @@ from tests.fuzz import __main__ as command
 from tests.fuzz.running import Property, explore, read_case
 from tests.fuzz.targets import TARGETS
 
-CASES = {"frames": 100, "client": 60, "agent": 60, "qmp": 60, "specs": 50}
+CASES = {"frames": 250, "client": 120, "agent": 120, "qmp": 150, "specs": 100}
 """Of each property: a few seconds of each target."""
 
 SEED = 20_260_131
