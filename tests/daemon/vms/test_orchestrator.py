@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import trio
 
 from tests.orchestra import Orchestra
 from tests.patience import PATIENCE_S, wait_until
+from volant.daemon.host.faultpoints import FaultPoint, arm
 from volant.daemon.hypervisors.fake.guest import Behaviour
 from volant.proto.api.vm import CreateVm, DeleteVm, ListVms, RestartVm, StartVm, StopVm, WaitVm
 from volant.proto.api.vm_call import CallVm
@@ -348,3 +350,48 @@ async def test_lists_filter_sort_and_page(orchestra: Orchestra) -> None:
         assert b"web-4" in app.vms.find(ListVms(sort="-memory", limit=1)).encoded[0]
         with pytest.raises(InvalidParams, match="can't be sorted by 'colour'"):
             app.vms.find(ListVms(sort="colour"))
+
+
+class Holding:
+    """Holds the first creation up between its checks and the store, until `release` is set."""
+
+    def __init__(self) -> None:
+        self.held, self.release = trio.Event(), trio.Event()
+
+    async def passed(self, point: FaultPoint, vm_id: str) -> None:
+        if point is FaultPoint.ADDRESS_TAKEN and not self.held.is_set():
+            self.held.set()
+            await self.release.wait()
+
+    def passed_in_thread(self, point: FaultPoint, vm_id: str) -> None:
+        pass
+
+
+@pytest.fixture
+def holding() -> Iterator[Holding]:
+    made = Holding()
+    arm(made)
+    yield made
+    arm(None)
+
+
+async def test_a_creation_whose_name_was_taken_meanwhile_is_refused_and_harms_nothing(orchestra: Orchestra, holding: Holding) -> None:
+    refused: list[NameTaken] = []
+
+    async def late() -> None:
+        try:
+            await orchestra.create()
+        except NameTaken as fault:
+            refused.append(fault)
+
+    async with orchestra.playing() as app:
+        await orchestra.install()
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(late)
+            await holding.held.wait()
+            first = await orchestra.create()
+            holding.release.set()
+        assert len(refused) == 1
+        assert app.vms.get("web") == first
+        assert [record.id for record in await app.store.vms()] == [first.id]
+        assert (await app.vms.stop(StopVm(name="web"))).status is VmState.STOPPED

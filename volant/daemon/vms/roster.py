@@ -193,8 +193,7 @@ class Roster:
     async def create(self, asked: CreateVm, *, author: str, origin: str = "", replica_of: ReplicaOf | None = None) -> VmView:
         """Store the wanted VM, then let its owner start it; with `dry_run` only check and show it."""
         services = self._services
-        if asked.name in self._owners:
-            raise NameTaken("VM", asked.name)
+        self._check_free(asked.name)
         plugin, config = self._resolved(asked)
         if asked.start:
             check_memory(config.memory_mb, services.available_mib())
@@ -209,10 +208,8 @@ class Roster:
                 services.network.give_back(vm_id)
                 return book.view
             owner = Owner(services, book, urgency=Urgency.BY_ITSELF if replica_of else Urgency.ASKED)
-            self._owners[asked.name] = owner
-            await book.create(*self._first_rows(book, lease))
+            await self._enter(owner, self._first_rows(book, lease))
         except BaseException:
-            self._owners.pop(asked.name, None)
             services.network.give_back(vm_id)
             raise
         if self._nursery is not None:
@@ -223,6 +220,22 @@ class Roster:
             await self._within(asked.timeout_ms, owner, asked.wait, boot=1 if asked.start and asked.wait is not WaitFor.STOPPED else None)
         await passed(FaultPoint.ANSWER_DUE, vm_id)
         return owner.book.view
+
+    def _check_free(self, name: str) -> None:
+        """NameTaken."""
+        if name in self._owners:
+            raise NameTaken("VM", name)
+
+    async def _enter(self, owner: Owner, rows: tuple[Change, ...]) -> None:
+        """Take the name and store the VM, or neither. NameTaken when somebody took it since this request was looked at."""
+        name = owner.book.record.name
+        self._check_free(name)
+        self._owners[name] = owner
+        try:
+            await owner.book.create(*rows)
+        except BaseException:
+            del self._owners[name]
+            raise
 
     async def start(self, asked: StartVm, *, by: Asker | None = None) -> VmView:
         owner = self.owner(asked.name)
