@@ -270,6 +270,12 @@ def test_an_answer_that_can_not_be_shown_is_one_clear_error(volant: Run, server:
     assert done.returncode == 1 and error.startswith(f"error: {said}") and "of one version" in hint
 
 
+def test_a_guest_that_tells_an_absurd_exit_code_breaks_nothing(volant: Run, server: RpcServer) -> None:
+    server.handlers["vm.exec"] = lambda call: {"exit_code": 2**40 + 3}
+    done = volant("vm", "exec", "web-1", "--", "true")
+    assert (done.returncode, done.stderr) == (3, "")
+
+
 def test_no_daemon_is_told_apart(volant: Run, tmp_path: Path) -> None:
     def tried(path: str) -> tuple[int, str]:
         done = volant("vm", "list", "--socket", path)

@@ -17,6 +17,8 @@ PIPE_BROKEN = 141
 """128 + SIGPIPE: how any program ends whose reader went away."""
 COMPLETE = "__complete"
 """What the shells' completion calls; nobody types it, so no help shows it."""
+EXIT_BITS = 0xFF
+"""What of an exit code a parent sees (wait(2)); a hostile guest may say that its program ended with any number."""
 GC_THRESHOLD = 50_000
 """Objects between two looks for garbage: a short command's imports make fewer, and searching them takes a twentieth of its time."""
 
@@ -27,7 +29,7 @@ def entry() -> None:
     code = main(sys.argv[1:])
     _flush_quietly()
     # Taking the interpreter apart takes a tenth of a short command's time, and everything that has to happen has happened.
-    os._exit(code)
+    os._exit(code & EXIT_BITS)
 
 
 def main(argv: list[str]) -> int:
