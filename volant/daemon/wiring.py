@@ -45,7 +45,7 @@ from volant.daemon.rpc.listener import group_id, open_socket
 from volant.daemon.rpc.peer import Group, Policy, owner_policy
 from volant.daemon.rpc.registry import Handlers
 from volant.daemon.rpc.service import RpcService
-from volant.daemon.store.lock import state_lock
+from volant.daemon.store.lock import folder_locks
 from volant.daemon.store.reserve import Reserve
 from volant.daemon.store.store import open_store
 from volant.daemon.vms.book import Journal
@@ -106,7 +106,7 @@ class Daemon:
         """Serve until `stop`; started once clients can connect."""
         config = self._config
         net = NetConfig(bridge=config.bridge, subnet=parse_subnet(config.subnet))
-        with state_lock(config.state_dir):
+        with folder_locks(config.state_dir, config.runtime_dir):
             reserve = Reserve(config.state_dir / RESERVE)
             async with open_store(config.state_dir / DATABASE, now=utc_now, reserve=reserve) as store:
                 _, newest = await store.event_range()

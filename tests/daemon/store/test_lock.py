@@ -1,4 +1,4 @@
-"""One daemon for one state folder."""
+"""One daemon for one state folder, and for one runtime folder."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from volant.daemon.store.lock import LOCK_NAME, state_lock
+from volant.daemon.store.lock import LOCK_NAME, folder_locks, state_lock
 from volant.proto.errors import StateLocked, StoreFailed
 
 ROOT = Path(__file__).parents[3]
@@ -60,4 +60,21 @@ def test_the_lock_is_not_inherited_by_a_program_that_is_started(tmp_path: Path) 
 
 def test_a_missing_folder(tmp_path: Path) -> None:
     with pytest.raises(StoreFailed, match="does not exist"), state_lock(tmp_path / "missing"):
+        pass
+
+
+def test_a_daemon_with_another_state_folder_leaves_the_runtime_folder_of_one_that_runs(tmp_path: Path) -> None:
+    first, second, runtime = (tmp_path / name for name in ("first", "second", "runtime"))
+    for folder in (first, second, runtime):
+        folder.mkdir()
+    with folder_locks(first, runtime):
+        with pytest.raises(StateLocked, match=rf"pid {os.getpid()}\) runs on {runtime}") as refused, folder_locks(second, runtime):
+            pass
+        assert "--runtime-dir" in refused.value.hint
+    with folder_locks(second, runtime):
+        pass
+
+
+def test_one_folder_may_be_both(tmp_path: Path) -> None:
+    with folder_locks(tmp_path, tmp_path), pytest.raises(StateLocked), folder_locks(tmp_path, tmp_path):
         pass
