@@ -162,10 +162,10 @@ def test_a_wrong_command_stays_in_the_bar_with_its_place() -> None:
     line, told = bar()
     line.insert("vm stpo web-1")
     assert line.act("accept")
-    shown = [text_of(each) for each in line.lines(60, 5)]
-    assert shown[0] == "    ^"
-    assert "stpo" in shown[1]
-    assert "'stop'" in shown[2]
+    shown = [text_of(each) for each in line.lines(60, 5, "v")]
+    assert "stpo" in shown[0]
+    assert "'stop'" in shown[1]
+    assert shown[2:] == ["    v", ":vm stpo web-1 "], "the sign stands above the word that is wrong"
     line.act("erase.all")
     line.insert("vm stop web-1")
     assert not line.act("accept")

@@ -398,7 +398,7 @@ def test_a_view_is_saved_under_a_digit_and_shown_again_with_its_filter_and_order
     seat.type("escape N , e 3")
     screen = seat.screen()
     assert "db-1" not in screen
-    assert "memory_mb" in screen
+    assert "↑mem" in screen
     assert views.read(kept.text) == seat.desk.views
 
 

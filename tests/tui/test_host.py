@@ -82,6 +82,7 @@ def test_nothing_under_way_says_what_would_be_here() -> None:
     seat = Seat(vm(1))
     seat.type(": 'ops' enter")
     assert "Nothing is under way" in seat.screen()
+    assert "or stop, are listed here." in " ".join(seat.screen(40, 15).split()), "what does not fit goes below"
     assert seat.desk.next_change_s() is None
 
 

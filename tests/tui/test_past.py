@@ -112,7 +112,8 @@ def test_the_past_is_marked_on_every_screen_and_at_any_size() -> None:
         seat.type(keys)
         assert "PAST 2026-01-31 11:59:09" in seat.screen(), keys
         assert "RO" in seat.screen().splitlines()[0]
-        assert "PAST" in seat.screen(20, 5)
+        for size in ((20, 5), (40, 12), (60, 15)):
+            assert "PAST" in seat.screen(*size) and "n now" in seat.screen(*size)
 
 
 def test_what_happens_meanwhile_is_heard_and_shown_on_the_way_back() -> None:

@@ -10,7 +10,7 @@ from volant.client.cli.text import cut, harmless
 from volant.proto.errors import Fault
 from volant.tui.commands import Completion, complete
 from volant.tui.field import Field, Past
-from volant.tui.lines import Line, clipped
+from volant.tui.lines import Line, clipped, wrapped
 
 MAX_CHOICES = 6
 """Completions shown above the line; the rest is counted."""
@@ -104,23 +104,29 @@ class Bar:
         self.field = Field(self.field.text[: found.start] + chosen + after, found.start + len(chosen))
         self.choices, self.fault = kept, None
 
-    def lines(self, width: int, room: int) -> list[Line]:
-        """What belongs above the line (at most `room`), and the line itself."""
+    def lines(self, width: int, room: int, pointer: str) -> list[Line]:
+        """What belongs above the line (at most `room`), and the line itself; `pointer` is the sign that points down at it."""
+        if self.fault is not None:
+            return [*self._wrong(self.fault, width, room, pointer), self._line(width)]
         above: list[Line] = []
         shown = self.choices or (complete(self.field.text, self.field.at, self.names) if self.prompt is Prompt.COMMAND else None)
-        if self.fault is not None:
-            at = int(self.fault.data.get("at", 0)) + 1
-            above.append((((" " * min(at, max(0, width - 2))) + "^", "bad"),))
-            above.append(((harmless(self.fault.message), "bad"),))
-            if self.fault.hint:
-                above.append(((harmless(self.fault.hint), "dim"),))
-        elif shown is not None and (self.field.text or self.choices):
+        if shown is not None and (self.field.text or self.choices):
             listed = shown.choices[:MAX_CHOICES]
             above += [((f"  {cut(harmless(word), 20):<20}  ", "panel.key"), (help, "dim")) for word, help in listed]
             if len(shown.choices) > MAX_CHOICES:
                 above.append(((f"  and {len(shown.choices) - MAX_CHOICES} more", "dim"),))
-        above = above[:room] if self.fault is not None else above[-room:] if room > 0 else []
+        above = above[-room:] if room > 0 else []
         return [*(clipped(line, width) for line in above), self._line(width)]
+
+    @staticmethod
+    def _wrong(fault: Fault, width: int, room: int, pointer: str) -> list[Line]:
+        """What is wrong and what helps, and right above the line the place that it is about."""
+        if room < 1:
+            return []
+        told: list[Line] = [((piece, "bad"),) for piece in wrapped(harmless(fault.message), width)]
+        told += [((piece, "dim"),) for piece in wrapped(harmless(fault.hint), width) if fault.hint]
+        at = min(int(fault.data.get("at", 0)) + 1, max(0, width - 2))
+        return [*told[: max(1, room - 1)], *([((" " * at + pointer, "bad"),)] if room > 1 else [])]
 
     def _line(self, width: int) -> Line:
         """The prompt and as much of the text around the cursor as fits."""

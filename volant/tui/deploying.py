@@ -89,7 +89,9 @@ def _ask_scale(desk: Desk, record: Record) -> None:
 
     text = (f"{record['replicas']} are wanted, {record['ready']} are ready. Scaling down takes the highest numbers first; their disks go.",)
     command = ("volant", "deployment", "scale", name)
-    desk.overlay = Asking(f"Scale {harmless(name)} to how many VMs?", text, "scale", lambda typed: shlex.join((*command, typed)), accepted)
+    desk.overlay = Asking(
+        f"Scale {harmless(name)} to how many VMs?", text, "scale", lambda typed: shlex.join((*command, typed or "N")), accepted
+    )
 
 
 def _ask_revisions(desk: Desk, record: Record) -> None:

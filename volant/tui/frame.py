@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 CRUMBS_FROM, KEYS_FROM = 8, 6
 """Lines of the terminal from which there is room for them."""
+STEPS_FROM = 60
+"""Columns from which the line of the past names the keys that step, beside the one that returns."""
 BOX_FROM = 100
 """Columns from which a panel does not take the whole width."""
 
@@ -30,7 +32,7 @@ def frame(desk: Desk, width: int, height: int) -> list[Line]:
     head = [_top(desk, width), *([_crumbs(desk, width)] if height >= CRUMBS_FROM else [])] if height > 2 else []
     alarm = [_lost(desk, width)] if desk.snapshot.link.phase is Phase.LOST and desk.snapshot.listed else []
     alarm += [_past(desk, width)] if desk.past is not None else []
-    typed = desk.bar.lines(width, max(0, height - len(head) - 4)) if desk.bar is not None else []
+    typed = desk.bar.lines(width, max(0, height - len(head) - 4), desk.glyphs["down"]) if desk.bar is not None else []
     below = len(typed) or (height >= KEYS_FROM) + (height > 1)
     room = max(0, height - len(head) - len(alarm) - below)
     body = [filled(line, width) for line in desk.screen.body(desk, width, room)[:room]] if room else []
@@ -105,10 +107,11 @@ def _past(desk: Desk, width: int) -> Line:
     about = "looking back ..." if journey.waiting is not None else about
     ago = f"{human.duration(max(0.0, desk.now() - journey.time))} ago" if not journey.recording else f"in {journey.recording}"
     left = f" {desk.glyphs['past']} PAST {shown(journey.time)}  {harmless(ago)}  {harmless(about)}"
-    keys = (
-        f"{desk.key_of('past.before')} {desk.key_of('past.after')} step  {desk.key_of('past.now')} {'end' if journey.recording else 'now'} "
-    )
-    return justified(((left, "past"),), ((keys, "past"),), width, "past")
+    keys = f"{desk.key_of('past.now')} {'end' if journey.recording else 'now'} "
+    if width >= STEPS_FROM:
+        keys = f"{desk.key_of('past.before')} {desk.key_of('past.after')} step  {keys}"
+    # The way back stays where there is no room for both.
+    return justified(clipped(((left, "past"),), max(0, width - len(keys) - 1)), ((keys, "past"),), width, "past")
 
 
 def _keys(desk: Desk, width: int) -> Line:
@@ -116,7 +119,7 @@ def _keys(desk: Desk, width: int) -> Line:
     if desk.bar is not None:
         return _fitting(desk, ("accept", "cancel", "complete"), width)
     if desk.overlay is not None:
-        return _fitting(desk, ("accept", "cancel"), width)
+        return _fitting(desk, desk.overlay.hints, width)
     always = _fitting(desk, ("command", "help"), width)
     back = ("back",) if len(desk.path) > 1 else ()
     wanted = _fitting(desk, (*desk.screen.hints, *back), width - columns_of(always) + 1)

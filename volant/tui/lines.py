@@ -6,6 +6,8 @@ peers must have gone through `harmless` before it gets here.
 
 from __future__ import annotations
 
+import re
+
 from volant.client.cli.text import cut, pad, width_of
 
 Span = tuple[str, str]
@@ -60,6 +62,22 @@ def justified(left: Line, right: Line, width: int, style: str = "") -> Line:
 def restyled(line: Line, style: str) -> Line:
     """The same text in one style."""
     return ((text_of(line), style),)
+
+
+def folded(line: Line, width: int) -> list[Line]:
+    """The line in as many lines of at most `width` columns as it takes; what does not fit goes below, two columns in."""
+    if columns_of(line) <= width:
+        return [line]
+    lines: list[list[Span]] = [[]]
+    used = 0
+    for text, style in line:
+        for word in re.findall(" *[^ ]+| +$", text):
+            if used and used + width_of(word) > width:
+                lines.append([("  ", "")])
+                word, used = word.lstrip(), 2
+            lines[-1].append((word, style))
+            used += width_of(word)
+    return [clipped(tuple(spans), width) for spans in lines]
 
 
 def wrapped(text: str, width: int) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 from volant.client.cli.text import harmless
 from volant.proto.errors import Fault
@@ -31,6 +32,9 @@ NOTHING_DONE = Ending(said="nothing was done")
 
 class Overlay:
     """Something over the screen. It has the keyboard until one of its keys ends it."""
+
+    hints: ClassVar[tuple[str, ...]] = ("accept", "cancel")
+    """Ids of the actions that the key line offers meanwhile."""
 
     @property
     def context(self) -> str:
@@ -207,6 +211,7 @@ class Menu(Overlay):
 class Reading(Overlay):
     """Text over the screen, to be read and closed: help."""
 
+    hints: ClassVar = ("cancel", "page.down")
     title: str
     text: Sequence[Line]
     at: int = 0

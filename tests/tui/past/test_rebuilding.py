@@ -44,6 +44,10 @@ def test_a_life_from_creation_to_deletion() -> None:
     assert tape.at(3).link.phase is Phase.PAST
 
 
+def test_one_that_was_made_without_starting_it_was_stopped_from_the_beginning() -> None:
+    assert states(rebuilt([told(1, "VM_CREATED", vm(1), plugin="hello", status="stopped")], {}), 0) == {"web-1": "stopped"}
+
+
 def test_what_changes_no_state_keeps_the_record_of_now() -> None:
     """Somebody asked to stop it; that has not happened yet."""
     now = vm(1, labels={"env": "prod"}, memory_mb=512)

@@ -337,7 +337,10 @@ class Roster:
     def _first_rows(self, book: Book, lease: Lease | None) -> tuple[Change, ...]:
         """What is stored beside the new VM's record."""
         record, by = book.record, Asker(book.config.author, book.config.origin)
-        created = {"plugin": record.plugin, "version": record.plugin_version, "author": by.author, "origin": by.origin}
+        created = {
+            "plugin": record.plugin, "version": record.plugin_version, "author": by.author, "origin": by.origin,
+            "status": record.state.value,
+        }  # fmt: skip
         return (
             Put(book.config),
             *([Put(lease)] if lease else []),

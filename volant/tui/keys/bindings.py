@@ -229,15 +229,15 @@ BINDINGS: dict[str, tuple[Binding, ...]] = {
         Binding("erase.all", ("ctrl+u",), "take everything before the cursor away"),
     ),
     "dialog": (
-        Binding("cancel", ("escape", "ctrl+c", "enter", "n", "q"), "cancel: that is what Enter does as well"),
+        Binding("cancel", ("escape", "ctrl+c", "enter", "n", "q"), "cancel: that is what Enter does as well", "cancel"),
         Binding("yes", ("y",), "go ahead, where one object is meant"),
     ),
     "menu": (
-        Binding("cancel", ("escape", "ctrl+c", "q"), "close"),
+        Binding("cancel", ("escape", "ctrl+c", "q"), "close", "close"),
         Binding("accept", ("enter",), "choose", "choose"),
         Binding("down", ("j", "down"), "down"),
         Binding("up", ("k", "up"), "up"),
-        Binding("page.down", ("pagedown",), "a page down"),
+        Binding("page.down", ("pagedown",), "a page down", "page down"),
         Binding("page.up", ("pageup",), "a page up"),
     ),
 }

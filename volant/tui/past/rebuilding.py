@@ -74,7 +74,7 @@ def _after(record: Record, event: Record) -> Record:
     found = {**record, "deployment": str(event.get("deployment") or record.get("deployment") or "")}
     if kind == "VM_CREATED":
         found |= {"created_at": time, "plugin": str(data.get("plugin", "")), "plugin_version": str(data.get("version", ""))}
-        return found | {"status": "pending"}
+        return found | {"status": str(data.get("status") or "pending")}
     if kind == "VM_CONFIGURED" and isinstance(data.get("version"), int):
         found["config_version"] = data["version"]
     for name, type_ in (("status", str), ("generation", int), ("boot", int), ("ip", str)):

@@ -147,7 +147,7 @@ class DeploymentsScreen(ListScreen):
             why = self._list.fault.message if self._list.fault is not None else "asking ..." if desk.snapshot.is_live else "not connected"
             return [((f"  {harmless(why)}", "dim"),)]
         return [
-            (("  No deployments yet.", "name"), ("  One keeps a number of VMs of one description up and up to date.", "")),
+            (("  No deployments yet.", "name"), ("  One keeps a number of like VMs up and up to date.", "")),
             (),
             (("  n", "key"), ("         make one here: ", ""), ("deployment create NAME --plugin PLUGIN --replicas 2", "name")),
             (("  or in a shell:  ", ""), ("volant deployment create web --plugin hello --replicas 2", "name")),

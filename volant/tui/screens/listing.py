@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from volant.client.cli import human
 from volant.tui import columns
-from volant.tui.lines import Line, clipped, filled, restyled
+from volant.tui.columns import Column
+from volant.tui.lines import Line, filled, folded, restyled
 from volant.tui.model import Delta, Record
 from volant.tui.overlays import Choice, Menu
 from volant.tui.rows import Rows
@@ -26,7 +27,7 @@ TABLE_BESIDE_PANE = 82
 class ListScreen(Screen):
     """The table. Marks are ids, so that they stay with their records whatever is sorted or filtered."""
 
-    columns: tuple[columns.Column, ...]
+    columns: tuple[Column, ...]
     noun = "row"
     """What a record is called."""
     born = "created_at"
@@ -34,7 +35,7 @@ class ListScreen(Screen):
 
     def __init__(self) -> None:
         self.sorted_by, self.reverse = self.columns[0].id, False
-        self.rows = Rows(self._key(), name="name")
+        self.rows = Rows(self._sorting.key, name="name")
         self.marks: set[str] = set()
         self._last_mark = ""
         self._wide, self._pane = False, True
@@ -86,7 +87,7 @@ class ListScreen(Screen):
 
     def body(self, desk: Desk, width: int, height: int) -> list[Line]:
         if not self.records(desk):
-            return [clipped(line, width) for line in self.nothing(desk, width)]
+            return [piece for line in self.nothing(desk, width) for piece in folded(line, width)]
         table_width = max(TABLE_BESIDE_PANE, width * 3 // 5)
         roomy = self._pane and width >= PANE_FROM and bool(self.rows.order)
         pane = self.beside(desk, self.rows.record, width - table_width - 3, height) if roomy else []
@@ -123,7 +124,7 @@ class ListScreen(Screen):
         return lines
 
     def subtitle(self, desk: Desk) -> str:
-        return f"{desk.glyphs['down' if self.reverse else 'up']}{self.sorted_by.removesuffix('_at')}"
+        return f"{desk.glyphs['down' if self.reverse else 'up']}{self._sorting.title.lower()}"
 
     def status(self, desk: Desk) -> list[str]:
         rows = self.rows
@@ -207,10 +208,11 @@ class ListScreen(Screen):
 
     def sort_as(self, column: str, *, reverse: bool) -> None:
         self.sorted_by, self.reverse = column, reverse
-        self.rows.sort(self._key(), reverse=reverse)
+        self.rows.sort(self._sorting.key, reverse=reverse)
 
-    def _key(self) -> Callable[[Record], object]:
-        return next(column.key for column in self.columns if column.id == self.sorted_by)
+    @property
+    def _sorting(self) -> Column:
+        return next(column for column in self.columns if column.id == self.sorted_by)
 
     def leave_step(self, desk: Desk) -> bool:
         had = bool(self.marks)

@@ -73,7 +73,7 @@ class OperationsScreen(ListScreen):
 
     def nothing(self, desk: Desk, width: int) -> list[Line]:
         return [
-            (("  Nothing is under way.", "name"), ("  What you do here, and VMs that start or stop, are listed while they do.", "")),
+            (("  Nothing is under way.", "name"), ("  What you do, and VMs that start or stop, are listed here.", "")),
             (),
             (("  x", "key"), ("         in the list of VMs shows what can be done with them", "")),
         ]

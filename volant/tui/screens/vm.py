@@ -36,7 +36,7 @@ class VmScreen(Screen):
 
     contexts = ("vm", "text", "vms")
     in_past = True
-    hints = ("tab.next", "vm.console", "vm.attach", "vm.logs", "actions", "copy")
+    hints = ("tab.next", "vm.console", "actions", "vm.logs", "vm.attach", "copy")
 
     def __init__(self, vm_id: str, tab: str = "overview") -> None:
         self._id, self._tab = vm_id, tab

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 GRAPH_ROWS = 4
 """Lines of a graph: two of them and their words fit into 15 lines."""
+KIND_COLUMNS, VM_KIND_COLUMNS = len("DEPLOYMENT_DEGRADED"), len("VM_CONFIGURED   ")
+"""Of an event's kind, where all of the host stand below each other, and where those of one VM do."""
 _STYLE = {"error": "bad", "hint": "warm", "reason": "warm"}
 
 
@@ -77,13 +79,14 @@ def metrics(desk: Desk, record: Record, readings: Sequence[Reading], width: int)
 
 
 def event_line(event: Record, width: int, *, vm: bool) -> Line:
-    """One event: when, what, of which VM, and its message."""
-    who = f"{harmless(str(event.get('vm') or '-')):<14} " if vm else ""
+    """One event: when, what, of which VM or deployment, and its message."""
+    who = f"{harmless(str(event.get('vm') or event.get('deployment') or '-')):<14} " if vm else ""
     kind = str(event["kind"])
+    room = KIND_COLUMNS if vm else VM_KIND_COLUMNS
     style = "bad" if kind.endswith(("CRASHED", "FAILED", "LOST", "DEGRADED")) else "good" if kind.endswith("READY") else ""
     line: Line = (
         (f"{str(event['time'])[11:23]} ", "dim"),
-        (f"{harmless(kind):<16} ", style),
+        (f"{harmless(kind):<{room}} ", style),
         (who, "name"),
         (harmless(str(event.get("message") or _said(event))), ""),
     )
