@@ -103,7 +103,10 @@ class FakeBridge:
         return _Attachment(self, port.tap)
 
     async def sweep(self, keep: frozenset[str]) -> tuple[str, ...]:
-        return ()
+        await trio.lowlevel.checkpoint()
+        gone = self.taps - keep
+        self.taps -= gone
+        return tuple(sorted(gone))
 
     async def present(self) -> NetPresence:
         await trio.lowlevel.checkpoint()
@@ -161,6 +164,8 @@ class Ensemble:
         self.available_mib = 100_000
         self.oom_kill = ""
         """What the kernel's log says of any VMM that is gone."""
+        self.others: frozenset[str] = frozenset()
+        """Ids of VMs that another daemon of this host has."""
         self.hypervisor = "fake"
         """What the launcher is called: another daemon may serve another one."""
         self.link_over: LinkOver = AgentLink
@@ -188,6 +193,7 @@ class Ensemble:
             boots=BootPlaces(BOOTS),
             host_boot=self.host.boot_id,
             oom_kill=lambda identity: self.oom_kill,
+            others=lambda: self.others,
             chance=lambda: 0.0,
         )
         self.vms = Roster(self.services, Defaults(network=self.network, hypervisor=self.hypervisor))

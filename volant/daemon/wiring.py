@@ -30,6 +30,7 @@ from volant.daemon.host.processes import boot_id
 from volant.daemon.host.usage import usage_of
 from volant.daemon.hypervisors.fake.launcher import FakeHost, FakeHypervisor
 from volant.daemon.hypervisors.fake.processes import FakeProcessHypervisor
+from volant.daemon.hypervisors.marks import elsewhere
 from volant.daemon.hypervisors.qemu.driver import QemuHypervisor, QemuSettings
 from volant.daemon.hypervisors.qemu.probe import BootFiles
 from volant.daemon.images.library import ImageLibrary
@@ -228,6 +229,7 @@ def _services(
         boots=BootPlaces(config.boots or os.cpu_count() or 1),
         host_boot=host_boot,
         oom_kill=logged_kill,
+        others=partial(elsewhere, config.runtime_dir / "vms"),
     )
 
 

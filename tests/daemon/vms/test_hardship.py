@@ -18,8 +18,10 @@ from tests.ensemble import Ensemble, FakeBridge, no_threads
 from volant.daemon.hypervisors.fake.guest import Behaviour
 from volant.daemon.ports import DropLease, DropObject, DropVm, Put
 from volant.daemon.vms.diagnosis import MAX_SAID
+from volant.daemon.vms.inspection import Inspector
 from volant.daemon.vms.sweep import sweep
 from volant.proto import cbor
+from volant.proto.api.system import AskLedger
 from volant.proto.api.vm import DeleteVm, ListVms, RestartVm, StartVm, StopVm, WaitVm
 from volant.proto.errors import MAX_EXCERPT_CHARS, Failed, HostShort, LaunchFailed, NetworkFailed, NoSuchVm, StoreFailed, Timeout
 from volant.proto.frames import MAX_FRAME_TO_CLIENT
@@ -230,6 +232,22 @@ async def test_disks_that_the_store_does_not_know_survive_the_sweep_at_start(aut
         assert left == {vm.id, "cd" * 6, "notes", "ef" * 6}
         told = await ensemble.store.events(after=0, limit=100, kinds=("SYSTEM_SWEPT",))
         assert [event.data["folders"] for event in told] == [[str(stray)]]
+
+
+async def test_what_another_daemon_runs_is_neither_swept_nor_counted(autojump_clock: MockClock, tmp_path: Path) -> None:
+    ensemble = Ensemble(tmp_path, network=NetworkMode.BRIDGED)
+    async with ensemble.playing():
+        vm = await ensemble.create()
+        ensemble.others = frozenset({"0b0000000001"})
+        strangers, strays = (ensemble.bridge.tap_name(vm_id) for vm_id in ("0b0000000001", "0b0000000002"))
+        ensemble.bridge.taps |= {strangers, strays}
+        inspector = Inspector(ensemble.services, ensemble.vms.records)
+        seen = await inspector.ledger(AskLedger(check=True))
+        assert {entry.name for entry in seen.items if entry.kind == "tap"} == {ensemble.bridge.tap_name(vm.id), strays}
+        await sweep(ensemble.services, ensemble.vms.records())
+        assert ensemble.bridge.taps == {ensemble.bridge.tap_name(vm.id), strangers}
+        (told,) = await ensemble.store.events(after=0, limit=100, kinds=("SYSTEM_SWEPT",))
+        assert told.data["taps"] == [strays]
 
 
 async def test_vmms_and_drafts_that_no_row_owns_are_reaped_at_start(autojump_clock: MockClock, ensemble: Ensemble) -> None:

@@ -37,6 +37,15 @@ def find(plan: LaunchPlan, is_vmm: IsVmm) -> ProcessIdentity | None:
     return None
 
 
+def elsewhere(within: Path) -> frozenset[str]:
+    """Ids of VMs that other daemons of this host have: their processes say that their runtime folders lie outside of `within`. Blocking.
+
+    Taken at their word, for it only spares what they name.
+    """
+    marked = (environ for _, environ in all_marked(MARKER) if FOLDER_MARKER in environ)
+    return frozenset(environ[MARKER] for environ in marked if Path(environ[FOLDER_MARKER]).parent != within)
+
+
 async def running(within: Path, is_vmm: IsVmm) -> Mapping[str, ProcessIdentity]:
     """All VMMs whose VMs' runtime folders lie in `within`, by VM id."""
     # In a thread: a host may have thousands of processes to look into.

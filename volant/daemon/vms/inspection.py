@@ -114,9 +114,11 @@ class Inspector:
         for hypervisor in services.hypervisors.values():
             processes |= await hypervisor.running(within)
         network = await services.network.present()
+        others = {services.network.tap_name(vm_id) for vm_id in await trio.to_thread.run_sync(services.others)}
         files = await trio.to_thread.run_sync(_files, (services.state_dir / "vms", within))
         host = HostView(processes=processes, network=network, files=files)
-        return compare(await self._rows(), host, self._vms())
+        entries = compare(await self._rows(), host, self._vms())
+        return [entry for entry in entries if entry.standing is not Standing.UNOWNED or entry.name not in others]
 
     async def _rows(self) -> list[HostObject]:
         store = self._services.journal.store

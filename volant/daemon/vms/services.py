@@ -41,6 +41,8 @@ class Services:
     """The id of this boot of the host."""
     oom_kill: Callable[[ProcessIdentity], str] = lambda identity: ""
     """What the kernel's log says of that process' end by the OOM killer, a clause; empty for nothing."""
+    others: Callable[[], frozenset[str]] = frozenset
+    """Ids of VMs that run here and belong to another daemon. Blocking."""
     chance: Callable[[], float] = random.random
     """A number at random, from 0 to 1: by it, VMs that fell over together are started one after the other."""
 

@@ -81,8 +81,10 @@ async def _remove_folders(services: Services, known: Container[str]) -> list[str
 
 
 async def _remove_taps(services: Services, known: Mapping[str, VmRecord]) -> list[str]:
+    owned = {record.tap for record in known.values() if record.tap}
+    owned |= {services.network.tap_name(vm_id) for vm_id in await trio.to_thread.run_sync(services.others)}
     try:
-        return list(await services.network.sweep(frozenset(record.tap for record in known.values() if record.tap)))
+        return list(await services.network.sweep(frozenset(owned)))
     except Fault as fault:
         # Without the right to change interfaces there can be none of ours.
         log.debug("taps were not swept: %s", fault.message)
