@@ -33,8 +33,8 @@ _PROGRESSES = {name: thing.method for name, thing in vars(resuming).items() if i
 
 @cache
 def registry() -> tuple[str, ...]:
-    """Every method, in the order of declaration."""
-    return tuple(name for noun in NOUNS for name in methods_of(noun))
+    """Every method, by noun and name: the order of declaration depends on which module was imported first."""
+    return tuple(name for noun in NOUNS for name in sorted(methods_of(noun)))
 
 
 @cache
