@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from hashlib import sha256
 from typing import Any
 
 from volant.proto.errors import Fault
@@ -15,15 +16,22 @@ from volant.tui.model import Changed, Connected, Connecting, Lost
 
 WALL = 1_769_860_800.0  # 2026-01-31T12:00:00Z
 
+_UP, _ENDED = ("starting", "running", "ready", "paused", "stopping"), ("stopped", "crashed", "failed")
 
-def vm(number: int, name: str = "", **fields: Any) -> dict[str, Any]:
-    """A record as `vm.watch` sends it."""
+
+def vm(number: int, name: str = "", *, status: str = "ready", **fields: Any) -> dict[str, Any]:
+    """A record as `vm.watch` sends it. What follows from its state and its age is as the daemon would tell it."""
+    made = fields.get("created_at", "2026-01-31T11:00:00.000Z")
+    begun, ready = fields.get("started_at", made), status in ("ready", "paused")
     return {
-        "id": f"{number:012x}", "name": name or f"web-{number}", "plugin": "hello", "plugin_version": "1.0.0", "runtime": "hello",
-        "status": "ready", "wanted": "running", "generation": 1, "wanted_generation": 1, "boot": 1, "cpu_cores": 1, "memory_mb": 256,
-        "network": "bridged", "ip": f"10.77.0.{number}", "mac": "", "forwards": [], "hypervisor": "qemu", "accel": "kvm",
-        "pid": 4000 + number, "health": "healthy", "reason": "", "error": None, "labels": {}, "created_at": "2026-01-31T11:00:00.000Z",
-        "started_at": "2026-01-31T11:00:00.000Z", "ready_at": "2026-01-31T11:00:01.000Z", "stopped_at": "", "ready_ms": 812,
+        "id": sha256(b"%d" % number).hexdigest()[:12], "name": name or f"web-{number}",
+        "plugin": "hello", "plugin_version": "1.0.0", "runtime": "hello",
+        "status": status, "wanted": "stopped" if status == "stopped" else "running", "generation": 1, "wanted_generation": 1, "boot": 1,
+        "cpu_cores": 1, "memory_mb": 256,
+        "network": "bridged", "ip": f"192.168.127.{number + 1}", "mac": "", "forwards": [], "hypervisor": "qemu", "accel": "kvm",
+        "pid": 4000 + number if status in _UP else 0, "health": "healthy" if ready else "unknown", "reason": "", "error": None,
+        "labels": {}, "created_at": made, "started_at": begun, "ready_at": begun if ready else "",
+        "stopped_at": "2026-01-31T11:30:00.000Z" if status in _ENDED else "", "ready_ms": 812 if ready else 0,
         "config_version": 1, "pending_changes": [], "deployment": "", "revision": 0, "restarts": 0, **fields,
     }  # fmt: skip
 

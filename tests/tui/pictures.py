@@ -9,9 +9,12 @@ from collections.abc import Callable
 from html import escape
 from pathlib import Path
 
+from rich.color import Color
+
 from tests.tui import scenes_logs
-from tests.tui.desks import Seat, event, vm
-from tests.tui.scenes import opened, typed
+from tests.tui.desks import Seat, event
+from tests.tui.scenes import FLEET, opened, typed
+from tests.tui.scenes_console import busy
 from tests.tui.scenes_host import LEFT_OVER, deployments, host, measured
 from tests.tui.scenes_logs import feed, gathered, line
 from volant.client.cli.text import width_of
@@ -31,8 +34,7 @@ FONT = "ui-monospace, 'DejaVu Sans Mono', Menlo, Consolas, monospace"
 def svg(lines: list[Line], columns: int, look: Look) -> str:
     """The lines as a picture. Each span is as wide as its characters say, whatever font there is."""
     width, height = columns * CELL + 2 * EDGE, len(lines) * ROW + 2 * EDGE
-    plain = look[""]
-    ground = plain.bgcolor.triplet.hex if plain.bgcolor is not None and plain.bgcolor.triplet is not None else "#000000"
+    ground = _hex(look[""].bgcolor, "#000000")
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:g} {height:g}" font-family="{FONT}" font-size="{SIZE}">',
         f'<rect width="{width:g}" height="{height:g}" rx="8" fill="{ground}"/>',
@@ -48,10 +50,7 @@ def svg(lines: list[Line], columns: int, look: Look) -> str:
 
 def _drawn(text: str, look: Look, name: str, x: float, top: float, span: float, ground: str) -> list[str]:
     style = look[name]
-    ink, paper = (
-        color.triplet.hex if color is not None and color.triplet is not None else default
-        for color, default in ((style.color, "#ffffff"), (style.bgcolor, ground))
-    )
+    ink, paper = _hex(style.color, "#ffffff"), _hex(style.bgcolor, ground)
     if style.reverse:
         ink, paper = paper, ink
     found = [f'<rect x="{x:g}" y="{top:g}" width="{span:g}" height="{ROW}" fill="{paper}"/>'] if paper != ground else []
@@ -65,10 +64,15 @@ def _drawn(text: str, look: Look, name: str, x: float, top: float, span: float, 
     return found
 
 
+def _hex(color: Color | None, default: str) -> str:
+    """The color as the picture needs it; a console's program may have named one of the terminal's own sixteen."""
+    return color.get_truecolor().hex if color is not None and not color.is_default else default
+
+
 def failing() -> Seat:
     """The list of a busy host; the cursor is on what failed."""
     seat = typed("j")()
-    about = vm(2, "build-01")
+    about = FLEET[1]
     seat.desk.heard(
         Happened((event(8, "VM_STARTING", about), event(9, "VM_RUNNING", about), event(10, "VM_FAILED", about, "the kernel panicked")))
     )
@@ -86,8 +90,9 @@ def chatty() -> Seat:
 
 
 PICTURES: dict[str, tuple[Callable[[], Seat], int, int]] = {
-    "vms": (failing, 132, 22),
+    "vms": (failing, 132, 25),
     "vm": (opened, 100, 24),
+    "console": (busy, 80, 28),
     "metrics": (measured, 100, 22),
     "deployments": (deployments("G"), 132, 20),
     "logs": (chatty, 100, 20),

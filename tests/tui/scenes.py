@@ -17,11 +17,12 @@ COMMAND = "python -m tests.tui.scenes"
 
 FLEET = [
     vm(1, "agent-01", deployment="agent", restarts=3, created_at="2026-01-31T11:34:00Z"),
-    vm(2, "build-01", status="failed", ip="", restarts=2, reason="kernel panic", created_at="2026-01-31T11:39:00Z",
-       error={"code": "failed.launch", "message": "the guest panicked", "hint": "look at the console", "data": {}}),
+    vm(2, "build-01", status="failed", restart="on-failure", restarts=2, boot=3, reason="the kernel panicked",
+       created_at="2026-01-31T11:39:00Z", started_at="2026-01-31T11:59:08Z", stopped_at="2026-01-31T11:59:10Z",
+       error={"code": "failed.launch", "message": "the kernel panicked: no init", "hint": "look at its console", "data": {}}),
     vm(3, "cache-02", status="starting", memory_mb=1024, created_at="2026-01-31T11:59:58Z", deployment="cache"),
-    vm(4, "db-01", status="stopped", memory_mb=2048, ip="", cpu_cores=4, labels={"protected": "true"}),
-    vm(5, "web-01", deployment="web", created_at="2026-01-30T11:00:00Z", labels={"env": "prod"}),
+    vm(4, "db-01", status="stopped", memory_mb=2048, cpu_cores=4, labels={"protected": "true"}),
+    vm(5, "web-01", deployment="web", revision=1, created_at="2026-01-30T11:00:00Z", labels={"env": "prod"}),
     vm(6, "web-02", deployment="web", status="paused", labels={"env": "prod"}, plugin="a-plugin-with-a-long-name"),
 ]  # fmt: skip
 
@@ -33,10 +34,10 @@ def fleet(**options: Any) -> Seat:
 def opened() -> Seat:
     """One VM, with its answer."""
     seat = fleet()
-    seat.desk.heard(Happened((event(8, "VM_STARTING", FLEET[1]), event(9, "VM_FAILED", FLEET[1], "kernel panic"))))
+    seat.desk.heard(Happened((event(8, "VM_STARTING", FLEET[1]), event(10, "VM_FAILED", FLEET[1], "the kernel panicked"))))
     seat.type("j enter")
     seat.asked()
-    console = "[    0.8] Kernel panic - not syncing: VFS\n[    0.9] ---[ end Kernel panic ]---"
+    console = "[    0.8] Kernel panic - not syncing: No working init found.\n[    0.9] ---[ end Kernel panic ]---"
     seat.answer({**FLEET[1], "error": {**FLEET[1]["error"], "data": {"console": console}}})
     return seat
 

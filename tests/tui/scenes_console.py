@@ -42,6 +42,15 @@ def typing() -> Seat:
     return seat
 
 
+def busy() -> Seat:
+    """Somebody types into a program that fills the screen with colours."""
+    seat = _opened("htop", 3_600)
+    seat.type("i")
+    (call,) = seat.effects(Attach)
+    seat.desk.streamed(call.tag, [{"offset": 8_600, "writer": "uid:0 (pid 1)"}])
+    return seat
+
+
 def copying() -> Seat:
     seat = _opened("ls", 6_000)
     seat.screen()

@@ -34,7 +34,8 @@ def revision(number: int, note: str, **template: Any) -> dict[str, Any]:
 
 ROLLING = deployment(
     "web", status="progressing", reason="2 of 6 replicas are being replaced",
-    replicas=6, current=6, ready=4, available=4, updated=4, revision=3, rolling_revision=3, template=TEMPLATE | {"plugin_version": "1.1.0"},
+    replicas=6, current=6, ready=4, available=4, updated=4, max_unavailable=2, revision=3, rolling_revision=3,
+    template=TEMPLATE | {"plugin_version": "1.1.0"},
 )  # fmt: skip
 STUCK = deployment(
     "build", status="degraded", reason="build-1 is failed: the kernel panicked; the next try is in 14 s", ready=1, available=1
@@ -137,7 +138,7 @@ INFO: dict[str, Any] = {
     "socket": "/run/volant/volantd.sock", "kernel": "/var/lib/volant/kernels/6.1.0/vmlinuz",
     "hypervisors": [{"name": "qemu", "version": "7.2.22", "binary": "/usr/bin/qemu-system-x86_64", "accel": "kvm",
                      "accel_reason": "the daemon's own kernel booted with it in 0.8 s"}],
-    "network": {"default_mode": "bridged", "bridge": "volant0", "subnet": "10.77.0.0/24", "gateway": "10.77.0.1",
+    "network": {"default_mode": "bridged", "bridge": "vbr0", "subnet": "192.168.127.0/24", "gateway": "192.168.127.1",
                 "leases": 6, "capacity": 253},
     "vms": {"ready": 5, "starting": 1}, "plugins": 3, "event_seq": 7,
 }  # fmt: skip

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.tui.desks import Seat, event, fault
+from tests.tui.desks import Seat, event, fault, vm
 from tests.tui.scenes_host import HELD, REVISIONS, ROLLING, STUCK, deployment, deployments, give, one, tell
 from volant.tui import effects
 from volant.tui.model import Happened
@@ -132,7 +132,7 @@ def test_the_filter_knows_the_fields_of_deployments() -> None:
 def test_its_vms_come_and_go_with_the_list_of_vms() -> None:
     seat = one()()
     assert "5/5" in seat.screen()
-    seat.change(gone=[f"{2:012x}"])
+    seat.change(gone=[vm(2)["id"]])
     assert "4/4" in seat.screen()
     assert "lone" not in seat.screen()
     seat.type("enter")

@@ -327,7 +327,7 @@ def test_copying() -> None:
     seat.type(". c")
     assert seat.effects(effects.Copy) == [effects.Copy("volant vm get web-1")]
     seat.type(". i")
-    assert seat.effects(effects.Copy) == [effects.Copy("10.77.0.1")]
+    assert seat.effects(effects.Copy) == [effects.Copy("192.168.127.2")]
 
 
 def test_the_newest_failure_is_a_key_away() -> None:

@@ -58,7 +58,7 @@ def test_changes_say_which_lines_are_different() -> None:
 
 def test_of_known_vms_what_is_different_is_enough() -> None:
     snapshot, delta = reduce(after(*UP, changed(vm(1), vm(2))), Changed((), (), 6, True, ({"id": vm(2)["id"], "status": "crashed"},)))
-    assert snapshot.vms[vm(2)["id"]] == vm(2, status="crashed")
+    assert snapshot.vms[vm(2)["id"]] == {**vm(2), "status": "crashed"}
     assert (delta.words, delta.changed) == ("~1", {vm(2)["id"]})
 
 

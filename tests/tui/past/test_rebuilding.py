@@ -26,7 +26,7 @@ def test_a_life_from_creation_to_deletion() -> None:
     events = [
         told(1, "VM_CREATED", about, plugin="hello", version="1.0.0"),
         told(2, "VM_STARTING", about, status="starting", generation=2, boot=1),
-        told(3, "VM_RUNNING", about, status="running", generation=3, boot=1, ip="10.77.0.9"),
+        told(3, "VM_RUNNING", about, status="running", generation=3, boot=1, ip="192.168.127.9"),
         told(4, "VM_READY", about, status="ready", generation=4, boot=1),
         told(5, "VM_CRASHED", about, "the guest panicked", status="crashed", code="failed.crash", hint="look", console=["one", "two"]),
         told(6, "VM_DELETED", about),
@@ -36,7 +36,7 @@ def test_a_life_from_creation_to_deletion() -> None:
         None, "pending", "starting", "running", "ready", "crashed", None,
     ]  # fmt: skip
     (ready,) = tape.at(3).vms.values()
-    assert (ready["plugin"], ready["ip"], ready["health"], ready["ready_at"]) == ("hello", "10.77.0.9", "healthy", events[3]["time"])
+    assert (ready["plugin"], ready["ip"], ready["health"], ready["ready_at"]) == ("hello", "192.168.127.9", "healthy", events[3]["time"])
     (crashed,) = tape.at(4).vms.values()
     assert (crashed["reason"], crashed["stopped_at"]) == ("the guest panicked", events[4]["time"])
     assert crashed["error"] == {"code": "failed.crash", "message": "the guest panicked", "hint": "look", "data": {"console": "one\ntwo"}}
