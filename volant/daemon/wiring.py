@@ -10,6 +10,7 @@ import logging
 import os
 import socket
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from functools import partial
 
@@ -113,7 +114,7 @@ class Daemon:
                 _, newest = await store.event_range()
                 hub = events.Hub(newest=newest, encode=lambda item: cbor.dumps(to_plain(item)))
                 journal = Journal(store, hub)
-                network = HostNetwork(net, config.state_dir)
+                network = HostNetwork(net, config.state_dir, _others(config))
                 try:
                     async with helpers() as vmms:
                         await self._serve(journal, hub, network, vmms, task_status)
@@ -229,8 +230,12 @@ def _services(
         boots=BootPlaces(config.boots or os.cpu_count() or 1),
         host_boot=host_boot,
         oom_kill=logged_kill,
-        others=partial(elsewhere, config.runtime_dir / "vms"),
+        others=_others(config),
     )
+
+
+def _others(config: Config) -> Callable[[], frozenset[str]]:
+    return partial(elsewhere, config.runtime_dir / "vms")
 
 
 def _network_info(config: Config, network: HostNetwork) -> NetworkInfo:

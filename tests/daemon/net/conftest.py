@@ -24,7 +24,7 @@ def netns() -> Iterator[NetNs]:
 @pytest.fixture
 def make_network(tmp_path: Path) -> Callable[..., HostNetwork]:
     """Networks over one state folder, as daemons that follow each other have."""
-    return lambda **settings: HostNetwork(NetConfig(**settings), tmp_path)
+    return lambda others=frozenset, **settings: HostNetwork(NetConfig(**settings), tmp_path, others)
 
 
 def port_for(network: HostNetwork, vm_id: str) -> NetPort:

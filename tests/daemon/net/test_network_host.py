@@ -326,6 +326,22 @@ async def test_sweep_removes_only_what_is_provably_ours(make_network: MakeNetwor
         await network.close()
 
 
+async def test_a_second_daemon_is_kept_off_the_network_of_another_ones_vms(make_network: MakeNetwork, netns: NetNs) -> None:
+    first, second = make_network(), make_network(others=lambda: frozenset({VM_IDS[0], VM_IDS[2]}))
+    port = port_for(first, VM_IDS[0])
+    await first.prepare()
+    async with first.attached(port):
+        before = ruleset(netns)
+        with pytest.raises(NetworkFailed, match=f"VM {VM_IDS[0]} of another volantd") as refused:
+            await second.prepare()
+        assert "namespace" in refused.value.hint
+        assert ruleset(netns) == before
+        await first.prepare()
+    await second.prepare()
+    for network in (first, second):
+        await network.close()
+
+
 async def test_a_port_that_would_end_in_a_rule_is_looked_at(make_network: MakeNetwork, netns: NetNs) -> None:
     network = make_network()
     good = port_for(network, VM_IDS[0])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,9 +38,10 @@ class Tap:
 class Kernel:
     """The host's network as we change it. Methods raise NetworkFailed with the host's reason."""
 
-    def __init__(self, config: NetConfig, state_dir: Path) -> None:
+    def __init__(self, config: NetConfig, state_dir: Path, others: Callable[[], frozenset[str]]) -> None:
         self._config = config
         self._state_dir = state_dir
+        self._others = others
         self._opened = ExitStack()
         self._netlink_opened: Netlink | None = None
         self._links_opened: LinkSocket | None = None
@@ -51,7 +52,17 @@ class Kernel:
         """Who is attached now, by tap."""
 
     def prepare(self) -> None:
-        """Bridge, address, forwarding, firewall. SubnetTaken."""
+        """Bridge, address, forwarding, firewall. SubnetTaken; NetworkFailed while another daemon, with a pool of its own, has VMs here."""
+        # Asked only where there are taps that nobody here knows: it means looking into every process.
+        unknown = {name for _, name in socket.if_nameindex() if names.is_tap_name(name)} - self._guests.keys()
+        if unknown and (found := sorted(vm_id for vm_id in self._others() if names.tap_name(vm_id) in unknown)):
+            raise NetworkFailed(
+                f"VM {found[0]} of another volantd is on this host's network",
+                hint="give this one a network namespace of its own (docs/network.md), or create the VM with `--network user`",
+            )
+        self._set_up()
+
+    def _set_up(self) -> None:
         with _explained("set up the guests' network"):
             if self._is_prepared():
                 return
@@ -188,7 +199,7 @@ class Kernel:
     def _ensure_bridge(self) -> None:
         """What an attachment needs of `prepare`, at the cost of one look; `_let_in` sees for itself whether the tables are there."""
         if not self._bridge or interface_index(self._config.bridge) != self._bridge:
-            self.prepare()
+            self._set_up()
 
     def _let_in(self, guest: Guest) -> None:
         try:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from functools import partial
@@ -32,12 +32,12 @@ _USER_IP, _USER_PREFIX, _USER_GATEWAY, _USER_DNS = "10.0.2.15", 24, "10.0.2.2", 
 class HostNetwork:
     """Bridge, taps, pool and firewall of one network namespace: the one in which it is first used."""
 
-    def __init__(self, config: NetConfig, state_dir: Path) -> None:
-        """`state_dir` must exist by the first `prepare`: the host's previous settings are kept there."""
+    def __init__(self, config: NetConfig, state_dir: Path, others: Callable[[], frozenset[str]] = frozenset) -> None:
+        """`state_dir` must exist by the first `prepare`: the host's previous settings are kept there. `others`: see `vms.services`."""
         self._config = config
         self._pool = Pool(config.subnet)
         self._worker = Worker("volant-net")
-        self._kernel = Kernel(config, state_dir)
+        self._kernel = Kernel(config, state_dir, others)
         self._preparing = trio.Lock()
         self._removing = trio.Lock()
         self._doomed: list[_Removal] = []
