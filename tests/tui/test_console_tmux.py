@@ -5,22 +5,18 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Iterator
-from contextlib import closing
 
 import pytest
 
-from benchmarks._daemons import PLUGIN, start_fake
-from tests.rig import Rig, rig
+from tests.rig import Rig
+from tests.tui.hosts import fake_host
 from tests.tui.tmux import Tmux, terminal
 
 
 @pytest.fixture
 def host() -> Iterator[Rig]:
     """A daemon with one VM, web-1, whose console says what is typed."""
-    with rig(hypervisor="fake", network="none") as made:
-        _, client = start_fake(made)
-        with closing(client):
-            client.call_plain("vm.create", {"name": "web-1", "plugin": PLUGIN, "wait": "ready"})
+    with fake_host("web-1") as made:
         yield made
 
 

@@ -17,20 +17,15 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks._daemons import PLUGIN, start_fake
-from tests.rig import Rig, rig
+from tests.rig import Rig
+from tests.tui.hosts import fake_host
 from tests.tui.tmux import DEADLINE_S, TUI, Tmux, terminal
 
 
 @pytest.fixture
 def host() -> Iterator[Rig]:
     """A daemon with three VMs: db-1, web-1, web-2; the last one is stopped."""
-    with rig(hypervisor="fake", network="none") as made:
-        _, client = start_fake(made)
-        with closing(client):
-            for name in ("db-1", "web-1", "web-2"):
-                wait = {"wait": "ready"} if name != "web-2" else {"start": False}
-                client.call_plain("vm.create", {"name": name, "plugin": PLUGIN, **wait})
+    with fake_host("db-1", "web-1", stopped=("web-2",)) as made:
         yield made
 
 

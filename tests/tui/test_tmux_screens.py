@@ -9,18 +9,17 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks._daemons import PLUGIN, start_fake
-from tests.rig import SURVIVING, Rig, rig
+from benchmarks._daemons import PLUGIN
+from tests.rig import Rig
+from tests.tui.hosts import fake_host
 from tests.tui.tmux import Tmux, terminal
 
 
 @pytest.fixture
 def host() -> Iterator[Rig]:
     """A daemon with the VM web-1 and the deployment api of two VMs."""
-    with rig(program=SURVIVING, network="none") as made:
-        _, client = start_fake(made)
-        with closing(client):
-            client.call_plain("vm.create", {"name": "web-1", "plugin": PLUGIN, "wait": "ready"})
+    with fake_host("web-1", surviving=True) as made:
+        with closing(made.client()) as client:
             client.call_plain("deployment.create", {"name": "api", "plugin": PLUGIN, "replicas": 2, "wait": True})
         yield made
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from volant.client.cli.text import harmless
 from volant.proto.errors import Fault
+from volant.tui.lines import Line
 
 if TYPE_CHECKING:
     from volant.tui.desk import Desk
@@ -49,6 +51,13 @@ class Relisting:
             self._seen = fresh[-1]["seq"]
         if came_back or (self._live and any(self._concerns(str(event["kind"])) for event in fresh)):
             self.ask(desk)
+
+    def missing(self, desk: Desk) -> list[Line]:
+        """Why there is no list yet; nothing once there was an answer."""
+        if self.known:
+            return []
+        why = self.fault.message if self.fault is not None else "asking ..." if desk.snapshot.is_live else "not connected"
+        return [((f"  {harmless(why)}", "dim"),)]
 
     def ask(self, desk: Desk) -> None:
         """Ask now, or, while an answer is on its way that may be too old, right after it."""

@@ -143,10 +143,7 @@ class DeploymentsScreen(ListScreen):
     # --------------------------------------------------------------------------------------------------------------- looks
 
     def nothing(self, desk: Desk, width: int) -> list[Line]:
-        if not self._list.known:
-            why = self._list.fault.message if self._list.fault is not None else "asking ..." if desk.snapshot.is_live else "not connected"
-            return [((f"  {harmless(why)}", "dim"),)]
-        return [
+        return self._list.missing(desk) or [
             (("  No deployments yet.", "name"), ("  One keeps a number of like VMs up and up to date.", "")),
             (),
             (("  n", "key"), ("         make one here: ", ""), ("deployment create NAME --plugin PLUGIN --replicas 2", "name")),

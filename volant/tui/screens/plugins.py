@@ -115,10 +115,7 @@ class PluginsScreen(ListScreen):
         self.update(now, Delta(changed, gone))
 
     def nothing(self, desk: Desk, width: int) -> list[Line]:
-        if not self._list.known:
-            why = self._list.fault.message if self._list.fault is not None else "asking ..." if desk.snapshot.is_live else "not connected"
-            return [((f"  {harmless(why)}", "dim"),)]
-        return [
+        return self._list.missing(desk) or [
             (("  No plugins yet.", "name"), ("  A plugin describes a workload once; VMs are made of it.", "")),
             (),
             (("  i", "key"), ("         install one: the file of its manifest, or a URL", "")),
