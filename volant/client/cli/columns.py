@@ -125,6 +125,8 @@ PLUGIN = [
     Column("WARNINGS", "warnings", show=_warnings, raw=_warnings, right=True, wide=True),
 ]
 
+KIND_COLUMNS = len("DEPLOYMENT_DEGRADED")
+"""Of an event's kind, where events are told line by line; a few are longer."""
 EVENT = [
     Column("SEQ", "seq", right=True),
     Column("TIME", "time", show=lambda record: str(record.get("time"))[11:23], keep=2),

@@ -228,4 +228,5 @@ def noun_overview(noun: str) -> str:
 
 
 def _verb_lines(prefix: str, verbs: dict[str, Verb]) -> list[str]:
-    return [f"  {prefix + name:<16}  {verb.help}" for name, verb in verbs.items()]
+    width = max(16, *(len(prefix + name) for name in verbs))
+    return [f"  {prefix + name:<{width}}  {verb.help}" for name, verb in verbs.items()]

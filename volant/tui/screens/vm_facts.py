@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from volant.client.cli import human
+from volant.client.cli.columns import KIND_COLUMNS
 from volant.client.cli.text import harmless
 from volant.tui.figures import graph
 from volant.tui.lines import Line, clipped, wrapped
@@ -20,8 +21,8 @@ if TYPE_CHECKING:
 
 GRAPH_ROWS = 4
 """Lines of a graph: two of them and their words fit into 15 lines."""
-KIND_COLUMNS, VM_KIND_COLUMNS = len("DEPLOYMENT_DEGRADED"), len("VM_CONFIGURED   ")
-"""Of an event's kind, where all of the host stand below each other, and where those of one VM do."""
+VM_KIND_COLUMNS = 16
+"""Of the kinds of one VM's events, which are shorter than those of all."""
 _STYLE = {"error": "bad", "hint": "warm", "reason": "warm"}
 
 

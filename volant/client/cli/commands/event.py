@@ -93,7 +93,8 @@ def _selection(args: argparse.Namespace) -> dict[str, Any]:
 
 
 def _line(event: dict[str, Any]) -> str:
-    return f"{event['seq']:>6}  {event['time'][11:23]}  {event['kind']:<16}  {event['vm'] or '-':<16}  {event['message']}"
+    who = event["vm"] or event.get("deployment") or "-"
+    return f"{event['seq']:>6}  {event['time'][11:23]}  {event['kind']:<{columns.KIND_COLUMNS}}  {who:<16}  {event['message']}"
 
 
 @contextmanager
