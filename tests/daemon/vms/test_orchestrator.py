@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import trio
@@ -350,6 +351,17 @@ async def test_lists_filter_sort_and_page(orchestra: Orchestra) -> None:
         assert b"web-4" in app.vms.find(ListVms(sort="-memory", limit=1)).encoded[0]
         with pytest.raises(InvalidParams, match="can't be sorted by 'colour'"):
             app.vms.find(ListVms(sort="colour"))
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"), [({"wait": WaitFor.DELETED}, "until the VM is deleted"), ({"start": False, "wait": WaitFor.READY}, "not started")]
+)
+async def test_a_creation_that_would_be_waited_for_in_vain_is_refused(orchestra: Orchestra, asked: dict[str, Any], said: str) -> None:
+    async with orchestra.playing() as app:
+        await orchestra.install()
+        with pytest.raises(InvalidParams, match=said):
+            await orchestra.create(**asked)
+        assert app.vms.records() == ()
 
 
 class Holding:

@@ -197,7 +197,9 @@ class Roster:
         plugin, config = self._resolved(asked)
         if asked.start:
             check_memory(config.memory_mb, services.available_mib())
-        if asked.wait is WaitFor.DELETED or (asked.wait is not None and not asked.start and asked.wait is not WaitFor.STOPPED):
+        if asked.wait is WaitFor.DELETED:
+            raise InvalidParams("a creation can't be waited for until the VM is deleted", hint="wait for running, ready or stopped")
+        if asked.wait is not None and not asked.start and asked.wait is not WaitFor.STOPPED:
             raise InvalidParams(f"a VM that is not started can't become {asked.wait}", hint="leave out --wait or --no-start")
         vm_id = secrets.token_hex(ID_BYTES)
         lease = services.network.lease(vm_id, ip=config.ip) if config.network is NetworkMode.BRIDGED else None
