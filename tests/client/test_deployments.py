@@ -56,7 +56,12 @@ def test_a_life_of_a_deployment(web: Rig) -> None:
     assert web.json("vm", "get", "web-1")["memory_mb"] == 256
 
 
-def test_deleting_a_replica_says_that_it_comes_again(web: Rig) -> None:
+def test_deleting_or_stopping_a_replica_says_that_it_comes_again(web: Rig) -> None:
+    said = web.volant("vm", "stop", "web-1")
+    assert (said.stdout, said.stderr) == (
+        "web-1\n",
+        "web-1 is a replica of deployment web, which makes it anew; `volant deployment scale` makes fewer\n",
+    )
     said = web.volant("vm", "delete", "web-2", "--force")
     assert (said.stdout, said.stderr) == (
         "web-2\n",

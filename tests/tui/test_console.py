@@ -61,7 +61,7 @@ def test_history_and_what_comes_are_shown_with_the_cursor(seat: Watched) -> None
     assert seat.call.params == {"name": "web-1", "write": False, "force": False, "from_offset": -262_144}
     screen = seat.screen()
     assert "Linux boots\nok web-1 login:" in screen
-    assert "PEEK read-only   follow" in screen and "types: nobody" in screen
+    assert "PEEK read-only   follow" in screen and "typing: nobody" in screen
     lines = seat.desk.frame(80, 24)
     assert ("ok", "vt 2 -1 -1 0") in lines[3]
     assert lines[3][-2] == (" ", "vt -1 -1 -1 16")
@@ -71,7 +71,7 @@ def test_keys_while_watching_are_the_uis(seat: Watched) -> None:
     seat.type("x")
     assert "What to do with web-1" in seat.screen()
     seat.type("escape q")
-    assert "web-1 console" not in seat.screen()
+    assert "console web-1" not in seat.screen()
     assert [each.tag for each in seat.effects(Unfollow)] == [seat.call.tag]
 
 
@@ -85,13 +85,13 @@ def test_typing_takes_the_keyboard_and_gives_it_back(seat: Watched) -> None:
     seat.call = asked
     seat.place(asked.params["from_offset"], "uid:0 (pid 7)")
     assert seat.sent() == b"root\r"
-    assert "TYPING" in seat.screen() and "<ctrl-]>stops typing" in seat.screen() and "types: you" in seat.screen()
+    assert "TYPING" in seat.screen() and "<ctrl-]>stops typing" in seat.screen() and "typing: you" in seat.screen()
     assert seat.desk.keyboard
     seat.desk.typed(b"q:\x03\x1b[A\x1dq")
     assert seat.sent() == b"q:\x03\x1b[A"
     assert not seat.desk.keyboard
     assert seat.given_back
-    assert "web-1 console" not in seat.screen(), "the q behind Ctrl-] is the UI's"
+    assert "console web-1" not in seat.screen(), "the q behind Ctrl-] is the UI's"
 
 
 def test_who_leaves_before_the_keyboard_came_has_typed_all_the_same(seat: Watched) -> None:
@@ -140,7 +140,7 @@ def test_only_who_types_answers_the_guests_questions(seat: Watched) -> None:
 
 def test_another_writer_is_named_and_can_be_taken_over(seat: Watched) -> None:
     seat.place(1_000 + len(HISTORY), "uid:1000 (pid 42)")
-    assert "types: uid:1000 (pid 42)" in seat.screen()
+    assert "typing: uid:1000 (pid 42)" in seat.screen()
     seat.type("i")
     seat.call = seat.attached()
     seat.end(WriterTaken("uid:1000 (pid 42) is typing on this console"))
@@ -304,7 +304,7 @@ def test_a_search_goes_up_and_highlights(seat: Watched) -> None:
     seat.type("escape / '~err.*4' enter")
     assert "error 40" in seat.screen()
     seat.type("escape escape")
-    assert "web-1 console" not in seat.screen()
+    assert "console web-1" not in seat.screen()
 
 
 def test_text_is_chosen_with_keys_and_copied(seat: Watched) -> None:

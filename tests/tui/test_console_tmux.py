@@ -47,7 +47,7 @@ def test_the_guest_hears_the_panes_size_and_each_new_one(ui: Tmux) -> None:
         ui.resize(columns, 25)
     ui.see("the console has 21 rows of 63")
     ui.type("C-]")
-    ui.see("types: nobody")
+    ui.see("typing: nobody")
 
 
 def test_the_daemon_may_die_and_come_back(host: Rig, ui: Tmux) -> None:

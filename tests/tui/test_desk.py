@@ -148,6 +148,16 @@ def test_marks_that_a_filter_hides_are_counted_and_told() -> None:
     assert "1 of them is marked but hidden by the filter" in seat.screen()
 
 
+def test_of_a_replica_that_is_ended_it_is_said_that_it_comes_again() -> None:
+    seat = Seat(vm(1, deployment="web"), vm(2))
+    seat.type("x S")
+    assert "Deployment web makes what is its replica anew" in seat.screen()
+    seat.type("escape x R")
+    assert "anew; scaling" not in seat.screen(), "it boots again, and is the same"
+    seat.type("escape j x S")
+    assert "anew; scaling" not in seat.screen()
+
+
 def test_a_protected_vm_wants_its_name() -> None:
     seat = Seat(vm(1, labels={"protected": "true"}))
     seat.type("x S y enter")

@@ -42,6 +42,8 @@ class Action:
     way_back: str = ""
     noun: str = "VM"
     """What it is done with."""
+    ends: bool = False
+    """A VM has ended after it: where it is a replica, its deployment makes it anew."""
 
     def fits(self, record: Record) -> bool:
         return (not self.states or record["status"] in self.states) and (self.when is None or self.when(record))
@@ -64,16 +66,16 @@ _DOWN = frozenset({"stopped", "crashed", "failed"})
 VM_ACTIONS: tuple[Action, ...] = (
     Action("vm.start", "s", "start", "vm.start", ("vm", "start"), "is starting", states=_DOWN, way_back="x S stops it"),
     Action("vm.stop", "S", "stop", "vm.stop", ("vm", "stop"), "stopped", params={"wait": True}, question="Stop", states=_LIVE | {"pending"},
-           effect="The guest is asked to power off, and killed when it has not after 10 s. Its disks stay."),
+           ends=True, effect="The guest is asked to power off, and killed when it has not after 10 s. Its disks stay."),
     Action("vm.restart", "R", "restart", "vm.restart", ("vm", "restart"), "is restarting", question="Restart", states=_LIVE | _DOWN,
            effect="The guest is asked to power off, and boots anew, with its newest configuration."),
     Action("vm.kill", "X", "kill", "vm.stop", ("vm", "stop", "--force"), "killed", params={"force": True, "wait": True}, question="Kill",
-           states=_LIVE, effect="The guest is not asked: what it has not written to its disks is lost."),
+           states=_LIVE, ends=True, effect="The guest is not asked: what it has not written to its disks is lost."),
     Action("vm.delete", "d", "delete", "vm.delete", ("vm", "delete", "--yes"), "deleted", question="Delete",
-           states=frozenset({"stopped", "crashed", "failed"}), effect="Its disks and everything else it had are gone for good."),
+           states=frozenset({"stopped", "crashed", "failed"}), ends=True, effect="Its disks and everything else it had are gone for good."),
     Action("vm.destroy", "D", "kill and delete", "vm.delete", ("vm", "delete", "--force", "--yes"), "deleted", params={"force": True},
            question="Kill and delete", states=_LIVE | {"pending"},
-           effect="It is killed; its disks and everything else it had are gone for good."),
+           ends=True, effect="It is killed; its disks and everything else it had are gone for good."),
 )  # fmt: skip
 """In the order of the menu."""
 

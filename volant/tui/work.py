@@ -151,6 +151,9 @@ def question(
         text.append(", ".join(names[:MAX_VICTIMS]) + more)
     if hidden:
         text.append(f"{hidden} of them {'is' if hidden == 1 else 'are'} marked but hidden by the filter.")
+    if action.ends and (made := sorted({harmless(str(record["deployment"])) for record in records if record.get("deployment")})):
+        whose = f"Deployment {made[0]} makes" if len(made) == 1 else f"Deployments {', '.join(made[:MAX_VICTIMS])} make"
+        text.append(f"{whose} what is its replica anew; scaling makes fewer.")
     if left_out:
         text.append(f"Left out, since it makes no sense for them: {', '.join(map(harmless, left_out[:MAX_VICTIMS]))}")
     if protected:

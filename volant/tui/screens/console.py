@@ -107,7 +107,7 @@ class ConsoleScreen(Screen):
 
     @property
     def title(self) -> str:
-        return f"{self._name} console"
+        return f"console {self._name}"
 
     def record(self, desk: Desk) -> Record | None:
         return self._last
@@ -302,7 +302,7 @@ class ConsoleScreen(Screen):
             words.append(self._down)
         elif line.holds_keyboard:
             words.append(f"every key goes to {harmless(self._name)}")
-        words.append(f"types: {'you' if line.holds_keyboard else harmless(line.writer) or 'nobody'}")
+        words.append(f"typing: {'you' if line.holds_keyboard else harmless(line.writer) or 'nobody'}")
         words.append(f"{line.terminal.columns}x{line.terminal.rows}")
         words.append(f"{line.terminal.end_line - line.terminal.first_line} lines")
         if line.lost:

@@ -83,6 +83,10 @@ def _change(args: argparse.Namespace, method: str, params: dict[str, Any], doing
         def act(name: str) -> None:
             with narrated(args, f"{doing} {name}", vm=name):
                 record = client.call_plain(method, params | {"name": name})
+            if method == "vm.stop" and record.get("deployment") and not args.quiet:
+                terminal.say(
+                    f"{name} is a replica of deployment {record['deployment']}, which makes it anew; `volant deployment scale` makes fewer"
+                )
             if args.output in (None, "name"):
                 output.write_line(name)
             elif args.output in ("table", "wide", "tsv"):
