@@ -49,7 +49,8 @@ def test_a_life_of_a_deployment(web: Rig) -> None:
     assert [(item["revision"], item["note"]) for item in history] == [(3, "undone to 1"), (2, "updated"), (1, "created")]
     assert all(item["author"].startswith("uid:") and item["origin"].startswith("pid ") for item in history)
     web.volant("deployment", "pause", "web")
-    web.volant("deployment", "update", "web", "--memory", "256M", "--wait")
+    said = web.volant("deployment", "update", "web", "--memory", "256M", "--wait")
+    assert said.stderr.splitlines()[-1] == "web is paused: revision 4 is rolled out once the deployment is resumed"
     assert web.json("deployment", "get", "web")["status"] == "paused"
     assert web.json("vm", "get", "web-1")["memory_mb"] == 128
     web.volant("deployment", "resume", "web", "--wait")

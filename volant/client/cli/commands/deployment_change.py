@@ -12,6 +12,7 @@ from volant.client.cli.connect import open_client
 from volant.client.cli.narrate import narrated
 from volant.client.cli.parsing import Parser, add_duration, add_names, add_output, checked, style_of
 from volant.client.cli.several import for_each, with_suggestion
+from volant.client.cli.text import harmless
 from volant.client.cli.values import count, guest_port, pair
 from volant.proto.errors import ExitCode
 from volant.proto.specs.quantities import memory_mib, milliseconds
@@ -160,6 +161,8 @@ def _change(args: argparse.Namespace, method: str, given: dict[str, Any], doing:
         output.write_facts(style_of(args), record, facts(record))
     else:
         _write(args, record)
+    if args.wait and not args.dry_run and record["status"] == "paused" and record["reason"] and not args.quiet:
+        terminal.say(f"{record['name']} is paused: {harmless(record['reason'])}")
     return ExitCode.OK
 
 
