@@ -13,7 +13,7 @@ from tests.tui.desks import Seat, event, fault, vm
 from tests.tui.scenes import COMMAND, FLEET, FOLDER, SCENES, drawn
 from volant.tui import effects, views
 from volant.tui.keys.bindings import BINDINGS, CONTEXTS
-from volant.tui.model import Connected, EventsLost, Happened
+from volant.tui.model import Connected, Connecting, EventsLost, Happened
 from volant.tui.screens.reader import KEPT_LINES, Reader
 from volant.tui.screens.registry import SCREENS, Takes
 
@@ -205,6 +205,19 @@ def test_while_disconnected_the_data_stays_and_actions_refuse_with_the_reason() 
     assert seat.desk.next_change_s() == 1.0
     seat.type("ctrl+r")
     assert len(seat.effects(effects.Reconnect)) == 1
+
+
+def test_however_long_the_reason_is_the_retry_and_what_helps_are_told_and_stay_while_it_is_tried() -> None:
+    seat = Seat(vm(1))
+    seat.lose("nobody answers at /home/somebody/with/a/long/name/run/volant/volantd.sock: volantd is not running")
+    assert "DISCONNECTED" in seat.screen(60, 15) and "retry in 3s (Ctrl-R now)" in seat.screen(60, 15)
+    assert "start volantd" in seat.screen(60, 15)
+    lines = len(seat.screen().split("web-1")[1].splitlines())
+    seat.desk.heard(Connecting(seat.now))
+    assert "trying now" in seat.screen() and "start volantd" in seat.screen()
+    assert len(seat.screen().split("web-1")[1].splitlines()) == lines
+    seat.connect(vm(1))
+    assert "DISCONNECTED" not in seat.screen()
 
 
 def test_a_question_that_was_open_when_the_daemon_went_does_nothing() -> None:

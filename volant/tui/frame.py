@@ -17,7 +17,7 @@ from volant.tui.model import Phase
 if TYPE_CHECKING:
     from volant.tui.desk import Desk
 
-CRUMBS_FROM, KEYS_FROM = 8, 6
+CRUMBS_FROM, KEYS_FROM, HINT_FROM = 8, 6, 12
 """Lines of the terminal from which there is room for them."""
 STEPS_FROM = 60
 """Columns from which the line of the past names the keys that step, beside the one that returns."""
@@ -30,7 +30,7 @@ def frame(desk: Desk, width: int, height: int) -> list[Line]:
     if width < 1 or height < 1:
         return []
     head = [_top(desk, width), *([_crumbs(desk, width)] if height >= CRUMBS_FROM else [])] if height > 2 else []
-    alarm = [_lost(desk, width)] if desk.snapshot.link.phase is Phase.LOST and desk.snapshot.listed else []
+    alarm = _lost(desk, width, height) if desk.snapshot.link.is_lost and desk.snapshot.listed else []
     alarm += [_past(desk, width)] if desk.past is not None else []
     typed = desk.bar.lines(width, max(0, height - len(head) - 4), desk.glyphs["down"]) if desk.bar is not None else []
     below = len(typed) or (height >= KEYS_FROM) + (height > 1)
@@ -60,7 +60,7 @@ def _top(desk: Desk, width: int) -> Line:
     phase = snapshot.link.phase
     if phase is Phase.LIVE:
         state: Span = (f"{glyphs['live']} live", "good")
-    elif phase is Phase.LOST:
+    elif snapshot.link.is_lost:
         state = (f"{glyphs['lost']} disconnected", "bad")
     elif phase is Phase.PAST:
         state = (f"{glyphs['past']} past", "past")
@@ -87,13 +87,17 @@ def _crumbs(desk: Desk, width: int) -> Line:
     return justified(tuple(trail), (("  ".join(word for word in words if word) + " ", "dim"),), width)
 
 
-def _lost(desk: Desk, width: int) -> Line:
+def _lost(desk: Desk, width: int, height: int) -> list[Line]:
+    """Since when, why, when it is tried again, and what helps."""
     link, now = desk.snapshot.link, desk.clock()
     age = human.duration(max(0, round(now - link.since)))
     retry = max(0.0, link.retry_at - now)
-    key = desk.key_of("resync")
-    text = f" {desk.glyphs['lost']} DISCONNECTED {age}: {harmless(link.reason)}; retry in {retry:.0f}s ({key} now)"
-    return filled(((text, "alarm"),), width, "alarm")
+    right = f" retry in {retry:.0f}s ({desk.key_of('resync')} now) " if link.phase is Phase.LOST else " trying now ... "
+    left: Line = ((f" {desk.glyphs['lost']} DISCONNECTED {age}: {harmless(link.reason)}", "alarm"),)
+    lines = [justified(clipped(left, max(0, width - len(right) - 1)), ((right, "alarm"),), width, "alarm")]
+    if link.hint and height >= HINT_FROM:
+        lines.append(filled(((f"   {harmless(link.hint)}", "alarm"),), width, "alarm"))
+    return lines
 
 
 def _past(desk: Desk, width: int) -> Line:

@@ -45,6 +45,11 @@ class Link:
     retry_at: float = 0.0
     """When the next try is made, while LOST."""
 
+    @property
+    def is_lost(self) -> bool:
+        """It was lost, whether or not it is being tried again just now."""
+        return self.phase is Phase.LOST or (self.phase is Phase.CONNECTING and bool(self.reason))
+
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:

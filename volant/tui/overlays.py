@@ -14,6 +14,8 @@ from volant.tui.keys.bindings import CONTEXTS, shown_key
 from volant.tui.keys.router import Router
 from volant.tui.lines import Line, wrapped
 
+HELP_KEYS = len("PgDn Ctrl-F Space")
+"""Columns of the keys in help: the most that one action has beside another's; the nine digits of views take more."""
 MAX_VICTIMS = 12
 """Names that a question lists; the rest is counted."""
 
@@ -244,7 +246,7 @@ def help_text(router: Router, contexts: Sequence[str], *, read_only: bool) -> li
             keys = [key for key in binding.keys if key not in seen]
             seen.update(keys)
             if keys and not (read_only and binding.changes):
-                found.append(((f"  {' '.join(map(shown_key, keys)):<14}", "panel.key"), (f" {binding.help}", "panel")))
+                found.append(((f"  {' '.join(map(shown_key, keys)):<{HELP_KEYS}}", "panel.key"), (f" {binding.help}", "panel")))
         found.append(())
     found += [
         ((line, "panel"),)

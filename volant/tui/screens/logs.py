@@ -181,9 +181,11 @@ class LogsScreen(Screen):
             return [(("  asking ...", "dim"),)]
         if self._reader.all:
             return [((f"  no line matches {self.filter}", "dim"),)]
+        if not self._sources and not desk.snapshot.is_live:
+            return [(("  not connected", "dim"),)]
         if not self._sources:
             return [
-                (("  No VM that runs is meant.", "name"), (f"  {self.title}", "dim")),
+                (("  No VM that runs is meant.", "name"), (f"  {self._which}", "dim")),
                 (),
                 (("  :logs", "key"), ("          all that run", "")),
                 (("  :logs web-*", "key"), ("    those with such names; also  ", ""), (":logs deploy:web", "key")),

@@ -134,7 +134,7 @@ class VmsScreen(ListScreen):
                 (("  or in a shell:  ", ""), ("volant plugin install ./plugin.json", "name")),
                 (("                  ", ""), ("volant vm create web-1 --plugin hello", "name")),
             ]
-        if link.phase is not Phase.LOST:
+        if not link.is_lost:
             return [((f"  {'asking for the list' if link.phase is Phase.LISTING else 'connecting to'} {harmless(desk.place)} ...", "dim"),)]
         told: list[Line] = [((f"  {desk.glyphs['lost']} no daemon answers at {harmless(desk.place)}", "bad"),), ()]
         told += [((f"  {piece}", ""),) for piece in wrapped(harmless(link.reason), width - 4)]
