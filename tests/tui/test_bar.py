@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -142,7 +144,9 @@ def bar(prompt: Prompt = Prompt.COMMAND) -> tuple[Bar, list[str]]:
         parse(text, NAMES)
         told.append(f"accepted {text}")
 
-    return Bar(prompt, lambda text: told.append(text), accepted, lambda: told.append("cancelled"), Past([]), NAMES), told
+    return Bar(
+        prompt, lambda text: told.append(text), accepted, lambda: told.append("cancelled"), Past([]), partial(complete, names=NAMES)
+    ), told
 
 
 def test_tab_completes_as_far_as_it_is_certain_then_goes_round() -> None:

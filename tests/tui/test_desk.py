@@ -412,6 +412,18 @@ def test_a_reader_keeps_a_bound_and_counts_what_it_drops() -> None:
 # ---------------------------------------------------------------------------------------------------------------- views
 
 
+def test_a_filter_is_completed_by_its_fields_and_by_the_values_that_are_there() -> None:
+    seat = Seat(vm(1), vm(2, status="stopped"), vm(3, plugin="postgres"))
+    seat.type("/ 'plu' tab 'p' tab enter")
+    assert "filter plugin:postgres" in seat.screen() and "1/1" not in seat.screen() and "1/3" in seat.screen()
+    seat.type("/ ctrl+u 'state:' tab")
+    assert "ready" in seat.screen() and "stopped" in seat.screen()
+    seat.type("tab enter")
+    assert "filter state:stopped" in seat.screen()
+    seat.type("/ ctrl+u 'nothing' tab enter")
+    assert "filter nothing" in seat.screen()
+
+
 def test_a_view_is_saved_under_a_digit_and_shown_again_with_its_filter_and_order() -> None:
     seat = Seat(vm(1, "web-1"), vm(2, "db-1"), vm(3, "web-2"))
     seat.type("/ 'web' enter M V")

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import Enum
 
 from volant.client.cli.text import cut, harmless
 from volant.proto.errors import Fault
-from volant.tui.commands import Completion, complete
+from volant.tui.commands import Completion
 from volant.tui.field import Field, Past
 from volant.tui.lines import Line, clipped, wrapped
 
@@ -32,7 +32,8 @@ class Bar:
     accepted: Callable[[str], None]
     cancelled: Callable[[], None]
     past: Past
-    names: Sequence[str] = ()
+    completing: Callable[[str, int], Completion] = lambda line, at: Completion(at, ())
+    """What the word at the cursor of a line could become."""
     field: Field = field(default_factory=Field)
     fault: Fault | None = None
     choices: Completion | None = None
@@ -86,15 +87,13 @@ class Bar:
 
     def _complete(self) -> None:
         """The first Tab completes as far as it is certain; further ones go round the choices."""
-        if self.prompt is Prompt.FILTER:
-            return
         again = self.choices
-        found = again or complete(self.field.text, self.field.at, self.names)
+        found = again or self.completing(self.field.text, self.field.at)
         if not found.choices:
             return
         word = self.field.text[found.start : self.field.at]
         if again is None and (len(found.common) > len(word) or len(found.choices) == 1):
-            chosen = found.common + (" " if len(found.choices) == 1 else "")
+            chosen = found.common + (" " if len(found.choices) == 1 and not found.common.endswith((":", "=")) else "")
             kept = found if len(found.choices) > 1 else None
             self._round = 0
         else:
@@ -109,7 +108,7 @@ class Bar:
         if self.fault is not None:
             return [*self._wrong(self.fault, width, room, pointer), self._line(width)]
         above: list[Line] = []
-        shown = self.choices or (complete(self.field.text, self.field.at, self.names) if self.prompt is Prompt.COMMAND else None)
+        shown = self.choices or (self.completing(self.field.text, self.field.at) if self.prompt is Prompt.COMMAND else None)
         if shown is not None and (self.field.text or self.choices):
             listed = shown.choices[:MAX_CHOICES]
             above += [((f"  {cut(harmless(word), 20):<20}  ", "panel.key"), (help, "dim")) for word, help in listed]

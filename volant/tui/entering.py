@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from volant.proto.specs.filter import parse as parse_filter
+from volant.tui import filterwords
 from volant.tui.bar import Bar, Prompt
+from volant.tui.commands import complete
 from volant.tui.effects import Remember
 from volant.tui.obeying import carry_out
+from volant.tui.screens.listing import ListScreen
 
 if TYPE_CHECKING:
     from volant.tui.desk import Desk
@@ -19,9 +23,11 @@ def open_filter(desk: Desk) -> None:
         desk.say("there is nothing to filter here")
         return
     before = desk.screen.filter
+    take = partial(filter_by, desk)
+    records = desk.screen.records(desk).values() if isinstance(desk.screen, ListScreen) else ()
     desk.filters.begin()
     desk.bar = Bar(
-        Prompt.FILTER, lambda text: filter_by(desk, text), lambda text: filter_by(desk, text), lambda: filter_by(desk, before), desk.filters
+        Prompt.FILTER, take, take, lambda: filter_by(desk, before), desk.filters, partial(filterwords.complete, desk.screen.fields, records)
     )
     if before:
         desk.bar.insert(before)
@@ -43,6 +49,6 @@ def open_command(desk: Desk, text: str) -> None:
         desk.effects.append(Remember((*desk.commands.lines, line.strip())))
 
     desk.commands.begin()
-    desk.bar = Bar(Prompt.COMMAND, lambda _: None, accepted, lambda: None, desk.commands, names)
+    desk.bar = Bar(Prompt.COMMAND, lambda _: None, accepted, lambda: None, desk.commands, partial(complete, names=names))
     if text:
         desk.bar.insert(text)

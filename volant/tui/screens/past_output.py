@@ -148,7 +148,7 @@ class PastOutput(Screen):
         return [clipped(line, width) for line in lines]
 
     def subtitle(self, desk: Desk) -> str:
-        return "of this boot, as a whole" if self._what == "console" else "up to this moment"
+        return "of this boot, as a whole" if self._what == "console" else "up to this moment" if desk.past is not None else "as it was"
 
     def status(self, desk: Desk) -> Sequence[str]:
         first, last = self._reader.position

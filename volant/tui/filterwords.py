@@ -1,0 +1,33 @@
+"""Completing a filter: its fields, and for a field of text the values that are there. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+from volant.client.cli.text import harmless
+from volant.proto.specs.filter import Fields, Kind
+from volant.tui.commands import Completion
+from volant.tui.model import Record
+
+MOST_RECORDS = 5_000
+"""Records whose values are looked at: a key's press never waits for more."""
+_TERM = re.compile(r"[^\s()|!]*$")
+_PLAIN = re.compile(r"[\w./-]+")
+"""Values that stand in a filter without quotes."""
+
+
+def complete(fields: Fields, records: Iterable[Record], line: str, at: int) -> Completion:
+    """Choices for the term that ends at the cursor."""
+    found = _TERM.search(line[:at])
+    assert found is not None, "it matches the empty text"
+    name, colon, value = found[0].partition(":")
+    if not colon:
+        words = {f"{each}{':' if field.kind is Kind.TEXT else '>='}": field.kind.value for each, field in fields.named.items()}
+        return Completion(found.start(), tuple((word, help) for word, help in words.items() if word.startswith(name)))
+    field = fields.named.get(name)
+    if field is None or field.kind is not Kind.TEXT:
+        return Completion(at, ())
+    seen = {str(record.get(field.key) or "") for _, record in zip(range(MOST_RECORDS), records, strict=False)}
+    values = sorted(each for each in seen if each.startswith(value) and _PLAIN.fullmatch(each))
+    return Completion(at - len(value), tuple((harmless(each), "") for each in values))
