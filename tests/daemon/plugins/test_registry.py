@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
 import trio
+import trio.testing
 
 from tests.daemon.images import samples
 from tests.fakes.events import KeepingHub
 from tests.fakes.store import MemoryStore
 from volant.daemon.images.library import ImageLibrary
 from volant.daemon.plugins.registry import PluginRegistry
+from volant.daemon.ports import Change
+from volant.proto.api.event import Event
 from volant.proto.api.plugin import InstallPlugin, InstallProgress, ListPlugins, PluginName
 from volant.proto.errors import ImageFailed, InvalidManifest, NameTaken, NoSuchPlugin, PluginDisabled, PluginInUse, StoreFailed
 
@@ -165,6 +169,44 @@ async def test_a_plugin_in_use_stays_with_all_its_versions(house: House) -> None
         await house.registry.remove(PluginName(name="hello"))
     assert len((await house.registry.list(ListPlugins())).items) == 2
     await house.registry.remove(PluginName(name="hello", version="2.0"))
+
+
+async def heeded_or_refused(house: House, plugin: PluginName) -> None:
+    with suppress(StoreFailed):
+        await house.registry.remove(plugin)
+
+
+@dataclass
+class SlowStore(MemoryStore):
+    """Takes as long as `busy` is there and not set."""
+
+    busy: trio.Event | None = None
+
+    async def commit(self, *changes: Change) -> tuple[Event, ...]:
+        if self.busy is not None:
+            await self.busy.wait()
+        return await super().commit(*changes)
+
+
+@pytest.mark.parametrize("refused", [False, True])
+async def test_while_a_plugin_is_being_removed_no_vm_is_made_of_it(tmp_path: Path, refused: bool) -> None:
+    house = House(tmp_path, store := SlowStore())
+    await house.images.prepare()
+    await house.install()
+    newest = PluginName(name="hello", version="2.0")
+    await house.install(version=newest.version)
+    store.busy = trio.Event()
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(heeded_or_refused, house, newest)
+        await trio.testing.wait_all_tasks_blocked()
+        assert house.registry.usable("hello").version == "1.0"
+        with pytest.raises(NoSuchPlugin):
+            house.registry.usable("hello", newest.version)
+        assert house.registry.get("hello").version == newest.version, "what is stored is shown"
+        if refused:
+            store.failures.append(StoreFailed("the disk is full", hint="free some"))
+        store.busy.set()
+    assert house.registry.usable("hello").version == ("2.0" if refused else "1.0")
 
 
 async def test_a_dry_run_checks_and_changes_nothing(house: House) -> None:

@@ -37,6 +37,8 @@ class PluginRegistry:
     def __init__(self, store: Store, images: Images, hub: EventHub, *, users: Users) -> None:
         self._store, self._images, self._hub, self._users = store, images, hub, users
         self._records: dict[Key, PluginRecord] = {}
+        self._leaving: set[Key] = set()
+        """What is being removed, and still stored."""
         self._locks: dict[str, trio.Lock] = {}
         self._artifacts = _Artifacts(images, self._is_referred)
 
@@ -55,7 +57,10 @@ class PluginRegistry:
 
     def usable(self, name: str, version: str = "") -> PluginRecord:
         """The version for a new VM: the named one, else the newest that is enabled. NoSuchPlugin, PluginDisabled."""
-        found = [record for record in self._versions(name, version) if record.enabled]
+        staying = [record for record in self._versions(name, version) if (record.name, record.version) not in self._leaving]
+        if not staying:
+            raise NoSuchPlugin(name, version)
+        found = [record for record in staying if record.enabled]
         if not found:
             raise PluginDisabled(name)
         return max(found, key=lambda record: version_key(record.version))
@@ -125,9 +130,14 @@ class PluginRegistry:
             found = self._versions(asked.name, asked.version)
             if users := tuple(user for record in found for user in self._users(record.name, record.version)):
                 raise PluginInUse(asked.name, users)
-            for record in found:
-                await self._commit(DropPlugin(record.name, record.version), _event("PLUGIN_REMOVED", record, "removed"))
-                self._artifacts.drop(record.artifacts.values())
+            # While the store takes its time, nobody is to make a VM of what is about to be gone.
+            self._leaving |= {(record.name, record.version) for record in found}
+            try:
+                for record in found:
+                    await self._commit(DropPlugin(record.name, record.version), _event("PLUGIN_REMOVED", record, "removed"))
+                    self._artifacts.drop(record.artifacts.values())
+            finally:
+                self._leaving -= {(record.name, record.version) for record in found}
             await self._artifacts.sweep()
         return await self._answer(found)
 
