@@ -106,6 +106,12 @@ def test_nothing_can_be_changed_and_why_is_told(keys: str, why: str) -> None:
     assert why in seat.screen(120)
 
 
+def test_before_the_first_vm_nobody_is_asked_to_make_one() -> None:
+    seat = looking_back("@ '10d_ago' enter")
+    assert "There was no VM at this moment" in seat.screen()
+    assert "make one" not in seat.screen()
+
+
 def test_the_past_is_marked_on_every_screen_and_at_any_size() -> None:
     seat = looking_back()
     for keys in ("", "enter", "tab", "escape l", "escape a", "escape : 'past' enter", "?"):

@@ -23,9 +23,11 @@ def to_text(name: str, version: int, config: Mapping[str, Any]) -> str:
 
     fixed = ", ".join(f"{key} {config[key]}" for key in ("plugin", "plugin_version", "network", "hypervisor") if config.get(key))
     head = (
-        f"# The configuration of {name}, version {version}. What is changed here is shown and asked about before it is done;\n"
-        "# leave the text as it is to change nothing. A line that is taken out is given back to the manifest or the default.\n"
-        f"# It can't be changed: {fixed}\n"
+        f"# The configuration of {name}, version {version}.\n"
+        "# What is changed here is shown and asked about before it is done; leave\n"
+        "# the text as it is to change nothing. A line that is taken out is given\n"
+        "# back to the manifest or the default.\n"
+        f"# Not to be changed here: {fixed}\n"
     )
     shown = {field: own(config[field]) if field in MAPS else config[field] for field in FIELDS if field in config}
     body: str = yaml.safe_dump(shown, sort_keys=False, allow_unicode=True, default_flow_style=False, width=4096)

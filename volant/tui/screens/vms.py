@@ -118,6 +118,8 @@ class VmsScreen(ListScreen):
 
     def nothing(self, desk: Desk, width: int) -> list[Line]:
         link, snapshot = desk.snapshot.link, desk.snapshot
+        if desk.past is not None:
+            return [(("  There was no VM at this moment, as far as events tell.", "dim"),)]
         if snapshot.listed:
             return [
                 (("  No VMs yet.", "name"),),
