@@ -34,7 +34,7 @@ def test_a_recording_is_made_and_replayed_without_a_daemon(host: Rig, tmp_path: 
         ui.see("PAST")
         ui.see("● ready")
         ui.type("n")
-        ui.see("No VMs yet")
+        ui.see("There was no VM at this moment")
         ui.write(":past\r")
         ui.see("VM_DELETED")
         ui.type("Escape", "{")
