@@ -212,6 +212,7 @@ def test_however_long_the_reason_is_the_retry_and_what_helps_are_told_and_stay_w
     seat.lose("nobody answers at /home/somebody/with/a/long/name/run/volant/volantd.sock: volantd is not running")
     assert "DISCONNECTED" in seat.screen(60, 15) and "retry in 3s (Ctrl-R now)" in seat.screen(60, 15)
     assert "start volantd" in seat.screen(60, 15)
+    assert "DISCONNE" in seat.screen(20, 5)
     lines = len(seat.screen().split("web-1")[1].splitlines())
     seat.desk.heard(Connecting(seat.now))
     assert "trying now" in seat.screen() and "start volantd" in seat.screen()

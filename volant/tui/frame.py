@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
 CRUMBS_FROM, KEYS_FROM, HINT_FROM = 8, 6, 12
 """Lines of the terminal from which there is room for them."""
-STEPS_FROM = 60
-"""Columns from which the line of the past names the keys that step, beside the one that returns."""
+LABELS_FROM = 60
+"""Columns from which the line of a lost connection tells of the next try, and that of the past names the keys that step."""
 BOX_FROM = 100
 """Columns from which a panel does not take the whole width."""
 
@@ -93,6 +93,7 @@ def _lost(desk: Desk, width: int, height: int) -> list[Line]:
     age = human.duration(max(0, round(now - link.since)))
     retry = max(0.0, link.retry_at - now)
     right = f" retry in {retry:.0f}s ({desk.key_of('resync')} now) " if link.phase is Phase.LOST else " trying now ... "
+    right = right if width >= LABELS_FROM else ""
     left: Line = ((f" {desk.glyphs['lost']} DISCONNECTED {age}: {harmless(link.reason)}", "alarm"),)
     lines = [justified(clipped(left, max(0, width - len(right) - 1)), ((right, "alarm"),), width, "alarm")]
     if link.hint and height >= HINT_FROM:
@@ -112,7 +113,7 @@ def _past(desk: Desk, width: int) -> Line:
     ago = f"{human.duration(max(0.0, desk.now() - journey.time))} ago" if not journey.recording else f"in {journey.recording}"
     left = f" {desk.glyphs['past']} PAST {shown(journey.time)}  {harmless(ago)}  {harmless(about)}"
     keys = f"{desk.key_of('past.now')} {'end' if journey.recording else 'now'} "
-    if width >= STEPS_FROM:
+    if width >= LABELS_FROM:
         keys = f"{desk.key_of('past.before')} {desk.key_of('past.after')} step  {keys}"
     # The way back stays where there is no room for both.
     return justified(clipped(((left, "past"),), max(0, width - len(keys) - 1)), ((keys, "past"),), width, "past")
