@@ -351,12 +351,15 @@ def test_no_daemon_a_stale_socket_and_what_is_no_socket(tmp_path: Path) -> None:
         complaint(house.volant("vm", "list", check=False), ExitCode.UNREACHABLE, "no volantd socket")
 
 
-def test_a_second_daemon_on_the_same_state_or_socket(host: Rig, tmp_path: Path) -> None:
+def test_a_second_daemon_on_the_same_folders_or_socket(host: Rig, tmp_path: Path) -> None:
     assert host.daemon is not None
     with nothing_left(host):
         same_state = daemon_ends(host.argv("--runtime-dir", str(host.root / "r2")))
         complained(same_state, ExitCode.CONFLICT, f"another volantd (pid {host.daemon.pid})", "stop that one first")
-        same_socket = daemon_ends(host.argv("--state-dir", str(tmp_path / "s2")))
+        same_runtime = daemon_ends(host.argv("--state-dir", str(tmp_path / "s2"), "--socket", str(host.root / "other.sock")))
+        complained(same_runtime, ExitCode.CONFLICT, f"another volantd (pid {host.daemon.pid})", "--runtime-dir")
+        elsewhere = ("--state-dir", str(tmp_path / "s3"), "--runtime-dir", str(host.root / "r3"))
+        same_socket = daemon_ends(host.argv(*elsewhere, "--socket", str(host.socket)))
         complained(same_socket, ExitCode.CONFLICT, f"another daemon answers at {host.socket}", "another socket path")
         assert host.answers()
 
