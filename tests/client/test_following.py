@@ -113,7 +113,8 @@ def test_logs_go_on_without_a_line_twice(host: Rig) -> None:
         told.until(lambda lines: any("is back; going on" in line for line in lines))
         assert host.json("vm", "get", "web")["pid"] == pid
         host.volant("vm", "stop", "web")
-        assert following.wait(START_S) in (ExitCode.OK, ExitCode.UNREACHABLE)
+        # The stream's own end, the agent's, or what is told to who asks a moment later.
+        assert following.wait(START_S) in (ExitCode.OK, ExitCode.UNREACHABLE, ExitCode.FAILED)
         numbers = [json.loads(line)["seq"] for line in heard.lines]
     assert heard.lines[: len(before)] == before and numbers == sorted(set(numbers))
 
