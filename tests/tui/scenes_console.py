@@ -35,19 +35,19 @@ def found() -> Seat:
 
 
 def typing() -> Seat:
-    seat = _opened("vim", 8_000)
-    seat.type("i")
-    (call,) = seat.effects(Attach)
-    seat.desk.streamed(call.tag, [{"offset": 13_000, "writer": "uid:0 (pid 1)"}])
-    return seat
+    return _typing("vim", 8_000, 13_000)
 
 
 def busy() -> Seat:
     """Somebody types into a program that fills the screen with colours."""
-    seat = _opened("htop", 3_600)
+    return _typing("htop", 3_600, 8_600)
+
+
+def _typing(session: str, size: int, offset: int) -> Seat:
+    seat = _opened(session, size)
     seat.type("i")
     (call,) = seat.effects(Attach)
-    seat.desk.streamed(call.tag, [{"offset": 8_600, "writer": "uid:0 (pid 1)"}])
+    seat.desk.streamed(call.tag, [{"offset": offset, "writer": "uid:0 (pid 1)"}])
     return seat
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from volant.client.cli.text import harmless
@@ -16,7 +15,7 @@ from volant.tui.lines import Line, Span, clipped, wrapped
 from volant.tui.model import Delta, Record
 from volant.tui.relisting import Relisting
 from volant.tui.screens.base import Copyable
-from volant.tui.screens.listing import ListScreen
+from volant.tui.screens.relisted import RelistedScreen
 
 if TYPE_CHECKING:
     from volant.tui.desk import Desk
@@ -75,7 +74,7 @@ DEPLOYMENT: tuple[columns.Column, ...] = (
 )  # fmt: skip
 
 
-class DeploymentsScreen(ListScreen):
+class DeploymentsScreen(RelistedScreen):
     """A list that is asked anew when one comes or goes; what becomes of each is followed."""
 
     contexts = ("deployments", "list")
@@ -87,39 +86,21 @@ class DeploymentsScreen(ListScreen):
 
     def __init__(self) -> None:
         super().__init__()
-        self._all: dict[str, Record] = {}
         self._followed: dict[str, int] = {}
         """Tags of the watches, by name."""
-        self._desk: Desk | None = None
         self._list = Relisting("deployment.list", {"limit": PAGE}, lambda kind: kind.startswith("DEPLOYMENT_"), self._listed)
-
-    def records(self, desk: Desk) -> Mapping[str, Record]:
-        return self._all
 
     # ---------------------------------------------------------------------------------------------------------------- news
 
-    def shown(self, desk: Desk) -> None:
-        super().shown(desk)
-        self._desk = desk
-        self._list.shown(desk)
-
     def hidden(self, desk: Desk) -> None:
-        self._list.hidden(desk)
+        super().hidden(desk)
         for tag in self._followed.values():
             desk.pending.forget(tag)
         self._followed.clear()
-        self._desk = None
-
-    def refreshed(self, desk: Desk, delta: Delta) -> None:
-        if self._desk is not None:
-            self._list.refreshed(desk)
 
     def _listed(self, items: list[Any]) -> None:
         now = {str(view["name"]): flat(view) for view in items}
-        gone = frozenset(self._all.keys() - now.keys())
-        changed = frozenset(name for name, record in now.items() if self._all.get(name) != record)
-        self._all = now
-        self.update(now, Delta(changed, gone))
+        self._replace(now)
         desk = self._desk
         if desk is None:
             return

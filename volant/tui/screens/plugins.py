@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from volant.client.cli.text import harmless
@@ -16,8 +16,8 @@ from volant.tui.lines import Line, Span, clipped, wrapped
 from volant.tui.model import Delta, Record
 from volant.tui.relisting import Relisting
 from volant.tui.screens.base import Copyable, Screen
-from volant.tui.screens.listing import ListScreen
 from volant.tui.screens.reader import Reader
+from volant.tui.screens.relisted import RelistedScreen
 
 if TYPE_CHECKING:
     from volant.tui.desk import Desk
@@ -64,7 +64,7 @@ def rows_of(desk: Desk, listed: Iterable[Record]) -> dict[str, Record]:
     return rows
 
 
-class PluginsScreen(ListScreen):
+class PluginsScreen(RelistedScreen):
     """Each installed version is a row."""
 
     contexts = ("plugins", "list")
@@ -78,27 +78,11 @@ class PluginsScreen(ListScreen):
     def __init__(self) -> None:
         super().__init__()
         self._listed: list[Record] = []
-        self._all: dict[str, Record] = {}
-        self._desk: Desk | None = None
         self._list = Relisting("plugin.list", {}, lambda kind: kind.startswith("PLUGIN_"), self._heard)
 
-    def records(self, desk: Desk) -> Mapping[str, Record]:
-        return self._all
-
-    def shown(self, desk: Desk) -> None:
-        super().shown(desk)
-        self._desk = desk
-        self._list.shown(desk)
-
-    def hidden(self, desk: Desk) -> None:
-        self._list.hidden(desk)
-        self._desk = None
-
     def refreshed(self, desk: Desk, delta: Delta) -> None:
-        if self._desk is None:
-            return
-        self._list.refreshed(desk)
-        if delta.added or delta.gone:
+        super().refreshed(desk, delta)
+        if self._desk is not None and (delta.added or delta.gone):
             self._count(desk)
 
     def _heard(self, items: list[Any]) -> None:
@@ -108,11 +92,7 @@ class PluginsScreen(ListScreen):
 
     def _count(self, desk: Desk) -> None:
         """Make the rows anew."""
-        now = rows_of(desk, self._listed)
-        changed = frozenset(row_id for row_id, record in now.items() if self._all.get(row_id) != record)
-        gone = frozenset(self._all.keys() - now.keys())
-        self._all = now
-        self.update(now, Delta(changed, gone))
+        self._replace(rows_of(desk, self._listed))
 
     def nothing(self, desk: Desk, width: int) -> list[Line]:
         return self._list.missing(desk) or [
