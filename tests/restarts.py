@@ -48,15 +48,14 @@ class Traffic:
     interrupted: int = 0
     defects: list[BaseException] = field(default_factory=list)
 
-    def ask(self, method: str, params: dict[str, Any], *, so_already: type[Fault] | None = None) -> Any:
-        """Ask until answered, on a new connection after each loss. `so_already`: what a try after a heeded one leads to; None then."""
+    def ask(self, client: Client, method: str, params: dict[str, Any], *, so_already: type[Fault] | None = None) -> Any:
+        """Ask until answered. `so_already`: what a try after a heeded one leads to; None then."""
         lost = False
         deadline = time.monotonic() + PATIENCE_S
         while True:
             try:
-                with Client(self.path) as client:
-                    self.calls += 1
-                    return client.call_plain(method, params)
+                self.calls += 1
+                return client.call_plain(method, params)
             except (Unreachable, Cancelled):
                 self.interrupted += 1
                 lost = True
@@ -67,26 +66,26 @@ class Traffic:
             assert time.monotonic() < deadline
             time.sleep(0.02)
 
-    def change(self) -> None:
+    def change(self, client: Client) -> None:
         """VMs come and go."""
         number = 0
         while not self.over.is_set():
             number += 1
             name = f"come-{number}"
-            made = self.ask("vm.create", {"name": name, "plugin": "hello", "wait": "ready"}, so_already=NameTaken)
-            vm_id = (made or self.ask("vm.get", {"name": name}))["id"]
+            made = self.ask(client, "vm.create", {"name": name, "plugin": "hello", "wait": "ready"}, so_already=NameTaken)
+            vm_id = (made or self.ask(client, "vm.get", {"name": name}))["id"]
             self.created.append(vm_id)
-            self.ask("vm.patch", {"name": name, "memory_mb": 256})
-            self.ask("vm.delete", {"name": name, "force": True}, so_already=NoSuchVm)
+            self.ask(client, "vm.patch", {"name": name, "memory_mb": 256})
+            self.ask(client, "vm.delete", {"name": name, "force": True}, so_already=NoSuchVm)
             self.deleted.append(vm_id)
 
-    def look(self) -> None:
+    def look(self, client: Client) -> None:
         """Lists, and programs in the VMs that stay."""
         while not self.over.is_set():
-            page = self.ask("vm.list", {"limit": 1_000})
+            page = self.ask(client, "vm.list", {"limit": 1_000})
             name = self.rng.choice([item["name"] for item in page["items"] if item["name"].startswith("stay-")])
             try:
-                with Client(self.path) as client, client.bytes_call("vm.exec", {"name": name, "argv": ["echo", "here"]}) as call:
+                with client.bytes_call("vm.exec", {"name": name, "argv": ["echo", "here"]}) as call:
                     assert b"".join(iter(call.read, b"")) == b"here\n"
                     self.calls += 1
             except (Unreachable, AgentMissing, Cancelled):
@@ -104,9 +103,11 @@ class Traffic:
             for thread in threads:
                 thread.join(PATIENCE_S)
 
-    def _kept(self, work: Callable[[], None]) -> None:
+    def _kept(self, work: Callable[[Client], None]) -> None:
+        """Do it with one client, which finds back by itself."""
         try:
-            work()
+            with Client(self.path) as client:
+                work(client)
         except BaseException as defect:
             self.defects.append(defect)
 

@@ -183,7 +183,7 @@ def _listening(path: Path) -> socket.socket:
 
 
 def test_a_daemon_that_goes_away_is_a_fault_that_stays(socket_path: Path) -> None:
-    with _listening(socket_path) as listening, Client(str(socket_path)) as client:
+    with _listening(socket_path) as listening, Client(str(socket_path), reconnect=False) as client:
         stream = client.stream_plain("event.follow", {})
         listening.accept()[0].close()
         with pytest.raises(ConnectionLost):
@@ -234,7 +234,7 @@ def test_more_than_an_answer_to_who_asked_for_no_more_ends_the_connection(socket
 
     with _listening(socket_path) as listening:
         daemon = _answering(listening, extra)
-        with Client(str(socket_path)) as client:
+        with Client(str(socket_path), reconnect=False) as client:
             for _ in range(2):
                 with pytest.raises(OutOfOrder, match="more than an answer"):
                     client.call(PING, Nothing())
@@ -321,7 +321,7 @@ def test_cancelling_a_task_cancels_its_call(journal: echo.Journal, socket_path: 
 
 def test_a_lost_connection_ends_every_open_call(socket_path: Path) -> None:
     async def main() -> None:
-        async with AsyncClient(str(socket_path)) as client:
+        async with AsyncClient(str(socket_path), reconnect=False) as client:
             peer, _ = await asyncio.get_running_loop().sock_accept(listening)
             tasks = [asyncio.create_task(client.call(PING, Nothing())) for _ in range(3)]
             await asyncio.sleep(0)

@@ -2,61 +2,30 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from volant.client.asking import typed_item, typed_result
-from volant.client.calls import Inbox, Moved
-from volant.proto.connection import MAX_DATA, Connection
-from volant.proto.errors import Fault
-from volant.proto.messages import ItemReceived, Message
+from volant.client.calls import Moved
+from volant.proto.connection import MAX_DATA
+from volant.proto.messages import ItemReceived
 from volant.proto.method import Method
 
 if TYPE_CHECKING:
     from typing import Self
 
-    from volant.client.aio import AsyncClient
+    from volant.client.aio_link import Link
 
 R = TypeVar("R")
-
-
-class AsyncInbox(Inbox):
-    """An Inbox that tasks can wait on."""
-
-    def __init__(self, id: int, wire: Connection, *, is_unary: bool = False) -> None:
-        super().__init__(id, wire, is_unary=is_unary)
-        self._waiting: list[asyncio.Future[None]] = []
-
-    def take(self, message: Message) -> bool:
-        over = super().take(message)
-        self._wake()
-        return over
-
-    def fail(self, fault: Fault) -> None:
-        super().fail(fault)
-        self._wake()
-
-    async def wait_news(self) -> None:
-        """Until something comes for the call, be it credit or its end."""
-        future = asyncio.get_running_loop().create_future()
-        self._waiting.append(future)
-        await future
-
-    def _wake(self) -> None:
-        for future in self._waiting:
-            if not future.done():
-                future.set_result(None)
-        self._waiting.clear()
 
 
 class _Open:
     """What both kinds have in common. Leaving the `async with` block, or `close`, cancels a call that is still open."""
 
-    def __init__(self, client: AsyncClient, method: Method[Any, Any] | str, name: str, params: dict[str, Any]) -> None:
-        self._client, self._method = client, method
-        self._inbox = client.open(name, params)
+    def __init__(self, link: Link, method: Method[Any, Any] | str, name: str, params: dict[str, Any]) -> None:
+        self._link, self._method = link, method
+        self._inbox = link.open(name, params)
 
     @property
     def over(self) -> bool:
@@ -64,7 +33,7 @@ class _Open:
         return self._inbox.over
 
     def close(self) -> None:
-        self._client.forget(self._inbox)
+        self._link.forget(self._inbox)
 
     async def __aenter__(self) -> Self:
         return self
@@ -87,7 +56,7 @@ class _Open:
             await self._inbox.wait_news()
         granted = self._inbox.granted(message)
         if granted:
-            self._client.write(granted)
+            self._link.write(granted)
         return message
 
 
@@ -123,21 +92,21 @@ class AsyncBytesCall(_Open):
             if self._inbox.over:
                 self._inbox.outcome()
                 return
-            credit = self._client.wire.sendable(self._inbox.id, channel)
+            credit = self._link.wire.sendable(self._inbox.id, channel)
             if not credit:
                 await self._inbox.wait_news()
                 continue
             piece = bytes(view[: min(credit, MAX_DATA)])
-            self._client.write(self._client.wire.data(self._inbox.id, channel, piece))
+            self._link.write(self._link.wire.data(self._inbox.id, channel, piece))
             view = view[len(piece) :]
-            await self._client.wait_writable()
+            await self._link.wait_writable()
 
     async def end(self, channel: int) -> None:
         """Say that no more comes on `channel`."""
         if not self._inbox.over:
-            self._client.write(self._client.wire.end(self._inbox.id, channel))
+            self._link.write(self._link.wire.end(self._inbox.id, channel))
 
     async def cancel(self) -> None:
         """Ask the daemon to end the call; its fault comes all the same."""
         if not self._inbox.over:
-            self._client.write(self._client.wire.cancel(self._inbox.id))
+            self._link.write(self._link.wire.cancel(self._inbox.id))

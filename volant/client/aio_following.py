@@ -19,14 +19,14 @@ async def following(path: str | None, progress: Progress, *, patience_s: float =
     loop = asyncio.get_running_loop()
     asked_at = loop.time()
     absence = Absence(patience_s)
-    client = AsyncClient(path)
+    client = AsyncClient(path, reconnect=False)
     await client.connect()
     try:
         while True:
             try:
                 if absence.away:
                     client.close()
-                    client = AsyncClient(path)
+                    client = AsyncClient(path, reconnect=False)
                     await client.connect()
                     await client.daemon()
                     absence.back(loop.time())
@@ -48,6 +48,8 @@ async def following(path: str | None, progress: Progress, *, patience_s: float =
 
 async def _daemon_answers(client: AsyncClient) -> bool:
     """Whether what went away was a guest's agent: that is the same fault."""
+    if client.is_lost:
+        return False
     try:
         await client.call_plain("system.ping", {})
     except Fault:

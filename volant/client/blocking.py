@@ -35,33 +35,42 @@ interrupt would go unheeded until the daemon says something: no wait is longer t
 
 
 class Client:
-    """One connection to a daemon. Closing it, or leaving its `with` block, cancels what is still open.
+    """A connection to a daemon. Closing it, or leaving its `with` block, cancels what is still open.
+
+    A connection that was lost ends its open calls with ConnectionLost: what they asked for may have been done or not. The next call makes
+    another connection, so that a restart of the daemon ends no client.
 
     `client.vms.create(name="web", plugin="hello")`, `client.events.follow()`: see `nouns`.
     """
 
-    def __init__(self, path: str | None = None, *, read_only: bool = False) -> None:
+    def __init__(self, path: str | None = None, *, read_only: bool = False, reconnect: bool = True) -> None:
         """Connect to the socket at `path`, by default where `paths.default_socket` says. `read_only`: the daemon refuses (NotAllowed)
-        every call of this connection that would change something.
+        every call that would change something. `reconnect`: a call after the connection was lost makes another; without it such calls
+        fail with what ended the connection.
 
         SocketMissing, SocketRefused, SocketForbidden, SocketPathTooLong.
         """
         self.path = path or default_socket()
         check_path(self.path)
-        self._wire = new_connection(read_only=read_only)
-        self._unchecked = read_only
+        self._read_only, self._reconnect = read_only, reconnect
+        self._handed: tuple[str, Any, bool] | None = None
+        """The plain result or item that was handed out last, with its method's name and whether it is an item."""
+        self._connect()
+
+    def _connect(self) -> None:
+        self._wire = new_connection(read_only=self._read_only)
+        self._unchecked = self._read_only
         """The daemon has not said yet whether it holds us to reading."""
         self._inboxes: dict[int, Inbox] = {}
         self._broken: Fault | None = None
-        self._handed: tuple[str, Any, bool] | None = None
-        """The plain result or item that was handed out last, with its method's name and whether it is an item."""
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.pack("ll", _LONGEST_SLEEP, 0))
         try:
             self._socket.connect(self.path)
         except OSError as error:
             self._socket.close()
-            raise why_unreachable(self.path, error) from None
+            self._broken = why_unreachable(self.path, error)
+            raise self._broken from None
         # Sent with the first call, so that one write and one read do for a short command.
         self._unsent = bytearray(self._wire.hello())
 
@@ -75,9 +84,10 @@ class Client:
 
     @property
     def is_lost(self) -> bool:
-        """The connection has ended, or was closed: every later call fails. Looks at what has come."""
+        """The connection has ended, or was closed. Looks at what has come."""
         with suppress(Fault):
-            self.pump(wait=False)
+            while self.pump(wait=False):
+                pass  # the end comes after all that was said before
         return self._broken is not None
 
     def call(self, method: Method[P, R], params: P) -> R:
@@ -125,6 +135,7 @@ class Client:
     def close(self) -> None:
         """Close the connection; the daemon cancels what is still open on it."""
         self._broken = self._broken or ConnectionLost("this client was closed")
+        self._reconnect = False
         self._socket.close()
 
     def __enter__(self) -> Self:
@@ -196,6 +207,9 @@ class Client:
         return misread(method, plain, error, is_item=is_item)
 
     def _open(self, method: str, params: dict[str, Any], *, is_unary: bool = False) -> Inbox:
+        if self._reconnect and self.is_lost:
+            self._socket.close()
+            self._connect()
         self._check()
         if self._unchecked:
             check_read_only(self.daemon)
@@ -236,7 +250,7 @@ class Client:
             raise self._broken
 
     def _break(self, fault: Fault) -> NoReturn:
-        """End every open call, and all later ones, with `fault`."""
+        """End every open call with `fault`."""
         self._broken = fault
         for inbox in self._inboxes.values():
             inbox.fail(fault)

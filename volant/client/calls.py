@@ -74,8 +74,9 @@ class Inbox:
         return None
 
     def granted(self, message: Moved) -> bytes:
-        """The bytes to write because `message` was consumed: credit, where enough was."""
-        if not isinstance(message, DataReceived):
+        """The bytes to write because `message` was consumed: credit, where enough was. None once the call is over: nothing more comes,
+        and there may be another connection by now."""
+        if self.over or not isinstance(message, DataReceived):
             return b""
         consumed = self._consumed.get(message.channel, 0) + len(message.data)
         self._consumed[message.channel] = 0 if consumed >= GRANT_BYTES else consumed

@@ -76,6 +76,8 @@ class Following:
 
     def _daemon_answers(self) -> bool:
         """Whether what went away was a guest's agent: that is the same fault."""
+        if self.client.is_lost:
+            return False
         try:
             self.client.call_plain("system.ping", {})
         except Fault:
@@ -93,6 +95,6 @@ def follow_events(path: str | None = None, *, patience_s: float = PATIENCE_S, **
     from volant.proto.plain import from_plain
 
     progress = EventProgress(plain_params(FollowEvents(**asked)))
-    with Following(lambda: Client(path), progress, patience_s=patience_s) as following:
+    with Following(lambda: Client(path, reconnect=False), progress, patience_s=patience_s) as following:
         for item in following:
             yield from_plain(Event, item)

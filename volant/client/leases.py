@@ -30,7 +30,7 @@ class Lease:
         pause = AGAIN_S
         while True:
             try:
-                async with AsyncClient(self._path) as client:
+                async with AsyncClient(self._path, reconnect=False) as client:
                     async for held in client.stream(HOLD, self._params()):
                         self.client, self.token, pause = client, held.vm.lease.token, AGAIN_S
                         yield held

@@ -61,15 +61,8 @@ class TemporaryVm:
 
     @property
     def client(self) -> Any:
-        """A client for whatever else is to be done: an `AsyncClient` in `async with`, a `Client` in `with`. Another one once the
-        daemon was restarted."""
-        if self._blocking is None:
-            again = self._lease.client
-            return again if self._own.is_lost and again is not None else self._own
-        if self._thread is not None and self._blocking.is_lost:
-            self._blocking.close()
-            self._blocking = Client(self._path)
-        return self._blocking
+        """A client for whatever else is to be done: an `AsyncClient` in `async with`, a `Client` in `with`."""
+        return self._own if self._blocking is None else self._blocking
 
     async def __aenter__(self) -> Self:
         """Raises what the creating or the start ends with; then, too, the VM is gone."""

@@ -97,7 +97,7 @@ class Feed:
         return Fault("the daemon ended the list")
 
     async def _converse(self) -> None:
-        async with AsyncClient(self.path, read_only=self._read_only()) as client:
+        async with AsyncClient(self.path, read_only=self._read_only(), reconnect=False) as client:
             hello = await client.daemon()
             self.client = client
             self.tell(Connected(self._clock(), hello.version))

@@ -73,7 +73,7 @@ class WorkloadLines:
             self._boot, self._seq = view.boot, 0
         asked = api.LogsVm(name=self._name, tail=-1, after=self._seq, follow=follow)
         try:
-            async with AsyncClient(self._path) as client:
+            async with AsyncClient(self._path, reconnect=False) as client:
                 is_first = True
                 async for line in client.stream(api.LOGS, asked):
                     # It may have been started anew since it was seen, and these be the numbers of another boot.
@@ -144,7 +144,7 @@ class SerialLine:
         """One call, from where the last one ended; whether the daemon said that no more comes."""
         asked = vm_console.ConsoleVm(name=self._name, write=self._typing, from_offset=self._offset)
         try:
-            async with AsyncClient(self._path) as client, client.bytes_call(vm_console.CONSOLE, asked) as call:
+            async with AsyncClient(self._path, reconnect=False) as client, client.bytes_call(vm_console.CONSOLE, asked) as call:
                 self._call = call
                 async for message in call:
                     if isinstance(message, ItemReceived):
