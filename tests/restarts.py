@@ -179,11 +179,12 @@ def endure(host: Rig, *, restarts: int, vms: int, seed: int) -> Outcome:
             host.start()
             slowest = max(slowest, time.monotonic() - began)
     assert not traffic.defects, traffic.defects
-    traffic.ask("vm.create", {"name": LAST, "plugin": "hello", "wait": "ready"})
-    heard = [follower.finish() for follower in followers]
-    traffic.ask("vm.delete", {"name": LAST, "force": True})
-    for name in before:
-        traffic.ask("vm.wait", {"name": name, "until": "ready"})
+    with Client(path) as client:
+        traffic.ask(client, "vm.create", {"name": LAST, "plugin": "hello", "wait": "ready"})
+        heard = [follower.finish() for follower in followers]
+        traffic.ask(client, "vm.delete", {"name": LAST, "force": True})
+        for name in before:
+            traffic.ask(client, "vm.wait", {"name": name, "until": "ready"})
     assert standing(path) == before, "a VM ended"
     assert heard[0] == heard[1], "two followers heard different things"
     check_events(heard[0], traffic, stayed=set(before))
