@@ -80,7 +80,7 @@ def test_no_keys_break_it_on_any_screen(keys: list[str], size: tuple[int, int]) 
     seat.screen(*size)
 
 
-# ----------------------------------------------------------------------------------------------------------------------- actions
+# --------------------------------------------------------------------------------------------------------------- actions
 
 
 def test_what_cannot_be_taken_back_asks_and_enter_is_no() -> None:
