@@ -85,6 +85,13 @@ class Stream(_Open, Generic[R]):
                 raise StopIteration
             self._client.pump()
 
+    def came(self) -> list[Any]:
+        """The items that came while something else was waited for on this client. Looks for no more."""
+        items = []
+        while (message := self._inbox.next_item()) is not None:
+            items.append(self._item(message))
+        return items
+
     @property
     def result(self) -> R:
         """The call's result; waits for it, past items that nobody took. Raises the fault it ended with."""

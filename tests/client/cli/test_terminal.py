@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import queue
 import re
 import signal
 import subprocess
@@ -18,8 +19,10 @@ from tests.client.cli.conftest import COMMAND
 from tests.client.cli.ptys import Terminal
 from tests.client.cli.records import event, plugin, vm
 from tests.fakes.rpc_server import RpcServer, Served
+from tests.patience import PATIENCE_S
 from volant.client.cli.text import width_of
 from volant.client.cli.tty import ModeWatcher, Title, escape_byte, escape_name
+from volant.proto.errors import AgentMissing, WriterTaken
 
 AtTerminal = Callable[..., Terminal]
 
@@ -286,6 +289,64 @@ def test_a_title_that_the_guest_sets_does_not_hide_how_to_leave() -> None:
     assert title.kept(b"\x1b]52;c;aGk=\x07\x1b[31m") == b"\x1b]52;c;aGk=\x07\x1b[31m"
     plain_terminal = Title("hint", "linux")
     assert (plain_terminal.begin(), plain_terminal.kept(b"\x1b]0;t\x07"), plain_terminal.end()) == (b"", b"\x1b]0;t\x07", b"")
+
+
+def test_the_guest_hears_the_terminals_size_at_first_when_its_agent_comes_and_when_it_changes(
+    at_terminal: AtTerminal, server: RpcServer
+) -> None:
+    agent_came = threading.Event()
+    told: queue.Queue[tuple[int, int]] = queue.Queue()
+
+    def follow(call: Served) -> Any:
+        agent_came.wait()
+        call.item(event(1))
+        call.wait_over()
+
+    def resize(call: Served) -> Any:
+        told.put((call.params["rows"], call.params["cols"]))
+        if not agent_came.is_set():
+            raise AgentMissing("the VM has no agent yet")
+        return {"name": "web-1"}
+
+    server.handlers |= {"vm.console": serial, "vm.console_resize": resize, "event.follow": follow}
+    terminal = at_terminal("console", "web-1", columns=100)
+    assert told.get(timeout=PATIENCE_S) == (24, 100)
+    agent_came.set()
+    assert told.get(timeout=PATIENCE_S) == (24, 100)
+    terminal.resize(50, 132)
+    os.kill(terminal.process.pid, signal.SIGWINCH)
+    assert told.get(timeout=PATIENCE_S) == (50, 132)
+    terminal.type(b"x")
+    terminal.see(b"<x>")
+    terminal.type(b"\x1d")
+    assert terminal.finish()[0] == 0 and terminal.restored
+    assert server.params("event.follow") == {"vm": "web-1", "kinds": ["VM_AGENT", "VM_READY"]}
+
+
+def test_an_agent_that_never_answers_keeps_no_key_from_the_console(at_terminal: AtTerminal, server: RpcServer) -> None:
+    server.handlers |= {"vm.console": serial, "vm.console_resize": lambda call: call.wait_over()}
+    terminal = at_terminal("console", "web-1")
+    terminal.see(b"login: ")
+    terminal.type(b"root")
+    terminal.see(b"<root>")
+    terminal.type(b"\x1d")
+    assert terminal.finish()[0] == 0 and terminal.restored
+
+
+@pytest.mark.parametrize("words", [("--read-only",), ()], ids=["read-only", "refused"])
+def test_who_only_looks_on_tells_no_size(at_terminal: AtTerminal, server: RpcServer, words: tuple[str, ...]) -> None:
+    def refuse(call: Served) -> Any:
+        if call.params["write"]:
+            raise WriterTaken("bob types")
+        return serial(call)
+
+    server.handlers["vm.console"] = refuse
+    terminal = at_terminal("console", "web-1", *words)
+    if words:
+        terminal.see(b"login: ")
+        terminal.type(b"\x1d")
+    assert terminal.finish()[0] == (0 if words else WriterTaken.exit_code)
+    assert [method for method, _ in server.calls] == ["vm.console"]
 
 
 def test_the_console_says_why_it_ended(at_terminal: AtTerminal, server: RpcServer) -> None:

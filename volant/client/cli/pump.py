@@ -41,6 +41,8 @@ class Pump:
         self.on_item: Callable[[Any], None] = lambda item: None
         self.signals: Signals | None = None
         self.on_signal: Callable[[int], None] = lambda number: None
+        self.beside: Callable[[], bool] = lambda: False
+        """What else is said on the call's connection, asked whenever something came; whether anything was."""
         self._waiting = b""
         """Input that was read and that the daemon has not taken yet."""
 
@@ -56,7 +58,8 @@ class Pump:
                     self.on_item(message.item)
             if self._call.over:
                 return self._call.result()
-            self._wait()
+            if not self.beside():  # who speaks may also read, and what is for this call waits in it then
+                self._wait()
 
     def _wait(self) -> None:
         """Until anything can be done, and do what is ours of it."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import os
+import signal
 from typing import Any
 
 from volant.client.cli import terminal
@@ -12,8 +13,9 @@ from volant.client.cli.connect import open_client
 from volant.client.cli.parsing import Parser, add_failure_format, checked
 from volant.client.cli.pump import Detached, Pump
 from volant.client.cli.several import with_suggestion
+from volant.client.cli.sizes import SizeTeller
 from volant.client.cli.text import harmless
-from volant.client.cli.tty import Ended, ModeWatcher, Title, escape_byte, escape_name, raw_terminal
+from volant.client.cli.tty import Ended, ModeWatcher, Signals, Title, escape_byte, escape_name, raw_terminal
 from volant.proto.errors import ExitCode, Fault, WriterTaken
 
 DEFAULT_ESCAPE = b"\x1d"
@@ -46,13 +48,18 @@ def run_console(args: argparse.Namespace) -> int:
     raw = not args.no_follow and terminal.is_tty(0) and terminal.is_tty(1)
     title = Title(banner(args.name, args.escape, typing=typing), os.environ.get("TERM", "") if raw else "")
     watcher = ModeWatcher(last=title.end())
+    told = (signal.SIGWINCH,) if raw else ()
+    with open_client(args) as client, client.bytes_call("vm.console", params) as call, Signals(told) as signals:
+        sizes = SizeTeller(client, args.name)
 
-    def sink(_: int, data: bytes) -> None:
-        watcher.see(data)
-        terminal.write_all(1, title.kept(data))
+        def sink(_: int, data: bytes) -> None:
+            watcher.see(data)
+            terminal.write_all(1, title.kept(data))
+            if raw and typing:
+                sizes.begin()  # nothing comes before the place to type was given
 
-    with open_client(args) as client, client.bytes_call("vm.console", params) as call:
         pump = Pump(call, sink=sink)
+        pump.signals, pump.on_signal, pump.beside = signals, sizes.resized, sizes.speak
         pump.feed = 0 if typing or raw else None
         pump.filter = lambda data: typed(data, args.escape, typing=typing) if raw else data
         if raw and not args.quiet:
