@@ -12,6 +12,7 @@ import socket
 import sys
 import time
 from array import array
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
@@ -163,7 +164,7 @@ def _say(line: str) -> None:
     print(line, flush=True)
 
 
-_KINDS = {"readers": readers, "flood": flood, "emit": emit, "burst": burst, "ask": ask}
+_KINDS: dict[str, Callable[..., object]] = {"readers": readers, "flood": flood, "emit": emit, "burst": burst, "ask": ask}
 
 if __name__ == "__main__":
     kind, socket_path, *numbers = sys.argv[1:]

@@ -75,7 +75,7 @@ async def _heal(root: Path) -> list[float]:
             lost = app.vms.get(name).id
             began = time.perf_counter()
             orchestra.guest(name).crash("host-signal")
-            while not any(vm.name == name and vm.id != lost and vm.state is VmState.READY for vm in app.vms.records()):
+            while not any(vm.name == name and vm.id != lost and vm.state is VmState.READY for vm in orchestra.records()):
                 await trio.sleep(0.001)
             took.append((time.perf_counter() - began) * 1_000)
         return took

@@ -14,7 +14,9 @@ from tests.fakes.hello import described
 from volant.daemon.config import Config, defaults
 from volant.daemon.hypervisors.fake.guest import FakeGuest
 from volant.daemon.hypervisors.fake.launcher import FakeHost
+from volant.daemon.ports import VmRecord
 from volant.daemon.rpc.app import App
+from volant.daemon.vms.roster import Roster
 from volant.daemon.wiring import Daemon
 from volant.proto.api.plugin import InstallPlugin
 from volant.proto.api.vm import CreateVm, VmView
@@ -81,6 +83,11 @@ class Orchestra:
 
     async def create(self, name: str = "web", *, wait: WaitFor | None = WaitFor.READY, **asked: Any) -> VmView:
         return await self.app.vms.create(CreateVm(name=name, plugin="hello", wait=wait, **asked), author="test")
+
+    def records(self) -> tuple[VmRecord, ...]:
+        """All VMs as the daemon has them, with what it tells nobody."""
+        assert isinstance(self.app.vms, Roster)
+        return self.app.vms.records()
 
     def guest(self, name: str = "web") -> FakeGuest:
         return self.host.guest(self.app.vms.get(name).id)

@@ -39,7 +39,8 @@ class Rig:
         self.root, self._netns, self._program = root, netns, program
         self.state, self.runtime = root / "s", root / "r"
         self.socket = self.runtime / "d.sock"
-        self._settings = {"state-dir": str(self.state), "runtime-dir": str(self.runtime), "socket": str(self.socket), **settings}
+        self._settings = {"state-dir": str(self.state), "runtime-dir": str(self.runtime), "socket": str(self.socket)}
+        self._settings |= {name.replace("_", "-"): value for name, value in settings.items()}
         self.daemon: subprocess.Popen[bytes] | None = None
         self.state.mkdir(exist_ok=True)
         if HOST_KERNELS.is_dir() and not (self.state / "kernels").exists():

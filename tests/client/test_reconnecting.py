@@ -7,12 +7,14 @@ import select
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.fakes.rpc_server import Served, serving
 from tests.patience import until
 from volant.client import AsyncClient, Client
+from volant.client.aio import AsyncStream
 from volant.proto.errors import ConnectionLost, SocketMissing, SocketRefused, Unreachable
 
 PONG = {"version": "1", "protocol": 1, "time": "", "pid": 1}
@@ -35,6 +37,12 @@ def daemon(path: Path) -> Iterator[None]:
     path.unlink(missing_ok=True)
     with serving(path, {"system.ping": pong, "event.follow": held}):
         yield
+
+
+async def first_of(client: AsyncClient) -> object:
+    stream: AsyncStream[Any]
+    async with client.stream("event.follow", {}) as stream:
+        return await anext(aiter(stream))
 
 
 def test_a_blocking_client_goes_on_with_the_next_daemon(socket_path: Path) -> None:
@@ -75,7 +83,7 @@ def test_an_asyncio_client_goes_on_with_the_next_daemon(socket_path: Path) -> No
             client = AsyncClient(str(socket_path))
             await client.connect()
             assert await client.call_plain("system.ping", {}) == PONG
-            old = client.stream("event.follow", {})
+            old: AsyncStream[Any] = client.stream("event.follow", {})
             items = aiter(old)
             assert await anext(items) == {"seq": 1}
         with pytest.raises(ConnectionLost):
@@ -86,8 +94,7 @@ def test_an_asyncio_client_goes_on_with_the_next_daemon(socket_path: Path) -> No
         with daemon(socket_path):
             first, second = await asyncio.gather(client.call_plain("system.ping", {}), client.call_plain("system.ping", {}))
             assert (first, second) == (PONG, PONG)
-            async with client.stream("event.follow", {}) as stream:
-                assert await anext(aiter(stream)) == {"seq": 1}
+            assert await first_of(client) == {"seq": 1}
             old.close()
             assert await client.call_plain("system.ping", {}) == PONG and not client.is_lost
             client.close()
@@ -106,10 +113,9 @@ def test_a_stream_may_be_the_first_call_on_the_next_daemon(socket_path: Path) ->
         while not client.is_lost:
             await asyncio.sleep(0)
         with pytest.raises(Unreachable):
-            await anext(aiter(client.stream("event.follow", {})))
+            await first_of(client)
         with daemon(socket_path):
-            async with client.stream("event.follow", {}) as stream:
-                assert await anext(aiter(stream)) == {"seq": 1}
+            assert await first_of(client) == {"seq": 1}
             client.close()
 
     asyncio.run(main())

@@ -62,7 +62,7 @@ def _called(module: ast.AST) -> Iterator[str]:
 
 def _declarations(module: ast.AST) -> dict[str, str]:
     """The methods that a module imports from the contract, by what it calls them: `HOLD`, or `api.HOLD`."""
-    found = {}
+    found: dict[str, str] = {}
     for node in ast.walk(module):
         if not isinstance(node, ast.ImportFrom) or node.module is None or not node.module.startswith("volant.proto.api"):
             continue

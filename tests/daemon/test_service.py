@@ -90,7 +90,7 @@ def test_a_daemon_that_cannot_start_is_never_ready(house: Rig, manager: socket.s
 # --------------------------------------------------------------------------------------------------------------- socket activation
 
 
-def activated(listening: list[socket.socket], argv: list[str]) -> subprocess.Popen[str]:
+def activated(listening: list[socket.socket], argv: list[str]) -> subprocess.Popen[bytes]:
     """Start a program as systemd does: the sockets from descriptor 3 on, and variables that name the process."""
     fds = [one.fileno() for one in listening]
     program = (
@@ -105,7 +105,6 @@ def activated(listening: list[socket.socket], argv: list[str]) -> subprocess.Pop
         pass_fds=fds,
         env={**os.environ, "LISTEN_FDS": str(len(listening))},
         stderr=subprocess.PIPE,
-        text=True,
     )
 
 
@@ -116,22 +115,22 @@ def test_a_socket_that_was_passed_is_served_and_left_where_it_is(house: Rig) -> 
         for _ in range(2):  # the second daemon serves whoever came while there was none
             with house.under_way("vm", "list", "-o", "json") as early:
                 until(lambda: bool(select.select([listening], [], [], 0)[0]))
-                house.daemon = activated([listening], house.argv())
+                house.daemon = started = activated([listening], house.argv())
                 shown, _ = early.communicate(timeout=START_S)
                 assert (early.returncode, json.loads(shown)["items"]) == (ExitCode.OK, [])
             assert house.stop() == 0
-            house.daemon.communicate()
+            started.communicate()
             assert house.socket.stat().st_ino == inode
 
 
 def test_the_socket_that_was_passed_may_be_another_than_the_settings_name(house: Rig) -> None:
     path = house.root / "other.sock"
     with bind_socket(path) as listening:
-        house.daemon = activated([listening], house.argv("--log-format", "json"))
+        house.daemon = started = activated([listening], house.argv("--log-format", "json"))
         done = house.volant("--socket", str(path), "system", "info", "-o", "json", timeout=START_S)
         assert json.loads(done.stdout)["socket"] == str(path) and not house.socket.exists()
         assert house.stop() == 0
-        house.daemon.communicate()
+        started.communicate()
 
 
 @pytest.mark.parametrize(
@@ -142,7 +141,7 @@ def test_other_sockets_are_refused(house: Rig, kind: socket.SocketKind, count: i
     try:
         ended = activated(passed, house.argv())
         _, errors = ended.communicate(timeout=START_S)
-        assert ended.returncode == ExitCode.USAGE and says in errors and "volantd.socket" in errors
+        assert ended.returncode == ExitCode.USAGE and says.encode() in errors and b"volantd.socket" in errors
     finally:
         for one in passed:
             one.close()
@@ -180,7 +179,7 @@ def as_stranger(house: Rig, *words: str, groups: tuple[str, ...] = ()) -> subpro
 
 @pytest.mark.root
 def test_the_group_may_do_everything_readers_may_look_and_others_are_told_why_not() -> None:
-    with rig(hypervisor="fake", network="none", **{"socket-group": "games", "readonly-group": "news"}) as house:
+    with rig(hypervisor="fake", network="none", socket_group="games", readonly_group="news") as house:
         house.start()
         found = house.socket.stat()
         assert (stat.S_IMODE(found.st_mode), found.st_uid, found.st_gid) == (0o660, 0, grp.getgrnam("games").gr_gid)
@@ -208,11 +207,11 @@ def test_the_group_may_do_everything_readers_may_look_and_others_are_told_why_no
 def test_readers_may_open_a_socket_that_was_passed(house: Rig) -> None:
     house.runtime.mkdir()
     with bind_socket(house.socket, group="games") as listening:
-        house.daemon = activated([listening], house.argv("--socket-group", "games", "--readonly-group", "news"))
+        house.daemon = started = activated([listening], house.argv("--socket-group", "games", "--readonly-group", "news"))
         house.volant("vm", "list", timeout=START_S)
         assert as_stranger(house, "vm", "list", groups=("news",)).returncode == ExitCode.OK
         assert house.stop() == 0
-        house.daemon.communicate()
+        started.communicate()
 
 
 def test_a_group_of_readers_that_does_not_exist_is_said_so(house: Rig) -> None:

@@ -23,7 +23,8 @@ class KeepingHub:
     @asynccontextmanager
     async def subscribe(self) -> AsyncIterator[AsyncIterator[Event]]:
         async def nothing() -> AsyncIterator[Event]:
-            for event in ():
+            none: tuple[Event, ...] = ()
+            for event in none:
                 yield event
 
         yield nothing()

@@ -43,6 +43,9 @@ def event(seq: int, kind: str, about: dict[str, Any], message: str = "") -> dict
     }  # fmt: skip
 
 
+Kind = type[Any]  # inside Seat the word is a method
+
+
 class Seat:
     """A desk, and the person at it."""
 
@@ -102,7 +105,7 @@ class Seat:
         for call, result in zip(self.calls, results, strict=True):
             self.desk.answered(call.tag, result)
 
-    def effects(self, kind: type[Any]) -> list[Any]:
+    def effects(self, kind: Kind) -> list[Any]:
         """Effects of one kind that wait, taken out."""
         found = [effect for effect in self.desk.effects if isinstance(effect, kind)]
         self.desk.effects[:] = [effect for effect in self.desk.effects if not isinstance(effect, kind)]

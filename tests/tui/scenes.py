@@ -46,8 +46,8 @@ def config() -> Seat:
     seat = fleet()
     seat.type("j j j j y")
     seat.asked()
-    first = {"version": 1, "note": "created", "changes": [], "created_at": "2026-01-31T10:00:00Z", "author": "uid:0(root)", "origin": "",
-             "config": {"cpu_cores": 1, "memory_mb": 256, "env": {"COLOUR": "blue"}}}  # fmt: skip
+    first: dict[str, Any] = {"version": 1, "note": "created", "changes": [], "created_at": "2026-01-31T10:00:00Z",
+             "author": "uid:0(root)", "origin": "", "config": {"cpu_cores": 1, "memory_mb": 256, "env": {"COLOUR": "blue"}}}  # fmt: skip
     second = {
         **first,
         "version": 2,

@@ -26,7 +26,8 @@ class Watched(Seat):
 
     def attached(self) -> Attach:
         """The newest call of the console."""
-        return self.effects(Attach)[-1]
+        newest: Attach = self.effects(Attach)[-1]
+        return newest
 
     def place(self, offset: int, writer: str = "") -> None:
         self.desk.streamed(self.call.tag, [{"offset": offset, "writer": writer}])

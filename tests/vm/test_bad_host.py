@@ -259,7 +259,7 @@ def test_a_daemon_that_may_not_make_bridges_hints_at_user_mode(media: Path) -> N
 
 def test_no_permission_on_a_socket_with_a_group(media: Path) -> None:
     """The hint names the group that really may."""
-    with rig(hypervisor="fake", network="none", **{"socket-group": "nogroup"}) as house:
+    with rig(hypervisor="fake", network="none", socket_group="nogroup") as house:
         house.start()
         house.root.chmod(0o755)
         done = subprocess.run(

@@ -88,6 +88,8 @@ def test_exec_usage_and_no_daemon_are_125_too(volant: Run, words: list[str]) -> 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGUSR1])
 def test_signals_go_to_the_guests_program(server: RpcServer, environment: dict[str, str], number: int) -> None:
+    calls: list[Served] = []
+
     def wait_for_signal(call: Served) -> Any:
         call.item({"exec_id": 7, "pid": 100})
         call.write(b"ready\n")
@@ -95,6 +97,7 @@ def test_signals_go_to_the_guests_program(server: RpcServer, environment: dict[s
         return None
 
     def end(call: Served) -> Any:
+        running = calls[-1]
         running.received[3] += b""
         with running.changed:
             running.ended.add(3)
@@ -102,12 +105,10 @@ def test_signals_go_to_the_guests_program(server: RpcServer, environment: dict[s
         return {"name": ""}
 
     def execute(call: Served) -> Any:
-        nonlocal running
-        running = call
+        calls.append(call)
         wait_for_signal(call)
         return {"exit_code": 128 + server.params("vm.signal")["signal"], "signal": 0}
 
-    running: Served
     server.handlers |= {"vm.exec": execute, "vm.signal": end}
     process = subprocess.Popen(
         [*COMMAND, "exec", "web-1", "--", "sleep"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, env=environment

@@ -24,7 +24,7 @@ def host() -> Iterator[Rig]:
 
 @pytest.fixture
 def web(host: Rig, request: pytest.FixtureRequest) -> str:
-    name = request.node.name.replace("_", "-")[-40:].strip("-")
+    name = str(request.node.name).replace("_", "-")[-40:].strip("-")
     host.volant("vm", "create", name, "--plugin", "tiny", "--wait", "--env", "COLOUR=red")
     return name
 

@@ -67,8 +67,8 @@ class Stage:
         await self.begin(self._nursery)
 
     async def create(self, name: str = "web", replicas: int = 3, **fields: Any) -> DeploymentView:
-        fields = {"plugin": "hello", "version": "1.0.0", "wait": True} | fields
-        return await self.room.create(CreateDeployment(name=name, replicas=replicas, **fields), SOMEBODY)
+        asked: dict[str, Any] = {"plugin": "hello", "version": "1.0.0", "wait": True} | fields
+        return await self.room.create(CreateDeployment(name=name, replicas=replicas, **asked), SOMEBODY)
 
     async def update(self, name: str = "web", **fields: Any) -> DeploymentView:
         return await self.room.update(UpdateDeployment(name=name, **({"wait": True} | fields)), SOMEBODY)

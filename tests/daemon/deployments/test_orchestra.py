@@ -31,7 +31,7 @@ async def complete(orchestra: Orchestra) -> DeploymentView:
 
 
 def ids(orchestra: Orchestra) -> dict[str, str]:
-    return {vm.name: vm.id for vm in orchestra.app.vms.records() if vm.state is VmState.READY}
+    return {vm.name: vm.id for vm in orchestra.records() if vm.state is VmState.READY}
 
 
 @pytest.fixture
@@ -116,7 +116,7 @@ async def test_replicas_outlive_the_daemon_and_the_next_one_goes_on(orchestra: O
         await app.deployments.create(CreateDeployment(name="api", plugin="hello", replicas=5), SOMEBODY)
     async with orchestra.playing() as app:
         await wait_until(lambda: app.deployments.get("api").ready == 5)
-        assert len(app.vms.records()) == 8
+        assert len(orchestra.records()) == 8
 
 
 async def test_a_daemon_killed_in_the_middle_of_an_update_or_a_deletion_goes_on_with_it(orchestra: Orchestra) -> None:

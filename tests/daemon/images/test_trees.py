@@ -12,7 +12,7 @@ from volant.daemon.images import trees
 from volant.daemon.images.trees import MAX_PADDING, find_program, list_members
 from volant.proto.errors import ImageFailed
 
-TREE = {
+TREE: dict[str, str | bytes] = {
     "./bin": "usr/bin",
     "usr/bin/busybox": b"\x7fELF",
     "usr/bin/sh": "busybox",

@@ -21,7 +21,7 @@ def through(*argv: str) -> Callable[[bytes], bytes]:
     return lambda data: subprocess.run(argv, input=data, stdout=subprocess.PIPE, check=True).stdout
 
 
-PACKERS = {
+PACKERS: dict[str, Callable[[bytes], bytes]] = {
     "plain": bytes,
     "gzip": gzip.compress,
     "xz": lzma.compress,

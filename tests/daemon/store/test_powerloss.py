@@ -75,8 +75,8 @@ async def check_promises(store: SqliteStore, said: list[str]) -> None:
     """What was said holds, and every commit is there whole or not at all."""
     told = Counter[str]()
     for line in said:
-        what, number = line.split()
-        told[what] = max(told[what], int(number))
+        what, seq = line.split()
+        told[what] = max(told[what], int(seq))
     oldest, newest = await store.event_range()
     assert newest >= told["committed"]
     assert oldest >= told["kept"]

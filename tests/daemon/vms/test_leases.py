@@ -12,7 +12,7 @@ from trio.testing import MockClock
 
 from tests.ensemble import Ensemble, no_threads
 from tests.fakes.records import vm_record
-from volant.daemon.hypervisors.fake.launcher import Behaviour
+from volant.daemon.hypervisors.fake.guest import Behaviour
 from volant.daemon.ports import Asker
 from volant.daemon.vms import fencing
 from volant.daemon.vms.leases import RETURN_S

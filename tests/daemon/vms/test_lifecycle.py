@@ -13,7 +13,8 @@ from volant.proto.specs.states import VmState, Wanted
 def test_every_state_is_in_the_table_and_has_a_way_out() -> None:
     assert set(TRANSITIONS) == set(VmState)
     for state in VmState:
-        reachable, todo = set(), [state]
+        reachable: set[VmState] = set()
+        todo = [state]
         while todo:
             for after in TRANSITIONS[todo.pop()] - reachable:
                 reachable.add(after)

@@ -265,11 +265,11 @@ async def test_vms_outlive_the_daemon_and_are_adopted(orchestra: Orchestra, endi
     async with getattr(orchestra, ending)():
         await orchestra.install()
         before = await orchestra.create()
-    assert orchestra.host.guest(before.id)
+    assert [guest.identity.pid for guest in orchestra.host.guests()] == [before.pid]
     async with orchestra.playing() as app:
         after = await app.vms.wait(WaitVm(name="web", until=WaitFor.READY))
         assert (after.id, after.pid, after.boot) == (before.id, before.pid, before.boot)
-        assert app.vms.link("web")
+        assert app.vms.link("web").version
         assert (await app.vms.stop(StopVm(name="web"))).status is VmState.STOPPED
         assert {row.kind for row in await app.store.objects()} == {"folder"}
 
@@ -357,11 +357,11 @@ async def test_lists_filter_sort_and_page(orchestra: Orchestra) -> None:
     ("asked", "said"), [({"wait": WaitFor.DELETED}, "until the VM is deleted"), ({"start": False, "wait": WaitFor.READY}, "not started")]
 )
 async def test_a_creation_that_would_be_waited_for_in_vain_is_refused(orchestra: Orchestra, asked: dict[str, Any], said: str) -> None:
-    async with orchestra.playing() as app:
+    async with orchestra.playing():
         await orchestra.install()
         with pytest.raises(InvalidParams, match=said):
             await orchestra.create(**asked)
-        assert app.vms.records() == ()
+        assert orchestra.records() == ()
 
 
 class Holding:

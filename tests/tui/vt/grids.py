@@ -56,7 +56,7 @@ def assert_same(terminal: Terminal, pane: Pane, *, scrollback: bool = True) -> N
         assert len(lines) == len(history)
         for number, (line, row) in enumerate(zip(lines, history, strict=True)):
             assert line[: len(row)] == row, f"line {number} of the scrollback"
-    for row, (mine, (theirs_row, last)) in enumerate(zip(screen(terminal), pane.screen(), strict=True)):
+    for number, (mine, (theirs_row, last)) in enumerate(zip(screen(terminal), pane.screen(), strict=True)):
         if len(mine) == len(theirs_row) + 1 and last is not None:
             theirs_row = [*theirs_row, last]
-        assert mine == theirs_row, f"row {row}"
+        assert mine == theirs_row, f"row {number}"
