@@ -33,6 +33,7 @@ from volant.tui.work import Operation, Pending
 
 if TYPE_CHECKING:
     from volant.tui.calling.kept import Kept
+    from volant.tui.past.journey import Journey
 
 SAID_S = 8.0
 """How long a message stays; the next key takes it away earlier, once it has been there for a moment."""
@@ -73,7 +74,7 @@ class Desk:
         self.read_only = read_only
         self.live = self.snapshot = Snapshot()
         """How things are, as far as is known; and what is shown: the same, unless somebody looks back."""
-        self.past: travelling.Journey | None = None
+        self.past: Journey | None = None
         """Where somebody looks back to; None: at how things are."""
         self.looking_back = 0
         """The call for what is looked back on; 0: none is under way."""
@@ -320,11 +321,12 @@ class Desk:
         """The whole screen: exactly `height` lines of exactly `width` columns."""
         if self.said is not None and self.clock() >= self.said.until:
             self.said = None
+        travelling.play_on(self)
         return frame.frame(self, width, height)
 
     def next_change_s(self) -> float | None:
         """In how many seconds the frame looks different by time alone; None for never: then nothing has to wake up."""
-        waits = [self.screen.next_change_s(self)] if self.past is None else []
+        waits = [self.screen.next_change_s(self) if self.past is None else self.past.next_change_s()]
         if self.snapshot.link.phase not in (Phase.LIVE, Phase.PAST):
             waits.append(1.0)
         if self.said is not None:

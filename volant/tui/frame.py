@@ -21,6 +21,8 @@ CRUMBS_FROM, KEYS_FROM, HINT_FROM = 8, 6, 12
 """Lines of the terminal from which there is room for them."""
 LABELS_FROM = 60
 """Columns from which the line of a lost connection tells of the next try, and that of the past names the keys that step."""
+PLAY_FROM = 100
+"""Columns from which the line of the past names the key that lets time go on, beside the last event."""
 BOX_FROM = 100
 """Columns from which a panel does not take the whole width."""
 
@@ -111,10 +113,13 @@ def _past(desk: Desk, width: int) -> Line:
     about = f"#{event['seq']} {event['kind']} {event.get('vm') or ''}".strip() if event is not None else ""
     about = "looking back ..." if journey.waiting is not None else about
     ago = f"{human.duration(max(0.0, desk.now() - journey.time))} ago" if not journey.recording else f"in {journey.recording}"
-    left = f" {desk.glyphs['past']} PAST {shown(journey.time)}  {harmless(ago)}  {harmless(about)}"
+    speed = f"{desk.glyphs['play' if journey.playing else 'held']}x{journey.speed} " if journey.playing or journey.recording else ""
+    left = f" {desk.glyphs['past']} PAST {speed}{shown(journey.time)}  {harmless(ago)}  {harmless(about)}"
     keys = f"{desk.key_of('past.now')} {'end' if journey.recording else 'now'} "
     if width >= LABELS_FROM:
         keys = f"{desk.key_of('past.before')} {desk.key_of('past.after')} step  {keys}"
+    if width >= PLAY_FROM:
+        keys = f"{desk.key_of('past.play')} {'pause' if journey.playing else 'play'}  {keys}"
     # The way back stays where there is no room for both.
     return justified(clipped(((left, "past"),), max(0, width - len(keys) - 1)), ((keys, "past"),), width, "past")
 

@@ -7,82 +7,24 @@ imported when somebody does, so that the UI starts no later for it.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from volant.client.cli.text import harmless
 from volant.proto.errors import Fault
-from volant.tui.model import Delta, Happened, Record
+from volant.tui.model import Delta, Record
 from volant.tui.overlays import Asking
 
 if TYPE_CHECKING:
     from volant.tui.desk import Desk
-    from volant.tui.past.moments import Moment
+    from volant.tui.past.journey import Journey, Move
     from volant.tui.past.tape import Tape
     from volant.tui.screens.base import Screen
-
-Move = Callable[["Journey"], str]
-"""Goes to another place on a tape; returns why it can't, or nothing."""
 
 PAGE = 1_000
 """Events asked for at once: as many as the daemon gives in one answer."""
 KEPT_PAST = 20_000
 """Events looked back on: some 20 MB, and twenty answers of the daemon."""
-TROUBLE = ("CRASHED", "FAILED", "LOST", "DEGRADED")
-"""How the kinds of events end that tell of trouble."""
-
-
-@dataclass(slots=True)
-class Journey:
-    """Where somebody is on a tape."""
-
-    tape: Tape
-    index: int
-    time: float
-    """The moment in seconds since 1970: that of the beat, or the one that was typed."""
-    recording: str = ""
-    """The file that the tape comes from; empty: the daemon's events."""
-    waiting: list[Move] | None = None
-    """What was asked for while the events are on their way; None: they are here."""
-
-    def go(self, index: int) -> None:
-        """To a beat; -1 is before the first one."""
-        self.index = max(-1, min(index, len(self.tape) - 1))
-        self.time = self.tape.time(self.index)
-
-    def seek(self, moment: Moment) -> str:
-        """To a time, or to an event; there is always one."""
-        if moment.seq:
-            self.go(self.tape.find_event(moment.seq))
-        else:
-            self.index, self.time = self.tape.find(moment.time), moment.time
-        return ""
-
-    def step(self, by: int) -> str:
-        """So many beats on; why not, where there are none."""
-        index = self.index + by
-        if not -1 <= index < len(self.tape):
-            return "nothing earlier is known" if by < 0 else "nothing later is known here"
-        self.go(index)
-        return ""
-
-    def step_to_trouble(self, by: int) -> str:
-        """To the next event in this direction that tells of trouble; why not, where there is none."""
-        index = self.index + by
-        while 0 <= index < len(self.tape):
-            event = self.event(index)
-            if event is not None and str(event["kind"]).endswith(TROUBLE):
-                self.go(index)
-                return ""
-            index += by
-        return "there was no trouble before" if by < 0 else "there was no trouble after"
-
-    def event(self, index: int) -> Record | None:
-        """The newest event of a beat; None when it brought none."""
-        if not 0 <= index < len(self.tape):
-            return None
-        return next((news.events[-1] for news in reversed(self.tape.beats[index].news) if isinstance(news, Happened) and news.events), None)
 
 
 def ask(desk: Desk) -> None:
@@ -114,6 +56,29 @@ def step(desk: Desk, by: int) -> None:
 def step_to_trouble(desk: Desk, by: int) -> None:
     """To the next event that tells of trouble, or to the one before."""
     _travel(desk, lambda journey: journey.step_to_trouble(by))
+
+
+def play(desk: Desk) -> None:
+    """Let time go on from here, or stop it."""
+    _travel(desk, lambda journey: journey.play(desk.clock()))
+
+
+def change_speed(desk: Desk, by: int) -> None:
+    """The next faster speed, or the next slower one."""
+    _travel(desk, lambda journey: journey.change_speed(by))
+
+
+def play_on(desk: Desk) -> None:
+    """Show what has happened since the last time, where time goes on."""
+    journey = desk.past
+    if journey is None or not journey.playing:
+        return
+    before = journey.index
+    journey.advance(desk.clock())
+    if journey.index != before:
+        _show(desk)
+    if not journey.playing:
+        desk.say("the recording ends here" if journey.recording else f"nothing later is known; {desk.key_of('past.now')} returns to now")
 
 
 def go(desk: Desk, index: int) -> None:
@@ -164,9 +129,15 @@ def keeps_from(desk: Desk, path: Sequence[Screen]) -> bool:
 
 def replay(desk: Desk, tape: Tape, recording: str) -> None:
     """Show a recording, from its beginning on."""
+    from volant.tui.past.journey import Journey
+
     journey = Journey(tape, -1, 0.0, recording)
     journey.go(0)
     _set_out(desk, journey)
+    keys = {name: desk.key_of(f"past.{name}") for name in ("play", "before", "after", "trouble.after", "at")}
+    desk.say(
+        f"{keys['play']} plays it, {keys['before']} {keys['after']} step, {keys['trouble.after']} the next failure, {keys['at']} a moment"
+    )
 
 
 def _set_out(desk: Desk, journey: Journey) -> None:
@@ -193,6 +164,9 @@ ACTIONS: Mapping[str, Callable[[Desk], object]] = {
     "past.after": lambda desk: step(desk, 1),
     "past.trouble.before": lambda desk: step_to_trouble(desk, -1),
     "past.trouble.after": lambda desk: step_to_trouble(desk, 1),
+    "past.play": play,
+    "past.faster": lambda desk: change_speed(desk, 1),
+    "past.slower": lambda desk: change_speed(desk, -1),
     "past.now": to_now,
 }
 """What keys mean everywhere, by the ids of their bindings."""
@@ -202,6 +176,7 @@ ACTIONS: Mapping[str, Callable[[Desk], object]] = {
 
 def _look_back(desk: Desk, move: Move) -> None:
     """Be in the past from this key on, so that no later one changes anything; get the events there are, newest first."""
+    from volant.tui.past.journey import Journey
     from volant.tui.past.tape import Tape
 
     _set_out(desk, Journey(Tape(desk.live, ()), -1, desk.wall(), waiting=[move]))
@@ -230,6 +205,7 @@ class _Loading:
 
     def _arrive(self, result: Any) -> None:
         """All events are here that are to be had: make the moves that waited for them."""
+        from volant.tui.past.journey import Journey
         from volant.tui.past.rebuilding import rebuilt
 
         desk = self._desk

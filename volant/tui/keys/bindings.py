@@ -74,6 +74,9 @@ BINDINGS: dict[str, tuple[Binding, ...]] = {
         Binding("past.after", (">",), "the event after", "after"),
         Binding("past.trouble.before", ("{",), "the failure before"),
         Binding("past.trouble.after", ("}",), "the failure after"),
+        Binding("past.play", ("space",), "let time go on by itself, or stop it", "play"),
+        Binding("past.faster", (")",), "faster: up to sixty seconds in one"),
+        Binding("past.slower", ("(",), "slower"),
         Binding("past.now", ("n",), "return to now", "now"),
     ),
     "list": (

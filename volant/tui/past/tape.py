@@ -31,6 +31,8 @@ class Tape:
         self.beats = beats
         self._times = [beat.time for beat in beats]
         self._kept: dict[int, Snapshot] = {-1: begin}
+        self._latest = (-1, begin)
+        """What was looked at last: who goes on from there folds only what came since."""
 
     def __len__(self) -> int:
         return len(self.beats)
@@ -42,11 +44,14 @@ class Tape:
         while start not in self._kept:
             start -= KEPT_EVERY
         snapshot = self._kept[start]
+        if start <= self._latest[0] <= index:
+            start, snapshot = self._latest
         for number in range(start + 1, index + 1):
             for news in self.beats[number].news:
                 snapshot, _ = reduce(snapshot, news)
             if (number + 1) % KEPT_EVERY == 0:
                 self._kept[number] = snapshot
+        self._latest = (index, snapshot)
         return replace(snapshot, link=Link(Phase.PAST), arriving=None)
 
     def find(self, time: float) -> int:

@@ -12,17 +12,17 @@ from volant.tui.past.moments import shown
 from volant.tui.screens.base import Screen
 from volant.tui.screens.cursor import Cursor
 from volant.tui.screens.vm_facts import event_line
-from volant.tui.travelling import Journey
 
 if TYPE_CHECKING:
     from volant.tui.desk import Desk
+    from volant.tui.past.journey import Journey
 
 
 class PastScreen(Screen):
     """Going up and down is going back and forth in time; every other screen goes along."""
 
     contexts = ("calls",)
-    hints = ("open", "past.at", "past.now")
+    hints = ("open", "past.play", "past.at", "past.now")
     in_past = True
     title = "past"
 

@@ -19,8 +19,8 @@ from volant.tui.screens.reader import KEPT_LINES, Reader
 
 if TYPE_CHECKING:
     from volant.tui.desk import Desk
+    from volant.tui.past.journey import Journey
     from volant.tui.past.tape import Tape
-    from volant.tui.travelling import Journey
 
 
 MAX_CONSOLE_BYTES = 1024 * 1024
