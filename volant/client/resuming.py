@@ -196,6 +196,15 @@ class StatsProgress:
         return True
 
 
+class HostProgress(StatsProgress):
+    """`system.watch`: so do these."""
+
+    method = "system.watch"
+
+    def __init__(self) -> None:
+        super().__init__({})
+
+
 STEADY_S = 5.0
 """How long a daemon has to stay before its next absence is a new one: else one that greets and leaves would be looked for for ever."""
 

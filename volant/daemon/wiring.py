@@ -22,8 +22,10 @@ from volant.daemon.consoles.consoles import ConsoleRoom
 from volant.daemon.deployments.controller import Services as DeploymentServices
 from volant.daemon.deployments.room import Deployments
 from volant.daemon.fanout import Fanout
+from volant.daemon.figures import HostMeter
 from volant.daemon.guests.link import AgentLink
 from volant.daemon.host.clock import rfc3339, utc_now
+from volant.daemon.host.load import read_cpu
 from volant.daemon.host.memory import host_memory
 from volant.daemon.host.nurseries import helpers
 from volant.daemon.host.oom import logged_kill
@@ -148,6 +150,7 @@ class Daemon:
             configs=Configs(services, roster.owner, defaults),
             inspector=Inspector(services, roster.records),
             meter=Meter(roster.records, usage_of, host_boot),
+            host=HostMeter(read_cpu, host_memory, deployments.counts),
             explainer=Explainer(store, roster.records, roster.console),
             plugins=plugins,
             deployments=deployments,

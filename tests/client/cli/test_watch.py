@@ -243,3 +243,18 @@ def test_the_order_is_the_daemons(order: str) -> None:
     ]
     wanted = [held.view.name for held in matching([Held(from_plain(VmView, record)) for record in records], ListVms(sort=order), now=0)]
     assert [record["name"] for record in in_order(records, order)] == wanted
+
+
+def test_how_busy_the_host_is_comes_as_lines(volant: Run, server: RpcServer) -> None:
+    def watch(call: Served) -> object:
+        for percent in (3, 80):
+            call.item({"cpu_percent": percent, "memory_mib": 8_192, "memory_available_mib": 2_048, "deployments": {"ready": 2}})
+        return {}
+
+    server.handlers["system.watch"] = watch
+    done = volant("system", "watch", "--reconnect", "0")
+    assert done.stdout.splitlines() == [
+        "CPU%\tAVAILABLE\tMEMORY\tDEPLOYMENTS",
+        '3\t2048\t8192\t{"ready": 2}',
+        '80\t2048\t8192\t{"ready": 2}',
+    ]

@@ -70,6 +70,7 @@ TREE: dict[str, dict[str, Verb]] = {
     },
     "system": {
         "info": Verb("system", "info", "what the daemon is and has"),
+        "watch": Verb("system", "watch", "how busy the host is, told when that changes"),
         "ping": Verb("system", "ping", "see whether the daemon answers"),
         "ledger": Verb("ledger", "ledger", "list every host object and its owner, and compare with the host"),
         "selftest": Verb("selftest", "selftest", "try every fault on a daemon of its own, and see that nothing is lost or left"),

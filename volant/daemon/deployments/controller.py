@@ -88,6 +88,10 @@ class Controller:
         return view(self.record, self.template, self._summary, observed_generation=self._observed, now=trio.current_time())
 
     @property
+    def status(self) -> DeploymentStatus:
+        return self._summary.status
+
+    @property
     def is_complete(self) -> bool:
         """All is as wanted, as far as a paused deployment goes."""
         is_settled = self._summary.status in (DeploymentStatus.READY, DeploymentStatus.PAUSED)

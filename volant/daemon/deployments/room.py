@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass, replace
 from math import inf
@@ -75,6 +76,10 @@ class Deployments:
             raise InvalidParams(f"limit must be 1 to {MAX_PAGE} and offset not negative", hint="ask for the list in pages")
         text = asked.text.casefold()
         return tuple(controller.view for _, controller in sorted(self._controllers.items()) if not text or _mentions(controller.view, text))
+
+    def counts(self) -> dict[str, int]:
+        """How many deployments are in each state that occurs."""
+        return dict(Counter(str(controller.status) for controller in self._controllers.values()))
 
     def history(self, name: str) -> tuple[Revision, ...]:
         """Newest first."""

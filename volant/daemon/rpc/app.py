@@ -24,7 +24,7 @@ from volant.proto.api.deployment import (
 )
 from volant.proto.api.event import Selection
 from volant.proto.api.plugin import InstallPlugin, InstallProgress, ListPlugins, PluginName, Plugins, PluginView
-from volant.proto.api.system import AskLedger, LedgerView, SystemInfo
+from volant.proto.api.system import AskLedger, HostFigures, LedgerView, SystemInfo
 from volant.proto.api.vm import CreateVm, DeleteVm, ListVms, RestartVm, StartVm, StopVm, VmName, VmView, WaitVm
 from volant.proto.api.vm_call import Action, CallVm
 from volant.proto.api.vm_config import ConfigDiff, ConfigHistory, DiffConfig, GetConfig, PatchVm, RollbackConfig, VmConfigView
@@ -64,6 +64,17 @@ class Watch(Protocol):
         """What of at most `limit` VMs it has not been told yet."""
 
 
+class Output(Protocol):
+    """The output of one boot of a VM."""
+
+    @property
+    def link(self) -> GuestLink:
+        """The agent's link; AgentMissing when there is none now."""
+
+    async def wait_over(self) -> str:
+        """After `link` has ended: how the boot did, in a sentence, or nothing once there is another link. Raises the VM's failure."""
+
+
 class Vms(Protocol):
     """The orchestrator."""
 
@@ -85,6 +96,9 @@ class Vms(Protocol):
     def workload_request(self, asked: CallVm) -> guest.Request: ...
     def link(self, name: str) -> GuestLink:
         """AgentMissing when there is none now."""
+
+    def output(self, name: str) -> Output:
+        """That of the boot of this moment."""
 
     def console(self, name: str) -> ConsoleHolder: ...
 
@@ -126,6 +140,13 @@ class Meter(Protocol):
 
     async def read(self, name: str = ...) -> Stats:
         """Of one VM, or of all."""
+
+
+class HostMeter(Protocol):
+    """How busy the host is."""
+
+    def watch(self) -> AsyncGenerator[HostFigures, None]:
+        """Now, and whenever it is noticeably otherwise."""
 
 
 class DeploymentRoom(Protocol):
@@ -171,6 +192,7 @@ class App:
     inspector: Inspector
     explainer: Explainer
     meter: Meter
+    host: HostMeter
     plugins: PluginRoom
     deployments: DeploymentRoom
     store: Store

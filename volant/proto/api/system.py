@@ -6,14 +6,14 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from volant.proto import errors
-from volant.proto.method import Http, Method, Noun
+from volant.proto.method import Http, Method, Noun, Shape
 
 NOUN = Noun("system")
 
 
 @dataclass(frozen=True, slots=True)
 class Nothing:
-    """No parameters."""
+    """No parameters; as a result: there is none, since only the caller ends the call."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +64,19 @@ class SystemInfo:
     """How many VMs are in each state."""
     plugins: int
     event_seq: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HostFigures:
+    """How busy the host is. A watcher is told anew only when a figure is noticeably another: nothing is sent while nothing happens."""
+
+    cpu_percent: int
+    """Of all its CPUs together, by whatever runs on it, over the last seconds."""
+    memory_mib: int
+    memory_available_mib: int
+    """What may be taken without swapping."""
+    deployments: dict[str, int]
+    """How many deployments are in each state."""
 
 
 MAX_ENTRIES = 10_000
@@ -119,6 +132,12 @@ class LedgerView:
 
 PING = NOUN.add(Method("system.ping", Nothing, Pong, "see whether the daemon answers", http=Http("GET", "/system/ping")))
 INFO = NOUN.add(Method("system.info", Nothing, SystemInfo, "what the daemon is and has", http=Http("GET", "/system/info")))
+WATCH = NOUN.add(
+    Method(
+        "system.watch", Nothing, Nothing, "how busy the host is, told when that changes",
+        http=Http("GET", "/system/watch"), shape=Shape.STREAM, item=HostFigures,
+    )
+)  # fmt: skip
 LEDGER = NOUN.add(
     Method(
         "system.ledger", AskLedger, LedgerView, "list every host object and its owner",

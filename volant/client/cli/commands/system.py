@@ -1,4 +1,4 @@
-"""`volant system info|ping`."""
+"""`volant system info|watch|ping`."""
 
 from __future__ import annotations
 
@@ -7,9 +7,18 @@ import time
 from typing import Any
 
 from volant.client.cli import human, output
-from volant.client.cli.connect import open_client
-from volant.client.cli.parsing import Parser, add_output, style_of
+from volant.client.cli.connect import open_client, open_following
+from volant.client.cli.parsing import Parser, add_output, add_reconnect, style_of
+from volant.client.cli.table import Column
 from volant.proto.errors import ExitCode
+
+FIGURES = [
+    Column("CPU%", "cpu_percent", right=True),
+    Column("AVAILABLE", "memory_available_mib", right=True),
+    Column("MEMORY", "memory_mib", right=True),
+    Column("DEPLOYMENTS", "deployments"),
+]
+"""What a script gets of each item of `system.watch`: percent of all CPUs, memory in MiB."""
 
 
 def configure_info(parser: Parser) -> None:
@@ -54,6 +63,31 @@ def _hypervisor(one: dict[str, Any]) -> str:
     accel = one["accel"] or "acceleration not probed yet"
     reason = f" ({one['accel_reason']})" if one["accel_reason"] else ""
     return ", ".join(part for part in (one["version"], f"{accel}{reason}", one["binary"]) if part)
+
+
+def configure_watch(parser: Parser) -> None:
+    add_output(parser)
+    add_reconnect(parser)
+    parser.give_examples("volant system watch", "volant system watch -o jsonl | jq .cpu_percent")
+
+
+def run_watch(args: argparse.Namespace) -> int:
+    from volant.client.resuming import HostProgress
+
+    style = style_of(args)
+    output.begin_stream(style, FIGURES)
+    with open_following(args, HostProgress()) as figures:
+        for each in figures:
+            output.write_next(style, FIGURES, each, _busy)
+    return ExitCode.OK
+
+
+def _busy(figures: dict[str, Any]) -> str:
+    """How busy the host is, in one line."""
+    used = figures["memory_mib"] - figures["memory_available_mib"]
+    states = ", ".join(f"{number} {state}" for state, number in figures["deployments"].items()) or "none"
+    memory = f"{human.mebibytes(used)} of {human.mebibytes(figures['memory_mib'])}"
+    return f"CPU {figures['cpu_percent']:>3}%  memory {memory} taken  deployments: {states}"
 
 
 def configure_ping(parser: Parser) -> None:
