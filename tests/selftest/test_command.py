@@ -63,6 +63,18 @@ def test_a_case_is_tried_and_shown(temporary: Path) -> None:
 
 
 @pytest.mark.root
+def test_the_hosts_own_config_file_is_left_to_its_own_daemon(temporary: Path) -> None:
+    socket = temporary / "volantd.sock"
+    script = 'mount -t tmpfs none /etc && mkdir /etc/volant && printf \'socket = "%s"\' "$0" > /etc/volant/volantd.toml && exec "$@"'
+    words = argv("--faults", "--point", "F1", "--harm", "kill-daemon", "-q", "-o", "json")
+    done = subprocess.run(
+        ["unshare", "--mount", "sh", "-c", script, str(socket), *words], capture_output=True, text=True, env=environ(temporary)
+    )
+    assert done.returncode == ExitCode.OK, done.stderr
+    assert not socket.exists() and not socket.with_suffix(".lock").exists()
+
+
+@pytest.mark.root
 def test_the_table_has_a_row_for_each_point(temporary: Path) -> None:
     done = subprocess.run(
         argv("--faults", "--point", "D1", "--harm", "eio", "-o", "table", "-q"), capture_output=True, text=True, env=environ(temporary)

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import threading
 from collections.abc import Iterator, Sequence
+from contextlib import closing
+from typing import Any
 
 import pytest
 
+from tests.patience import until
 from volant.daemon.host.faultpoints import FaultPoint
 from volant.proto.specs.states import WaitFor
 from volant.selftest.cases import HANG_S, Case, Harm, matrix
 from volant.selftest.evidence import complaints, look
 from volant.selftest.host import TrialHost, trial_host
+from volant.selftest.leftovers import trial_folder
 from volant.selftest.matrix import Matrix
-from volant.selftest.trial import Trials
+from volant.selftest.trial import BYSTANDER, Trials, Wrong
 
 pytestmark = pytest.mark.root
 
@@ -44,6 +51,36 @@ def test_nothing_is_lost_or_left_whatever_happens_at_any_point(harm: Harm, shard
 def test_a_hang_of_full_length_holds_nobody_up_for_ever() -> None:
     points = (FaultPoint.GUEST_LET_IN, FaultPoint.VMM_CLAIMED, FaultPoint.STOPPING_STORED)
     assert wrongs([Case(point, Harm.HANG) for point in points], hang_s=HANG_S) == {}
+
+
+@pytest.mark.slow
+def test_a_hang_that_holds_up_other_vms_is_noticed() -> None:
+    class HoldingUp(TrialHost):
+        """On which nothing is heard of the bystander for as long as a step hangs."""
+
+        def report(self, *, patience: float = PATIENCE_S) -> dict[str, Any]:
+            found = super().report(patience=patience)
+            if "struck" in found:
+                with self.client() as client:
+                    pid = client.vms.get(name=BYSTANDER).pid
+                os.kill(pid, signal.SIGSTOP)
+                threading.Thread(target=self._go_on, args=(pid,)).start()
+            return found
+
+        def _go_on(self, pid: int) -> None:
+            until(lambda: self.has_reported)
+            os.kill(pid, signal.SIGCONT)
+
+    with trial_folder() as root, closing(HoldingUp(root, hypervisor="fake-process", kernels=None, flags={})) as host:
+        host.start()
+        trials = Trials(host, settle_s=PATIENCE_S)
+        trials.prepare()
+        assert "only when the step hung no more" in trials.run(Case(FaultPoint.STOPPING_STORED, Harm.HANG)).wrong
+
+
+def test_what_is_clean_too_late_is_wrong() -> None:
+    with trial_host() as host, pytest.raises(Wrong, match="all was clean only after"):
+        Trials(host, settle_s=0).prepare()
 
 
 @pytest.fixture(scope="module")

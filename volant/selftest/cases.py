@@ -18,7 +18,7 @@ class Harm(Enum):
     KILL_DAEMON = "kill-daemon", "SIGKILL of the daemon"
     KILL_VMM = "kill-vmm", "SIGKILL of the VMM"
     EXCEPTION = "exception", "an exception that nobody foresaw"
-    HANG = "hang", f"the step hangs for {HANG_S:g} s"
+    HANG = "hang", "the step hangs"
     ENOSPC = "enospc", "the disk is full"
     EIO = "eio", "the disk fails"
     REBOOT = "reboot", "the host goes down and comes back: another boot id, no process, no network, an empty runtime folder"

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import select
 import shutil
 import socket
 import subprocess
@@ -56,7 +57,7 @@ class TrialHost:
 
     def start(self) -> None:
         """Start a daemon, and return once it serves. Failed with its last words when it does not."""
-        ours, its = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self._orders, its = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         settings = {"state-dir": self.state, "runtime-dir": self.runtime, "network": "bridged", **self._flags}
         argv = [sys.executable, "-m", SABOTEUR, "--orders", str(its.fileno()), "--boot-id", str(self._boot_id)]
         argv += ["--hypervisor", self._hypervisor, *(word for name, value in settings.items() for word in (f"--{name}", str(value)))]
@@ -66,9 +67,7 @@ class TrialHost:
                 argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log, pass_fds=(its.fileno(),), start_new_session=True,
                 env={**os.environ, "PYTHONPATH": str(_ROOT)},
             )  # fmt: skip
-        self._orders = ours
-        ours.settimeout(START_S)
-        if self.report() != {"ready": True}:
+        if self.report(patience=START_S) != {"ready": True}:
             raise Failed(f"the daemon under test did not start: {self.last_words()}", hint="its log says why")
 
     def client(self) -> Client:
@@ -94,6 +93,12 @@ class TrialHost:
             packet = b""
         found: dict[str, Any] = json.loads(packet) if packet else {}
         return found
+
+    @property
+    def has_reported(self) -> bool:
+        """A report waits to be taken."""
+        assert self._orders is not None
+        return bool(select.select([self._orders], [], [], 0)[0])
 
     def wait_daemon_dead(self) -> None:
         """Return once the daemon is dead. TimeoutExpired."""

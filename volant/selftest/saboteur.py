@@ -6,7 +6,9 @@ Orders and reports are JSON objects, one a packet:
 
     -> {"point": "F3", "harm": "enospc", "seconds": 5.0, "vm_id": ""}    strike once there; the next order replaces it
     -> {"watch": true}                                                   report every place that is passed
-    <- {"ready": true} | {"armed": "F3"} | {"struck": "F3"} | {"passed": "F3"}
+    <- {"ready": true} | {"armed": "F3"} | {"struck": "F3"} | {"over": "F3"} | {"passed": "F3"}
+
+`over` comes behind the `struck` of a hang, before anything else goes on that the hang held up.
 
 When the other end goes away, everything that this daemon started is killed, and the daemon too.
 """
@@ -78,6 +80,7 @@ class Saboteur:
             return
         if order.harm is Harm.HANG:
             await trio.sleep(order.seconds)
+            self.report("over", point.id)
         else:
             self._strike(order, vm_id)
 
@@ -87,6 +90,7 @@ class Saboteur:
             return
         if order.harm is Harm.HANG:
             time.sleep(order.seconds)
+            self.report("over", point.id)
         else:
             self._strike(order, vm_id)
 
@@ -179,7 +183,9 @@ def main(argv: Sequence[str]) -> None:
     own.add_argument("--hypervisor", required=True)
     known, rest = own.parse_known_args(argv)
     pretend_boot(known.boot_id)
-    config = replace(load({}, vars(volantd.parser().parse_args(rest))).config, hypervisor=known.hypervisor)
+    # The host's own config file is for the host's own daemon: its socket, for one, is not ours to take.
+    flags = vars(volantd.parser().parse_args(rest)) | {"config": os.devnull}
+    config = replace(load({}, flags).config, hypervisor=known.hypervisor)
     logs.set_up(level=config.log_level, format=config.log_format, environ={}, stream=sys.stderr)
     volantd.prepare_folders(config)
     trio.run(serve, config, socket.socket(fileno=known.orders))

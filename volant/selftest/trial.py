@@ -197,10 +197,10 @@ class Trials:
         while True:
             wrong = self._wrong()
             took = max(time.monotonic() - since, 0.0)
+            if took > self._settle_s:
+                raise Wrong(f"after {took:.1f} s: {'; '.join(wrong)}" if wrong else f"all was clean only after {took:.1f} s")
             if not wrong:
                 return took
-            if took > self._settle_s:
-                raise Wrong(f"after {took:.1f} s: {'; '.join(wrong)}")
             time.sleep(LOOK_AGAIN_S)
 
     def _wrong(self) -> list[str]:
@@ -235,12 +235,12 @@ class Trials:
                 raise Wrong(f"asked again, the VM is {state} and not {wanted}")
 
     def _check_others_go_on(self) -> None:
-        began = time.monotonic()
+        """Another VM's agent answers while the step hangs. A shorter hang than the usual one proves nothing: it may be over before a busy
+        host gets round to that."""
         with self._host.client() as client:
             _hear(client)
-        took = time.monotonic() - began
-        if took > HANG_S:
-            raise Wrong(f"another VM's agent answered only after {took:.1f} s")
+        if self._hang_s >= HANG_S and self._host.has_reported:
+            raise Wrong("another VM's agent answered only when the step hung no more")
 
     def _check_bystander(self, case: Case) -> None:
         """It has not been harmed; where the whole host went down it can be started again."""
