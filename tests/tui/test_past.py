@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from tests.tui.desks import Seat, event, fault, vm
@@ -140,11 +142,57 @@ def test_one_vm_as_it_was() -> None:
     assert "failed" in screen and "no disk" in screen
     seat.type("e")
     assert "VM_FAILED" in seat.screen() and "VM_CRASHED" not in seat.screen()
-    seat.type("y")
-    assert "events don't tell its config" in seat.screen()
+    seat.type("m")
+    assert "events don't tell its metrics" in seat.screen()
     seat.type("d @ '11:59:02' enter")
     assert "it did not exist at this moment" in seat.screen()
     assert [each for each in seat.desk.effects if isinstance(each, effects.Call)] == []
+
+
+def version(number: int, second: int, memory_mb: int, **more: Any) -> dict[str, Any]:
+    """A version of a configuration, made at 11:59 and so many seconds."""
+    return {
+        "version": number, "note": "created" if number == 1 else "changed", "changes": ["memory_mb"], "author": "uid:0(root)", "origin": "",
+        "created_at": f"2026-01-31T11:59:{second:02}.500Z", "config": {"memory_mb": memory_mb, "restart": "no", **more},
+    }  # fmt: skip
+
+
+def test_the_configuration_is_that_of_the_moment() -> None:
+    seat = looking_back("@ '11:59:09' enter")
+    seat.type("g y")
+    assert seat.asked() == [("vm.config_history", "db-1")]
+    assert "asking" in seat.screen()
+    items = [version(1, 4, 128), version(2, 6, 256), version(3, 8, 512, restart="always"), version(4, 30, 1024)]
+    seat.answer({"name": "db-1", "running_version": 0, "items": items})
+    screen = seat.screen()
+    assert "version 3 of 3" in screen and "512" in screen and "1024" not in screen
+    assert "from the next start on" not in screen, "it does not run any more"
+    seat.type("@ '11:59:08.700' enter")
+    screen = seat.screen()
+    assert "512" in screen and "from the next start on: memory_mb" in screen and "restart," not in screen
+    seat.type("tab")
+    screen = seat.screen()
+    assert "version 3" in screen and "version 4" not in screen
+    assert next(line for line in screen.splitlines() if "version 2" in line).endswith("runs")
+    seat.type("@ '11:59:05' enter y")
+    assert "version 1 of 1" in seat.screen()
+    assert seat.asked() == []
+
+
+def test_why_a_configuration_of_then_is_not_known() -> None:
+    seat = looking_back("@ '11:59:04' enter")
+    seat.type("g y")
+    seat.asked()
+    seat.answer({"name": "db-1", "running_version": 5, "items": [version(5, 30, 128)]})
+    assert "the versions of that time are no longer kept" in seat.screen()
+    seat = looking_back("{")
+    seat.desk.heard(Changed((), (DB["id"],), 10, complete=True))
+    seat.type("g y")
+    assert "it was deleted since then" in seat.screen()
+    seat = replayed()
+    seat.type("y")
+    assert "a recording holds no configurations" in seat.screen()
+    assert seat.asked() == []
 
 
 def test_the_tape_goes_along_with_its_cursor() -> None:

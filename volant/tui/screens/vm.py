@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from volant.client.cli import human
@@ -47,6 +48,8 @@ class VmScreen(Screen):
         self._reader: Reader[Line] = Reader(follow=False)
         self._drawn: object = None
         self._generation = -1
+        self._versions_of: object = None
+        """The tape for which the versions of its configuration were asked."""
         self._readings = Readings()
         self._meter = 0
         """The call that tells what it costs; 0: nobody looks."""
@@ -106,6 +109,7 @@ class VmScreen(Screen):
         if record is not None and desk.snapshot.is_live and desk.screen is self and record["generation"] != self._generation:
             self._generation = record["generation"]
             self._ask(desk)
+        self._ask_versions(desk)
         self._measure(desk)
 
     def _ask(self, desk: Desk) -> None:
@@ -137,10 +141,10 @@ class VmScreen(Screen):
             tabs += [(f"[{tab.capitalize()}]" if tab == self._tab else f" {tab} ", "title" if tab == self._tab else "dim"), (" ", "")]
         if self._last is None:
             return [clipped(tuple(tabs), width), (("  this VM is not known", "dim"),)]
-        answer = self._answers.get(self._tab)
+        answer = self._answers.get(self._tab if desk.past is None else "versions")
         # The page is laid out anew only when what it shows, or its width, is another.
         happened = desk.snapshot.events[-1:] if self._tab == "events" else ()
-        basis = (self._tab, width, id(answer), id(self._last), self._gone, happened, desk.past is not None)
+        basis = (self._tab, width, id(answer), id(self._last), self._gone, happened, desk.past.time if desk.past is not None else None)
         if basis != self._drawn:
             self._drawn = basis
             self._reader.replace(self._page(desk, answer, width))
@@ -166,7 +170,46 @@ class VmScreen(Screen):
             return [(("  it did not exist at this moment", "warm"),)]
         if self._tab == "overview":
             return self._overview(desk, None, width)
+        if self._tab in ("config", "history"):
+            return self._past_config(desk, width)
         return [((f"  events don't tell its {self._tab}; {desk.key_of('past.now')} returns to now", "dim"),)]
+
+    def _past_config(self, desk: Desk, width: int) -> list[Line]:
+        """The versions of its configuration that there were, which the daemon keeps with their times."""
+        from volant.tui.past.configs import config_at, history_at
+
+        assert self._last is not None
+        answer = self._answers.get("versions")
+        if isinstance(answer, Fault):
+            return [((f"  {harmless(answer.message)}", "warm"),), ((f"  {harmless(answer.hint)}", "dim"),)]
+        if answer is None:
+            return [(("  asking ...", "dim"),)]
+        history = history_at(answer, self._last, desk.wall())
+        config = config_at(history)
+        if config is None:
+            return [(("  the versions of that time are no longer kept", "warm"),)]
+        return self._history(desk, history, width) if self._tab == "history" else self._config(desk, config, width)
+
+    def _ask_versions(self, desk: Desk) -> None:
+        """Once for each look back: later versions are of later moments."""
+        if (
+            desk.past is None
+            or desk.past.waiting is not None
+            or self._tab not in ("config", "history")
+            or self._versions_of is desk.past.tape
+        ):
+            return
+        self._versions_of = desk.past.tape
+        if desk.past.recording:
+            fault = Fault("a recording holds no configurations", hint="they may have secrets in them")
+        elif self._id not in desk.live.vms:
+            fault = Fault("it was deleted since then, and the versions of its configuration went with it")
+        else:
+            self._answers.pop("versions", None)
+            name = desk.live.vms[self._id]["name"]
+            desk.pending.call("vm.config_history", {"name": name}, partial(self._answered, "versions"))
+            return
+        self._answered("versions", fault)
 
     def _overview(self, desk: Desk, answer: Any, width: int) -> list[Line]:
         assert self._last is not None
@@ -262,6 +305,7 @@ class VmScreen(Screen):
         self._reader.act("first")
         if desk.snapshot.is_live:
             self._ask(desk)
+        self._ask_versions(desk)
         self._measure(desk)
 
     def _neighbour(self, desk: Desk, by: int) -> None:
