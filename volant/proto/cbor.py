@@ -24,9 +24,9 @@ _SMALL = 128
 """Up to this many bytes the pure decoder is faster, because it needs no second pass (both take about 5 us here)."""
 
 _LEAST, _MOST = -(2**64), 2**64 - 1
-_SIMPLE = frozenset({str, bytes, bool, type(None)})
+_SIMPLE: frozenset[type] = frozenset({str, bytes, bool, type(None)})
 """Types of values that are in the subset whatever they are."""
-_SIMPLE_DECODED = _SIMPLE | {int}
+_SIMPLE_DECODED: frozenset[type] = _SIMPLE | {int}
 """The same of what was decoded: integers outside the range are tags on the wire, and refused as such."""
 _TEXT = frozenset({str})
 
