@@ -73,7 +73,7 @@ def _pane(socket: str) -> Iterator[Result]:
     """The same in the UI, with keys of the UI meanwhile, which other bytes of the flood lie between."""
     screen = Screen(socket)
     try:
-        screen.see(b"of 1")
+        screen.see(b"1/1 ")
         screen.type(b"ci")
         screen.see(b"TYPING")
         spent = screen.cpu_s()
@@ -112,7 +112,7 @@ def _echoes() -> Iterator[Result]:
 def _answers(screen: Screen, word: str, *, keys: bytes = b"") -> list[float]:
     try:
         if keys:
-            screen.see(b"of 1")
+            screen.see(b"1/1 ")
             screen.type(keys)
             screen.see(b"TYPING")
         else:

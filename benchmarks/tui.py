@@ -135,7 +135,7 @@ def shown(socket: Path, vms: int) -> Iterator[Screen]:
     """The UI once it has listed everything."""
     screen = Screen(str(socket))
     try:
-        screen.see(f"of {vms}".encode())
+        screen.see(f"{vms}/{vms} ".encode())
         yield screen
     finally:
         screen.close()
@@ -161,7 +161,7 @@ def _starts(socket: Path) -> Iterator[Result]:
                     if turn:  # the first fills the caches
                         skeleton.append((screen.see(b"volant") - screen.began) * 1_000)
                         paint.append((screen.see(b"<enter>") - screen.began) * 1_000)
-                        listed.append((screen.see(f"of {vms}".encode()) - screen.began) * 1_000)
+                        listed.append((screen.see(f"{vms}/{vms} ".encode()) - screen.began) * 1_000)
         yield at_most(f"tui: {vms:,} VMs listed, p50", median(listed), "ms", goal)
     yield at_most("tui: skeleton, p50", median(skeleton), "ms", 30)
     yield at_most("tui: first real paint, p50", median(paint), "ms", 250)
@@ -220,7 +220,7 @@ def _returns(socket: Path) -> Result:
     waits = []
     with host(socket, 100):
         screen = Screen(str(socket))
-        screen.see(b"of 100")
+        screen.see(b"100/100 ")
     try:
         for pause in (0.4, 2.0, 5.0):
             since = len(screen.written)
