@@ -55,6 +55,7 @@ class Seat:
         """Streams that were opened, for tests that feed them."""
         self.desk = Desk(
             place="/run/volant/volantd.sock",
+            context="local",
             router=Router(remaps),
             glyphs=Glyphs(ascii=ascii),
             clock=lambda: self.now,
@@ -68,6 +69,14 @@ class Seat:
         """The daemon answers, and has these VMs."""
         self.desk.heard(Connected(self.now, "0.1.0"))
         self.desk.heard(Changed(vms, (), seq, complete=True))
+        (follow,) = [each for each in self.desk.effects if isinstance(each, effects.Follow) and each.method == "system.watch"]
+        self.desk.effects.remove(follow)
+        self.figures = follow.tag
+
+    def busy(self, percent: int, *, used_mib: int = 12_700, **deployments: int) -> None:
+        """The daemon tells how busy the host is."""
+        told = {"cpu_percent": percent, "memory_mib": 65_536, "memory_available_mib": 65_536 - used_mib, "deployments": deployments}
+        self.desk.streamed(self.figures, [told])
 
     def change(self, *vms: dict[str, Any], gone: Iterable[str] = ()) -> None:
         self.desk.heard(Changed(vms, tuple(gone), 8, complete=True))

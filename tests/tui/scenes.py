@@ -28,7 +28,9 @@ FLEET = [
 
 
 def fleet(**options: Any) -> Seat:
-    return Seat(*FLEET, **options)
+    seat = Seat(*FLEET, **options)
+    seat.busy(31, progressing=1, ready=2)
+    return seat
 
 
 def opened() -> Seat:

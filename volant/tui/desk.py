@@ -16,6 +16,7 @@ from volant.proto.errors import Fault
 from volant.tui import copying, doing, effects, entering, frame, overlays, travelling
 from volant.tui import views as saved_views
 from volant.tui.bar import Bar
+from volant.tui.busy import Busy
 from volant.tui.effects import Effect
 from volant.tui.field import Past
 from volant.tui.glyphs import Glyphs
@@ -59,6 +60,7 @@ class Desk:
         self,
         *,
         place: str,
+        context: str = "",
         router: Router,
         glyphs: Glyphs,
         clock: Callable[[], float],
@@ -68,8 +70,8 @@ class Desk:
         views: str = "",
         read_only: bool = False,
     ) -> None:
-        self.place = place
-        """The daemon's socket."""
+        self.place, self.context = place, context
+        """The daemon's socket, and its name among the contexts."""
         self.router, self.glyphs, self.clock, self.now = router, glyphs, clock, wall
         self.read_only = read_only
         self.live = self.snapshot = Snapshot()
@@ -94,6 +96,7 @@ class Desk:
         """Gives what is remembered of calls of workloads."""
         self.calls: Kept | None = None
         """The same once somebody wanted it."""
+        self.busy = Busy()
         self.home = VmsScreen()
         self._trail: Trail[Screen] = Trail(self.home)
         self._counted: object = None
@@ -106,6 +109,7 @@ class Desk:
     def heard(self, news: Heard) -> None:
         """Something came from the daemon, or happened to the connection."""
         self.live, delta = reduce(self.live, news)
+        self.busy.refreshed(self)
         if self.past is not None:
             return
         if delta.whole and delta.words:
@@ -326,7 +330,7 @@ class Desk:
 
     def next_change_s(self) -> float | None:
         """In how many seconds the frame looks different by time alone; None for never: then nothing has to wake up."""
-        waits = [self.screen.next_change_s(self) if self.past is None else self.past.next_change_s()]
+        waits = [self.screen.next_change_s(self), self.busy.next_change_s(self)] if self.past is None else [self.past.next_change_s()]
         if self.snapshot.link.phase not in (Phase.LIVE, Phase.PAST):
             waits.append(1.0)
         if self.said is not None:

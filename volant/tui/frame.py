@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from volant.client.cli import human
 from volant.client.cli.text import harmless
 from volant.tui.keys.bindings import shown_key
-from volant.tui.lines import BLANK, Line, Span, clipped, columns_of, filled, justified
+from volant.tui.lines import BLANK, Line, Span, clipped, columns_of, filled, justified, wrapped
 from volant.tui.model import Phase
 
 if TYPE_CHECKING:
@@ -23,6 +23,14 @@ LABELS_FROM = 60
 """Columns from which the line of a lost connection tells of the next try, and that of the past names the keys that step."""
 PLAY_FROM = 100
 """Columns from which the line of the past names the key that lets time go on, beside the last event."""
+GRAPH_FROM = 110
+"""Columns from which the top line has a sparkline."""
+_GAP: Line = (("   ", ""),)
+"""Between the parts of the top line."""
+PART_KEPT = 9
+"""Of the part of it that always stays."""
+MAX_SAID = 3
+"""Lines that a message may take where the screen has room: what helps stands at its end, and must not be cut off."""
 BOX_FROM = 100
 """Columns from which a panel does not take the whole width."""
 
@@ -35,14 +43,16 @@ def frame(desk: Desk, width: int, height: int) -> list[Line]:
     alarm = _lost(desk, width, height) if desk.snapshot.link.is_lost and desk.snapshot.listed else []
     alarm += [_past(desk, width)] if desk.past is not None else []
     typed = desk.bar.lines(width, max(0, height - len(head) - 4), desk.glyphs["down"]) if desk.bar is not None else []
-    below = len(typed) or (height >= KEYS_FROM) + (height > 1)
+    said = _said(desk, width, MAX_SAID if height >= HINT_FROM else 1)
+    below = len(typed) or (height >= KEYS_FROM) + (height > 1) * max(1, len(said))
     room = max(0, height - len(head) - len(alarm) - below)
     body = [filled(line, width) for line in desk.screen.body(desk, width, room)[:room]] if room else []
     body += [filled(BLANK, width)] * (room - len(body))
     if desk.overlay is not None:
         body = _over(desk, body, width)
     # After the body, which decides what part of it is seen.
-    foot = typed or [*([_keys(desk, width)] if height >= KEYS_FROM else []), *([_status(desk, width)] if height > 1 else [])]
+    status = (said or [_status(desk, width)]) if height > 1 else []
+    foot = typed or [*([_keys(desk, width)] if height >= KEYS_FROM else []), *status]
     return [*head, *body, *(filled(line, width) for line in (*alarm, *foot))][-height:]
 
 
@@ -68,14 +78,25 @@ def _top(desk: Desk, width: int) -> Line:
         state = (f"{glyphs['past']} past", "past")
     else:
         state = (f"{glyphs['dots']} {phase.value}", "warm")
-    up, failed = desk.counts
-    left: list[Span] = [(" volant ", "brand"), (" ", ""), state]
-    if snapshot.listed:
-        left.append((f"   {up} up", ""))
-        left += [(f"  {failed} failed", "bad")] if failed else []
-        left.append((f"  of {len(snapshot.vms)}", "dim"))
     right: Line = (("RO " if desk.unchanging else "RW ", "warm" if desk.unchanging else "dim"),)
-    return justified(tuple(left), right, width)
+    context: list[tuple[int, Line]] = [(5, ((harmless(desk.context), "name"), ("  ", "")))] if desk.context else []
+    parts = [*context, (PART_KEPT, (state, *_GAP)), *_figures(desk, width)]
+    brand = (" volant ", "brand"), (" ", "")
+    while len(parts) > 1 and columns_of((*brand, *right)) + sum(columns_of(part) for _, part in parts) > width:
+        parts.remove(min(parts, key=lambda part: part[0]))
+    return justified((*brand, *(span for _, part in parts for span in part)), right, width)
+
+
+def _figures(desk: Desk, width: int) -> list[tuple[int, Line]]:
+    """What the host is busy with; before each how long it is kept where room is short: what counts most stays longest."""
+    cpu, memory = desk.busy.words(desk, graph=width >= GRAPH_FROM) if desk.past is None else ((), ())
+    up, failed = desk.counts
+    vms: list[Span] = [("vms ", "dim"), (f"{up} up", "")]
+    vms += [(", ", ""), (f"{failed} failed", "bad")] if failed else []
+    vms.append((f" /{len(desk.snapshot.vms)}", "dim"))
+    deployments = desk.busy.deployments() if desk.past is None else ()
+    found = [(3, cpu), (2, memory), (4, tuple(vms) if desk.snapshot.listed else ()), (1, deployments)]
+    return [(kept, (*part, *_GAP)) for kept, part in found if part]
 
 
 def _crumbs(desk: Desk, width: int) -> Line:
@@ -152,9 +173,16 @@ def _fitting(desk: Desk, actions: Sequence[str], width: int) -> Line:
     return tuple(spans)
 
 
+def _said(desk: Desk, width: int, most: int) -> list[Line]:
+    """The message, in at most so many lines; what doesn't fit into them is cut off."""
+    if desk.said is None:
+        return []
+    pieces = wrapped(desk.said.text, width - 1)
+    pieces[most - 1 :] = [" ".join(pieces[most - 1 :])] if len(pieces) >= most else []
+    return [clipped(((f" {piece}", desk.said.style),), width) for piece in pieces]
+
+
 def _status(desk: Desk, width: int) -> Line:
-    if desk.said is not None:
-        return clipped(((f" {desk.said.text}", desk.said.style),), width)
     left = "   ".join(("", *desk.screen.status(desk)))[2:]
     snapshot = desk.snapshot
     right = f"event {snapshot.seq} " if snapshot.seq else ""
