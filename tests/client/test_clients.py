@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import select
 import socket
 import subprocess
@@ -15,6 +16,7 @@ import pytest
 
 from tests.fakes import echo
 from tests.fakes.raw_peer import HELLO
+from tests.patience import PATIENCE_S
 from volant.client import AsyncClient, Client
 from volant.client.asking import plain_params
 from volant.proto import cbor
@@ -317,6 +319,44 @@ def test_cancelling_a_task_cancels_its_call(journal: echo.Journal, socket_path: 
                 await client.call(echo.SAY, echo.Text(text="a"))
 
     asyncio.run(main())
+
+
+def test_waits_that_are_given_up_leave_nothing_in_memory(journal: echo.Journal, socket_path: Path) -> None:
+    def futures() -> int:
+        return sum(isinstance(each, asyncio.Future) for each in gc.get_objects())
+
+    async def main() -> None:
+        async with AsyncClient(str(socket_path)) as client, client.bytes_call(echo.SINK, echo.Text(text="never")) as call:
+            await client.call(echo.SAY, echo.Text(text="a"))
+            before = futures()
+            for _ in range(100):
+                waiting = asyncio.create_task(call.result())
+                await asyncio.sleep(0)
+                waiting.cancel()
+                await asyncio.wait([waiting])
+            assert futures() < before + 50
+
+    asyncio.run(main())
+
+
+def test_connecting_that_is_given_up_leaves_no_connection(socket_path: Path) -> None:
+    """To a daemon that accepts, and says nothing."""
+
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        client = AsyncClient(str(socket_path), read_only=True)
+        connecting = asyncio.create_task(client.connect())
+        peer, _ = await loop.sock_accept(listening)
+        with peer:
+            peer.setblocking(False)
+            assert await loop.sock_recv(peer, 65_536)
+            connecting.cancel()
+            assert isinstance((await asyncio.gather(connecting, return_exceptions=True))[0], asyncio.CancelledError)
+            assert await asyncio.wait_for(loop.sock_recv(peer, 65_536), PATIENCE_S) == b""
+
+    with _listening(socket_path) as listening:
+        listening.setblocking(False)
+        asyncio.run(main())
 
 
 def test_a_lost_connection_ends_every_open_call(socket_path: Path) -> None:

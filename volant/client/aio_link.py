@@ -13,7 +13,7 @@ from typing import Any
 from volant.client.asking import check_path, check_read_only, lost, new_connection, why_unreachable
 from volant.client.calls import Inbox
 from volant.proto.connection import Connection
-from volant.proto.errors import Fault
+from volant.proto.errors import ConnectionLost, Fault
 from volant.proto.messages import ClosedByPeer, HelloReceived, Message
 
 _READ_BYTES = 65_536
@@ -25,7 +25,7 @@ class AsyncInbox(Inbox):
 
     def __init__(self, id: int, wire: Connection, *, is_unary: bool = False) -> None:
         super().__init__(id, wire, is_unary=is_unary)
-        self._waiting: list[asyncio.Future[None]] = []
+        self._waiting: set[asyncio.Future[None]] = set()
 
     def take(self, message: Message) -> bool:
         over = super().take(message)
@@ -39,8 +39,11 @@ class AsyncInbox(Inbox):
     async def wait_news(self) -> None:
         """Until something comes for the call, be it credit or its end."""
         future = asyncio.get_running_loop().create_future()
-        self._waiting.append(future)
-        await future
+        self._waiting.add(future)
+        try:
+            await future
+        finally:
+            self._waiting.discard(future)
 
     def _wake(self) -> None:
         for future in self._waiting:
@@ -70,12 +73,15 @@ class Link(asyncio.Protocol):
         try:
             check_path(self._path)
             await asyncio.get_running_loop().create_unix_connection(lambda: self, self._path)
+            if self._read_only:
+                await self.greeted.wait()
         except OSError as error:
             self.end(why_unreachable(self._path, error))
         except Fault as fault:
             self.end(fault)
-        if self._read_only:
-            await self.greeted.wait()
+        except asyncio.CancelledError:
+            self.end(ConnectionLost("connecting was cancelled"))
+            raise
         self.check()
 
     def begin(self) -> None:

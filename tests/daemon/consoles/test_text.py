@@ -23,6 +23,7 @@ from volant.daemon.consoles.text import harmless_lines
         (b"10%\r50%\r100%\n", ["10%", "50%", "100%"]),
         (b"tab\tkept\n\nempty kept above", ["tab\tkept", "", "empty kept above"]),
         (b"\xc2\x9b31mC1\n", ["31mC1"]),
+        (b"noise\x1b]8;\x01\nKernel panic\nCall Trace:\n", ["noise", "Kernel panic", "Call Trace:"]),
     ],
 )
 def test_escape_sequences_go_and_text_stays(printed: bytes, lines: list[str]) -> None:

@@ -6,10 +6,10 @@ import re
 
 _ESCAPES = re.compile(
     r"\x1b\[[0-?]*[ -/]*[@-~]"  # CSI: colours, cursor
-    r"|\x1b[\]PX^_][^\x07\x1b]*(?:\x07|\x1b\\)?"  # OSC, DCS, SOS, PM, APC: titles, clipboards, keys
+    r"|\x1b[\]PX^_][^\x07\x1b\n]*(?:\x07|\x1b\\)?"  # OSC, DCS, SOS, PM, APC: titles, clipboards, keys
     r"|\x1b[ -/]*[0-~]?"  # the rest
 )
-"""Escape sequences after ECMA-48."""
+"""Escape sequences after ECMA-48. A string that is never ended ends with its line: binary noise before a panic hides the panic else."""
 
 _CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 """Control characters, C0 and C1, but tab and newline."""
