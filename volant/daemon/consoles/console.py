@@ -5,13 +5,14 @@ is only read away (a reader that doesn't would stop the guest) and taken as the 
 file, each at its own pace, and none of them can hold up another or the guest.
 
 The log's old part is punched out, so that a guest that prints for ever takes `keep` bytes of disk: what is there moves between
-`start` and `end`, and offsets only grow.
+`start` and `end`, and offsets only grow. When what was printed is noted beside it, to a second or so.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator
+import time
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -20,6 +21,7 @@ import trio
 
 from volant.daemon.consoles.log import ConsoleLog
 from volant.daemon.consoles.text import harmless_lines
+from volant.daemon.consoles.times import ConsoleTimes, Mark
 from volant.daemon.ports import ConsoleChunk
 from volant.proto.errors import Denied, WriterTaken
 
@@ -45,14 +47,24 @@ serial line delivers the others one by one, and nobody notices two milliseconds.
 TRIM_EVERY = 262_144
 """Bytes drained between looks at the log's size."""
 
+NOTE_EVERY_S = 1.0
+"""Between two notes of when what was printed: as exactly as people say it, and next to no work for a guest that prints all the while."""
+
 
 class Console:
     """One VM's line; satisfies `ports.ConsoleHolder`."""
 
-    def __init__(self, vm_id: str, log_path: Path) -> None:
+    def __init__(self, vm_id: str, log_path: Path, *, wall: Callable[[], float] = time.time) -> None:
+        """`wall` gives the seconds since 1970."""
         self.vm_id = vm_id
         self.log = ConsoleLog(log_path)
         """For the readers."""
+        self._times = ConsoleTimes(log_path.with_name(f"{log_path.stem}.times"))
+        self._wall = wall
+        self._printed_at = 0.0
+        """When the guest was heard last, on the wall's clock."""
+        self._noted_at = float("-inf")
+        """When that was last noted, on trio's clock."""
         self._grown = trio.lowlevel.ParkingLot()
         self._stream: trio.abc.Stream | None = None
         self._writer: Writer | None = None
@@ -63,6 +75,8 @@ class Console:
         """Drain `stream` until it ends, and close it; readers and the writer work meanwhile."""
         self._stream = stream
         self._trim()
+        # What was printed while nobody listened was printed by the time of the log's last change.
+        self._note(self.log.changed_at())
         try:
             async with stream:
                 await self._drain(stream)
@@ -70,7 +84,16 @@ class Console:
             if self._stream is stream:
                 self._stream = None
             self._trim()
+            self._note(self._printed_at)
             self._grown.unpark_all()
+
+    def times(self, start: int) -> tuple[Mark, ...]:
+        """See `ports.ConsoleHolder`."""
+        try:
+            return tuple(mark for mark in self._times.marks() if mark[0] > start)
+        except OSError as error:
+            _log.debug("when the console of VM %s printed what can't be read: %s", self.vm_id, error)
+            return ()
 
     def read(self, *, history_bytes: int = HISTORY_BYTES, from_offset: int | None = None, follow: bool = True) -> Reader:
         """See `ports.ConsoleHolder`. With `follow` it ends when the VM is destroyed; leave the loop to end it earlier."""
@@ -162,6 +185,10 @@ class Console:
             if data is not None and not data:
                 return
             late = 0 if data else late + 1
+            if data:
+                self._printed_at = self._wall()
+            if late == len(LATE_LOOKS_S) or (data and trio.current_time() - self._noted_at >= NOTE_EVERY_S):
+                self._note(self._printed_at)
             drained += len(data or b"")
             if drained >= TRIM_EVERY:
                 self._trim()
@@ -174,6 +201,16 @@ class Console:
         except OSError as error:
             # Too long a history is better than a guest that stands still because nobody drains it.
             _log.warning("the console log of VM %s can't be shortened: %s", self.vm_id, error)
+
+    def _note(self, at: float) -> None:
+        """What is in the log was printed by then."""
+        self._noted_at = trio.current_time()
+        try:
+            start, end = self.log.span()
+            self._times.note(end, int(at * 1000), kept_from=start)
+        except OSError as error:
+            # The console itself matters more than when it said what.
+            _log.debug("when the console of VM %s printed what can't be noted: %s", self.vm_id, error)
 
 
 class Reader:

@@ -67,6 +67,10 @@ class ConsoleHolder(Protocol):
     def end(self) -> int:
         """Offset behind the newest byte, counted from the line's first one ever."""
 
+    def times(self, start: int) -> tuple[tuple[int, int], ...]:
+        """When what behind `start` was printed: offsets, and the milliseconds since 1970 by which all before them had been; both grow.
+        About one a second of output, fewer of what is old."""
+
     def lines(self, start: int, end: int) -> tuple[str, ...]:
         """The lines between two offsets as far as they are kept, made harmless for a terminal."""
 

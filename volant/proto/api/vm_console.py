@@ -24,6 +24,8 @@ class ConsoleVm:
     really begin, after which some are lost, and who types."""
     follow: bool = True
     """False: the history only, then the call ends."""
+    times: bool = False
+    """Tell in the first `ConsolePlace` when the history was printed; beside `from_offset`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +38,9 @@ class ConsolePlace:
     offset: int
     writer: str = ""
     """Who holds the writer's place; empty: nobody."""
+    times: tuple[tuple[int, int], ...] = ()
+    """Offsets behind `offset`, and the milliseconds since 1970 by which everything before them had been printed. Both grow; about one a
+    second of output, fewer of what is old, none of before there was this."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
