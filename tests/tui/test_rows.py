@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from tests.tui.desks import vm
 from volant.tui import columns
-from volant.tui.model import Delta, Record
+from volant.tui.model import Changed, Delta, Record, Snapshot, reduce
 from volant.tui.rows import Rows
 
 KEYS = {column.id: column.key for column in columns.VM}
@@ -91,3 +91,51 @@ def test_change_by_change_is_the_same_as_all_at_once(changes: list[Any], reverse
     assert rows.order == anew.order
     assert (rows.selected in rows.order) is bool(rows.order)
     assert rows.total == len(records)
+
+
+class Watching(dict[str, Any]):
+    """A record that notes which of its fields are read."""
+
+    def __init__(self, record: Record) -> None:
+        super().__init__(record)
+        self.read: set[str] = set()
+
+    def __getitem__(self, key: str) -> Any:
+        self.read.add(key)
+        return super().__getitem__(key)
+
+    def get(self, key: str, default: Any = None) -> Any:
+        self.read.add(key)
+        return super().get(key, default)
+
+
+@pytest.mark.parametrize("column", columns.VM_WITH_USAGE, ids=lambda column: str(column.id))
+def test_a_column_of_vms_is_sorted_by_its_own_field_alone(column: columns.Column) -> None:
+    record = Watching({**vm(1), "cpu_percent": 1.0, "resident_mb": 2.0})
+    column.key(record)
+    assert record.read <= {column.id}
+
+
+FIELDS = ("cpu_cores", "memory_mb", "name")
+PARTS = st.lists(st.lists(st.tuples(st.integers(1, 6), st.sampled_from(FIELDS), st.integers(0, 3)), max_size=4), max_size=8)
+
+
+@given(PARTS, st.sampled_from(FIELDS), st.booleans(), st.booleans())
+def test_what_is_told_by_its_fields_orders_as_all_at_once(told: list[Any], by: str, reverse: bool, filtered: bool) -> None:
+    """Whichever fields change, and whether or not the rows were looked at anew for them."""
+    rows = Rows(KEYS[by], field=by)
+    rows.sort(KEYS[by], reverse=reverse, field=by)
+    rows.filter((lambda record: record["memory_mb"] != 2) if filtered else None)
+    snapshot = Snapshot()
+    snapshot, delta = reduce(snapshot, Changed(tuple(vm(number) for number in range(1, 7)), (), 1, True))
+    rows.update(snapshot.vms, delta)
+    for parts in told:
+        altered = tuple({"id": vm(number)["id"], field: str(value) if field == "name" else value} for number, field, value in parts)
+        snapshot, delta = reduce(snapshot, Changed((), (), 1, True, altered))
+        rows.update(snapshot.vms, delta)
+    anew = Rows(KEYS[by])
+    anew.sort(KEYS[by], reverse=reverse)
+    anew.filter((lambda record: record["memory_mb"] != 2) if filtered else None)
+    anew.update(snapshot.vms, Delta(whole=True))
+    assert rows.order == anew.order
+    assert rows.records(rows.order) == anew.records(anew.order)

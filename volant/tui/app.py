@@ -18,7 +18,7 @@ from volant.tui.canvas import Canvas
 from volant.tui.desk import Desk
 from volant.tui.driver import RawInput, TappedDriver
 from volant.tui.feed import Feed
-from volant.tui.model import Heard
+from volant.tui.model import Changed, Heard
 from volant.tui.processes import complaint, foreground, lines_of
 from volant.tui.settings import calls_path, history_path, save, save_history, views_path
 from volant.tui.themes import Look, chosen
@@ -105,17 +105,18 @@ class VolantApp(App[int]):
         self.call_next(self.draw)  # Textual takes the new size after this
 
     def heard(self, news: Heard) -> None:
-        """News from the feed."""
+        """News from the feed. What comes in several parts is drawn once the last of them is there, or when that takes long."""
         self.desk.heard(news)
-        self.settle()
+        self.settle(more=isinstance(news, Changed) and not news.complete)
 
     # ---------------------------------------------------------------------------------------------------------- drawing
 
-    def settle(self, frame_s: float = FRAME_S) -> None:
-        """Do what the desk asks for, and draw soon: at once when the last frame is older than `frame_s`."""
+    def settle(self, frame_s: float = FRAME_S, *, more: bool = False) -> None:
+        """Do what the desk asks for, and draw soon: at once when the last frame is older than `frame_s`, or so long from now where `more`
+        belongs to it."""
         self._do_effects()
         loop = asyncio.get_running_loop()
-        due = self._drawn_at + frame_s
+        due = loop.time() + frame_s if more else self._drawn_at + frame_s
         if due <= loop.time():
             self.draw()
         elif self._drawing is None or self._drawing.when() > due:

@@ -99,8 +99,7 @@ class Desk:
         self.busy = Busy()
         self.home = VmsScreen()
         self._trail: Trail[Screen] = Trail(self.home)
-        self._counted: object = None
-        self._counts = (0, 0)
+        self._counts: tuple[int, int] | None = None
         self._interrupted = -TWICE_S
         self.home.shown(self)
 
@@ -120,6 +119,8 @@ class Desk:
         """Show this from now on; `delta` is what is different in it."""
         before, self.snapshot = self.snapshot, snapshot
         if snapshot.vms is not before.vms:
+            if delta.is_about("status"):
+                self._counts = None
             self.home.refreshed(self, delta)
         for screen in self.path[1:]:
             screen.refreshed(self, delta)
@@ -314,11 +315,10 @@ class Desk:
 
     @property
     def counts(self) -> tuple[int, int]:
-        """How many VMs are up, and how many have failed; counted once for each list."""
-        vms = self.snapshot.vms
-        if vms is not self._counted:
-            states = Counter(vm["status"] for vm in vms.values())
-            self._counted, self._counts = vms, (states["running"] + states["ready"], states["failed"] + states["crashed"])
+        """How many VMs are up, and how many have failed; counted when it may be otherwise."""
+        if self._counts is None:
+            states = Counter(vm["status"] for vm in self.snapshot.vms.values())
+            self._counts = (states["running"] + states["ready"], states["failed"] + states["crashed"])
         return self._counts
 
     def frame(self, width: int, height: int) -> list[Line]:

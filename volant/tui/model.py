@@ -140,6 +140,12 @@ class Delta:
     whole: bool = False
     """The list was replaced after a break."""
     added: int = 0
+    fields: frozenset[str] | None = None
+    """The names of all fields that are different in what is `changed`; None: it may be any."""
+
+    def is_about(self, field: str) -> bool:
+        """Whether this field may be different in some record, or records came or went."""
+        return self.fields is None or field in self.fields
 
     @property
     def words(self) -> str:
@@ -191,7 +197,8 @@ def _changed(now: Snapshot, heard: Changed) -> tuple[Snapshot, Delta]:
     before = len(vms)
     _take(vms, heard)
     changed = frozenset(record["id"] for record in (*heard.items, *heard.altered))
-    return replace(now, vms=vms), Delta(changed, gone, added=len(vms) - before)
+    fields = None if heard.items or gone else frozenset[str]().union(*heard.altered) - {"id"}
+    return replace(now, vms=vms), Delta(changed, gone, added=len(vms) - before, fields=fields)
 
 
 def _take(vms: dict[str, Record], heard: Changed) -> None:

@@ -14,11 +14,13 @@ Key = Callable[[Record], Any]
 class Rows:
     """The shown rows of one list. `order` has their ids; the selected row stays selected wherever it moves."""
 
-    def __init__(self, key: Key, *, name: str = "name") -> None:
+    def __init__(self, key: Key, *, name: str = "name", field: str = "") -> None:
+        """`field`: the one that `key` reads, where it reads one alone; rows are not looked at anew for changes of others."""
         self._records: Mapping[str, Record] = {}
-        self._key, self._name = key, name
+        self._key, self._name, self._field = key, name, field
         self._reverse = False
-        self._takes: Callable[[Record], bool] = lambda record: True
+        self._takes: Callable[[Record], bool] | None = None
+        """The filter; None: there is none."""
         self._keys: dict[str, tuple[Any, str]] = {}
         """Of the rows that are shown."""
         self.order: list[str] = []
@@ -51,11 +53,12 @@ class Rows:
         shown = [vm_id for vm_id in self.order if vm_id in wanted]
         return [self._records[vm_id] for vm_id in (*shown, *sorted(wanted - set(shown))) if vm_id in self._records]
 
-    def sort(self, key: Key, *, reverse: bool = False) -> None:
-        self._key, self._reverse = key, reverse
+    def sort(self, key: Key, *, reverse: bool = False, field: str = "") -> None:
+        self._key, self._reverse, self._field = key, reverse, field
         self._all_anew()
 
-    def filter(self, takes: Callable[[Record], bool]) -> None:
+    def filter(self, takes: Callable[[Record], bool] | None) -> None:
+        """Show only those that this takes; None: all."""
         self._takes = takes
         self._all_anew()
 
@@ -66,12 +69,14 @@ class Rows:
         if first or delta.whole:
             self._all_anew()
             return
+        if self._takes is None and self._field and not (delta.is_about(self._field) or delta.is_about(self._name)):
+            return
         moved = False
         for vm_id in delta.gone:
             moved = self._keys.pop(vm_id, None) is not None or moved
         for vm_id in delta.changed:
             record = records.get(vm_id)
-            key = self._sort_key(record) if record is not None and self._takes(record) else None
+            key = self._sort_key(record) if record is not None and (self._takes is None or self._takes(record)) else None
             if key != self._keys.get(vm_id):
                 moved = True
                 if key is None:
@@ -102,7 +107,8 @@ class Rows:
         return self._key(record), str(record.get(self._name, ""))
 
     def _all_anew(self) -> None:
-        self._keys = {vm_id: self._sort_key(record) for vm_id, record in self._records.items() if self._takes(record)}
+        takes = self._takes
+        self._keys = {vm_id: self._sort_key(record) for vm_id, record in self._records.items() if takes is None or takes(record)}
         self._arrange()
 
     def _arrange(self) -> None:

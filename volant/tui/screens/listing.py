@@ -32,10 +32,12 @@ class ListScreen(Screen):
     """What a record is called."""
     born = "created_at"
     """The key of a record whose age a column shows; empty: none does."""
+    keyed_by_id = False
+    """What each column is sorted by is the field of the record that its id names, and no other; for lists that change often."""
 
     def __init__(self) -> None:
         self.sorted_by, self.reverse = self.columns[0].id, False
-        self.rows = Rows(self._sorting.key, name="name")
+        self.rows = Rows(self._sorting.key, name="name", field=self._sorting_field)
         self.marks: set[str] = set()
         self._last_mark = ""
         self._wide, self._pane = False, True
@@ -72,7 +74,7 @@ class ListScreen(Screen):
 
     def take_filter(self, text: str, takes: Callable[[Record, float], bool]) -> None:
         self.filter = text
-        self.rows.filter(lambda record: takes(record, self._wall()))
+        self.rows.filter((lambda record: takes(record, self._wall())) if text else None)
 
     _wall: Callable[[], float] = staticmethod(lambda: 0.0)
 
@@ -208,11 +210,15 @@ class ListScreen(Screen):
 
     def sort_as(self, column: str, *, reverse: bool) -> None:
         self.sorted_by, self.reverse = column, reverse
-        self.rows.sort(self._sorting.key, reverse=reverse)
+        self.rows.sort(self._sorting.key, reverse=reverse, field=self._sorting_field)
 
     @property
     def _sorting(self) -> Column:
         return next(column for column in self.columns if column.id == self.sorted_by)
+
+    @property
+    def _sorting_field(self) -> str:
+        return self.sorted_by if self.keyed_by_id else ""
 
     def leave_step(self, desk: Desk) -> bool:
         had = bool(self.marks)

@@ -38,6 +38,7 @@ class VmsScreen(ListScreen):
     in_past = True
     title = "vms"
     columns = columns.VM
+    keyed_by_id = True
     noun = "VM"
 
     def __init__(self) -> None:
