@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import time
 from collections.abc import Coroutine, Iterator
 from contextlib import closing
 from typing import Any
@@ -57,7 +58,7 @@ def test_bytes_have_places_and_a_call_goes_on_where_another_ended(host: Rig) -> 
     async def work() -> None:
         async with AsyncClient(str(host.socket)) as client:
             async with client.bytes_call("vm.console", {"name": "web-1", "from_offset": -1_000_000}) as call:
-                assert await place(call) == {"offset": 0, "writer": ""}
+                assert await place(call) == {"offset": 0, "writer": "", "times": []}
                 seen = await text(call, b"kestrel: ready")
             async with client.bytes_call("vm.console", {"name": "web-1", "from_offset": len(seen) - 5, "write": True}) as call:
                 begun = await place(call)
@@ -103,6 +104,24 @@ def test_who_is_taken_over_from_is_told_by_whom(host: Rig) -> None:
                         await first.result()
                     await second.send(STDIN, b"mine\r")
                     await text(second, b"you said mine")
+
+    run(work())
+
+
+def test_when_the_history_was_printed_is_told_on_request(host: Rig) -> None:
+    async def work() -> None:
+        began = time.time() * 1000
+        async with AsyncClient(str(host.socket)) as client:
+            await client.call_plain("vm.create", {"name": "timed", "plugin": PLUGIN, "wait": "ready"})
+            asked = {"name": "timed", "from_offset": 0, "times": True, "follow": False}
+            marks: list[Any] = []
+            while not marks:
+                async with client.bytes_call("vm.console", asked) as call:
+                    marks = (await place(call))["times"]
+                    seen = await text(call, b"kestrel: ready")
+            offset, at_ms = marks[-1]
+            assert 0 < offset <= len(seen)
+            assert began - 2_000 <= at_ms <= time.time() * 1000 + 2_000  # file systems and clocks differ by some milliseconds
 
     run(work())
 

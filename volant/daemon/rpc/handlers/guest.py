@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import replace
 from typing import Any, TypeVar
 
 import trio
@@ -73,7 +74,7 @@ async def console(app: App, peer: Peer, asked: vm_console.ConsoleVm, call: Call)
             nursery.start_soon(_finish_with_vm, app, asked.name, reader)
         place = vm_console.ConsolePlace(reader.offset, reader.writer)
         if asked.from_offset is not None:
-            await call.send_item(place)
+            await call.send_item(replace(place, times=holder.times(place.offset)) if asked.times else place)
         async for chunk in reader:
             if asked.from_offset is not None:
                 if (chunk.offset, chunk.writer) != (place.offset, place.writer):
