@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from volant.client.cli import tree
 from volant.client.cli.completing.answer import CAP_MS, CAP_VARIABLE
 from volant.client.cli.parsing import Parser, command_parser
+from volant.client.contexts import CONTEXT_VARIABLE
 from volant.client.paths import SOCKET_VARIABLE, SYSTEM_SOCKET
 from volant.manpages import roff
 from volant.manpages.roff import bold, entry, italic, literal
@@ -38,7 +39,9 @@ _GUESTS_OWN = {
 """Of the commands that pass a guest's code on."""
 
 _ENVIRONMENT = {
-    SOCKET_VARIABLE: "the daemon's socket, where --socket names none",
+    SOCKET_VARIABLE: "the daemon's socket, where --socket and --context name none",
+    CONTEXT_VARIABLE: "the daemon's name, as for --context, where no socket is named",
+    "VOLANT_TUI_CONFIG": "the terminal UI's settings file, which also names the contexts",
     "VOLANT_OUTPUT": "the format of records, where -o names none",
     CAP_VARIABLE: f"milliseconds that completing a word may take in all (default {CAP_MS})",
     "NO_COLOR": "when set, nothing is coloured",
@@ -67,11 +70,12 @@ def _overview() -> str:
     for noun, verbs in tree.TREE.items():
         commands += [f'.SS "{literal(f"{noun}: {tree.NOUN_HELP[noun]}")}"']
         commands += [line for name, verb in verbs.items() for line in entry(bold(f"{noun} {name}"), verb.help)]
+    socket, context = f"{bold('--socket')} {italic('PATH')}", f"{bold('--context')} {italic('CONTEXT')}"
     commands += ['.SS "short forms"']
     commands += [line for word, (_, _, verb) in tree.SHORT_FORMS.items() for line in entry(bold(word), verb.help)]
     return roff.page(
         roff.title("volant", 1, about="run microVMs on this host as easily as containers"),
-        [roff.section("SYNOPSIS"), f"{bold('volant')} [{bold('--socket')} {italic('PATH')}] {italic('COMMAND')} ..."],
+        [roff.section("SYNOPSIS"), f"{bold('volant')} [{socket} | {context}] {italic('COMMAND')} ..."],
         [roff.section("DESCRIPTION")],
         roff.paragraph(
             "volant talks to volantd, the daemon that owns every VM, over its socket. A command is a noun and a verb, or a short form; "
@@ -82,7 +86,11 @@ def _overview() -> str:
         [roff.section("COMMANDS"), *commands],
         _exit_status(),
         [roff.section("ENVIRONMENT"), *(line for name, text in _ENVIRONMENT.items() for line in entry(bold(name), text))],
-        [roff.section("FILES"), *entry(italic(SYSTEM_SOCKET), "the socket of the system's daemon")],
+        [
+            roff.section("FILES"),
+            *entry(italic(SYSTEM_SOCKET), "the socket of the system's daemon"),
+            *entry(italic("~/.config/volant/tui.toml"), "settings of the terminal UI; its table contexts gives sockets names"),
+        ],
         roff.see_also([("volantd", 8), ("volantd.toml", 5)]),
     )
 

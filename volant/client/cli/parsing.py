@@ -68,14 +68,14 @@ class Parser(argparse.ArgumentParser):
             for at, word in enumerate(argv[:end])
         ]
         if self._command is None or end == len(argv):
-            return self.parse_args(own + argv[end:])
+            return _connected(self.parse_args(own + argv[end:]))
         # What stands behind `--` is the command, so that flags may stand behind the name too, where REMAINDER would swallow them.
         self._command.nargs = "*"
         args = self.parse_args(own)
         if args.command:
             self.error(f"{args.command[0]!r} stands before the --, where only flags and one name belong")
         args.command = argv[end + 1 :]
-        return args
+        return _connected(args)
 
     def error(self, message: str) -> NoReturn:
         """argparse's own complaints, as a fault; for a slip of the fingers with what was meant."""
@@ -98,6 +98,16 @@ def command_parser(words: str, verb: Verb) -> Parser:
     return parser
 
 
+def _connected(args: argparse.Namespace) -> argparse.Namespace:
+    """With the socket of the context that is meant: by a flag, or by the environment where nothing names a socket."""
+    named = getattr(args, "context", None) or ("" if getattr(args, "socket", None) else os.environ.get("VOLANT_CONTEXT"))
+    if named:
+        from volant.client.contexts import load, socket_of
+
+        args.socket = socket_of(named, load(os.environ))
+    return args
+
+
 def checked(parse: Callable[[str], T]) -> Callable[[str], T]:
     """A parser of `values` as an argparse type: its sentence, not argparse's, is what people see."""
 
@@ -111,8 +121,10 @@ def checked(parse: Callable[[str], T]) -> Callable[[str], T]:
 
 
 def add_connection(parser: Parser) -> None:
-    """`--socket`, `--read-only` and `--quiet`, which every command has."""
-    parser.add_argument("--socket", metavar="PATH", default=os.environ.get("VOLANT_SOCKET") or None, help="the daemon's socket")
+    """`--socket`, `--context`, `--read-only` and `--quiet`, which every command has."""
+    daemon = parser.add_mutually_exclusive_group()
+    daemon.add_argument("--socket", metavar="PATH", default=os.environ.get("VOLANT_SOCKET") or None, help="the daemon's socket")
+    daemon.add_argument("--context", metavar="CONTEXT", help="the daemon by its name in the terminal UI's settings")
     parser.add_argument("--read-only", action="store_true", help="change nothing: the daemon refuses whatever would")
     parser.add_argument("-q", "--quiet", action="store_true", help="no narration on stderr, errors only")
 

@@ -71,6 +71,7 @@ TREE: dict[str, dict[str, Verb]] = {
     "system": {
         "info": Verb("system", "info", "what the daemon is and has"),
         "watch": Verb("system", "watch", "how busy the host is, told when that changes"),
+        "contexts": Verb("system", "contexts", "list the daemons that have names, and which one is meant"),
         "ping": Verb("system", "ping", "see whether the daemon answers"),
         "ledger": Verb("ledger", "ledger", "list every host object and its owner, and compare with the host"),
         "selftest": Verb("selftest", "selftest", "try every fault on a daemon of its own, and see that nothing is lost or left"),
@@ -107,7 +108,7 @@ SHORT_FORMS: dict[str, tuple[str, str, Verb]] = {
     "completion": ("system", "completion", Verb("completion", "completion", "print the script that completes commands in a shell")),
 }
 
-_GLOBAL_WITH_VALUE = ("--socket", "-o", "--output")
+_GLOBAL_WITH_VALUE = ("--socket", "--context", "-o", "--output")
 """Flags that may stand before the noun, and take a value."""
 
 
@@ -195,7 +196,12 @@ def _unknown(what: str, word: str, choices: list[str], otherwise: str) -> Usage:
 
 def overview() -> str:
     """The help of `volant` itself."""
-    lines = ["usage: volant [--socket PATH] [--read-only] COMMAND ...", "", "Runs microVMs on this host as easily as containers.", ""]
+    lines = [
+        "usage: volant [--socket PATH | --context CONTEXT] [--read-only] COMMAND ...",
+        "",
+        "Runs microVMs on this host as easily as containers.",
+        "",
+    ]
     for noun, verbs in TREE.items():
         lines += [f"{noun}: {NOUN_HELP[noun]}", *_verb_lines(f"{noun} ", verbs), ""]
     lines += ["short forms:", *_verb_lines("", {word: short[2] for word, short in SHORT_FORMS.items()}), ""]

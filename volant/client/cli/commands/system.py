@@ -1,8 +1,9 @@
-"""`volant system info|watch|ping`."""
+"""`volant system info|watch|contexts|ping`."""
 
 from __future__ import annotations
 
 import argparse
+import os
 import time
 from typing import Any
 
@@ -88,6 +89,28 @@ def _busy(figures: dict[str, Any]) -> str:
     states = ", ".join(f"{number} {state}" for state, number in figures["deployments"].items()) or "none"
     memory = f"{human.mebibytes(used)} of {human.mebibytes(figures['memory_mib'])}"
     return f"CPU {figures['cpu_percent']:>3}%  memory {memory} taken  deployments: {states}"
+
+
+CONTEXTS = [
+    Column("NAME", "name"),
+    Column("CURRENT", "current", show=lambda row: "yes" if row["current"] else ""),
+    Column("SOCKET", "socket"),
+]
+
+
+def configure_contexts(parser: Parser) -> None:
+    add_output(parser)
+    parser.give_examples("volant system contexts", "volant --context staging vm list", "VOLANT_CONTEXT=staging volant tui")
+
+
+def run_contexts(args: argparse.Namespace) -> int:
+    from volant.client.contexts import load
+    from volant.client.paths import default_socket
+
+    meant = args.socket or default_socket()
+    items = [{"name": name, "current": path == meant, "socket": path} for name, path in load(os.environ).items()]
+    output.write_list(style_of(args), CONTEXTS, {"items": items})
+    return ExitCode.OK
 
 
 def configure_ping(parser: Parser) -> None:

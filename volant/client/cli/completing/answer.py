@@ -19,7 +19,7 @@ from volant.client.cli.completing import lines
 from volant.client.cli.completing.candidates import offers_at, socket_in
 from volant.client.cli.completing.offers import Offers
 from volant.client.cli.text import harmless
-from volant.proto.errors import Fault
+from volant.proto.errors import Fault, Usage
 
 TYPE_CHECKING = False  # typing itself is slow to import
 if TYPE_CHECKING:
@@ -74,7 +74,11 @@ def _head(found: Offers) -> str:
 def _bounded(before: Sequence[str], typed: str) -> Offers:
     """The offers, with the daemon's part in them as far as the time goes."""
     deadline = time.monotonic() + _cap_s() - _age_s() - _LEFT_FOR_THE_REST_S
-    with _Daemon(socket_in(before), deadline) as daemon:
+    try:
+        socket = socket_in(before)
+    except Usage:  # no such context: what needs no daemon is offered all the same
+        return offers_at(before, typed, lambda method, params: None)
+    with _Daemon(socket, deadline) as daemon:
         return offers_at(before, typed, daemon.ask)
 
 

@@ -8,12 +8,15 @@ nothing of `--wait NAME` and `-- COMMAND`, and leave asking the daemon, in a bou
 from __future__ import annotations
 
 import argparse
+import os
 from collections.abc import Iterable, Sequence
 
 from volant.client.cli import tree
 from volant.client.cli.completing.offers import Offer, Offers
 from volant.client.cli.completing.sources import Place, offers_for
 from volant.client.cli.parsing import Parser, command_parser
+from volant.client.contexts import CONTEXT_VARIABLE, load, socket_of
+from volant.client.paths import SOCKET_VARIABLE
 from volant.proto.errors import Usage
 
 TYPE_CHECKING = False  # typing itself is slow to import
@@ -26,6 +29,8 @@ def offers_at(before: Sequence[str], typed: str, ask: Ask) -> Offers:
     words = list(before)
     if words[-1:] == ["--socket"]:
         return Offers(path_after="")
+    if words[-1:] == ["--context"]:
+        return offers_for("CONTEXT", Place("", "", [], "--context", typed, ask)).beginning_with(typed)
     if words[:1] == ["help"]:
         return Offers(_tree_words(words[1:])).beginning_with(typed)
     try:
@@ -42,11 +47,17 @@ def offers_at(before: Sequence[str], typed: str, ask: Ask) -> Offers:
 
 
 def socket_in(before: Sequence[str]) -> str | None:
-    """The socket that the line itself names; None when it names none."""
-    for at, word in enumerate(before):
-        if word == "--socket":
-            return before[at + 1] if at + 1 < len(before) else None
-        if word.startswith("--socket="):
+    """The socket that the line or the environment names, itself or by its context; None when they name none. Usage: no such context."""
+    socket = _value_of("--socket", before)
+    context = _value_of("--context", before) or ("" if socket or os.environ.get(SOCKET_VARIABLE) else os.environ.get(CONTEXT_VARIABLE))
+    return socket_of(context, load(os.environ)) if context else socket
+
+
+def _value_of(flag: str, words: Sequence[str]) -> str | None:
+    for at, word in enumerate(words):
+        if word == flag:
+            return words[at + 1] if at + 1 < len(words) else None
+        if word.startswith(f"{flag}="):
             return word.partition("=")[2]
     return None
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable
 
 from volant.client.cli.completing.offers import MOST, Offer, Offers
+from volant.proto.errors import Usage
 
 TYPE_CHECKING = False  # typing itself is slow to import
 if TYPE_CHECKING:
@@ -85,6 +87,15 @@ def _text(place: Place) -> Offers:
     return Offers(Offer(one["version"], one["name"]) for one in _versions(place) if one["name"] in place.given)
 
 
+def _context(place: Place) -> Offers:
+    from volant.client.contexts import load
+
+    try:
+        return Offers(Offer(name, path) for name, path in load(os.environ).items())
+    except Usage:
+        return Offers()
+
+
 def _path(place: Place) -> Offers:
     return Offers(path_after="")
 
@@ -151,6 +162,7 @@ SOURCES: dict[str, Callable[[Place], Offers]] = {
     "NAME": _names,
     "PLUGIN[@VERSION]": _plugin_or_version,
     "TEXT": _text,
+    "CONTEXT": _context,
     "PATH": _path,
     "FILE": _path,
     "DATA|@FILE|-": _body,
