@@ -18,7 +18,7 @@ async def following(path: str | None, progress: Progress, *, patience_s: float =
     """The items of one stream, in plain form. The first connection's failures are raised; later ones once `patience_s` is over."""
     loop = asyncio.get_running_loop()
     asked_at = loop.time()
-    absence = Absence(patience_s)
+    absence = Absence(patience_s, progress)
     client = AsyncClient(path, reconnect=False)
     await client.connect()
     try:
@@ -30,13 +30,15 @@ async def following(path: str | None, progress: Progress, *, patience_s: float =
                     await client.connect()
                     await client.daemon()
                     absence.back(loop.time())
-                if progress.begins_with is not None:
-                    progress.begun(await client.call_plain(*progress.begins_with))
+                if progress.begins_with is not None and progress.begun(await client.call_plain(*progress.begins_with)) is not None:
+                    return
                 async for item in client.stream(progress.method, progress.params(loop.time() - asked_at)):
                     if progress.takes(item):
                         absence.went_on()
                         yield item
-                return
+                if progress.ended():
+                    return
+                continue
             except Fault as fault:
                 if not absence.may_pass(fault) or (isinstance(fault, Unreachable) and await _daemon_answers(client)):
                     raise

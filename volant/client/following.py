@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from volant.client.blocking import Client
 from volant.client.resuming import PATIENCE_S, Absence, EventProgress, Progress
-from volant.proto.errors import Fault, Unreachable
+from volant.proto.errors import Fault, NotFound, Unreachable
 
 if TYPE_CHECKING:
     from typing import Self
@@ -42,18 +42,24 @@ class Following:
 
     def __iter__(self) -> Iterator[Any]:
         asked_at = time.monotonic()
-        absence = Absence(self._patience_s)
+        absence = Absence(self._patience_s, self._progress)
         while True:
             try:
                 if absence.away:
                     version = self._reconnect()
                     absence.back(time.monotonic())
                     self._say(f"volantd {version} is back; going on {self._progress.place}")
-                for item in self._stream(time.monotonic() - asked_at):
+                if (last_word := self._begin()) is not None:
+                    if last_word:
+                        self._say(last_word)
+                    return
+                for item in self.client.stream_plain(self._progress.method, self._progress.params(time.monotonic() - asked_at)):
                     if self._progress.takes(item):
                         absence.went_on()
                         yield item
-                return
+                if self._progress.ended():
+                    return
+                continue
             except Fault as fault:
                 if not absence.may_pass(fault) or (isinstance(fault, Unreachable) and self._daemon_answers()):
                     raise
@@ -68,11 +74,18 @@ class Following:
         self.client = self._connect()
         return self.client.daemon.version
 
-    def _stream(self, elapsed_s: float) -> Iterator[Any]:
+    def _begin(self) -> str | None:
+        """See `Progress.begun`."""
         first = self._progress.begins_with
-        if first is not None:
-            self._progress.begun(self.client.call_plain(*first))
-        return self.client.stream_plain(self._progress.method, self._progress.params(elapsed_s))
+        if first is None:
+            return None
+        try:
+            reply = self.client.call_plain(*first)
+        except NotFound:
+            if (last_word := self._progress.begun(None)) is None:
+                raise
+            return last_word
+        return self._progress.begun(reply)
 
     def _daemon_answers(self) -> bool:
         """Whether what went away was a guest's agent: that is the same fault."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 from volant.daemon.ports import Asker, ConsoleHolder, EventHub, EventSink, GuestLink, Store
 from volant.proto.api import guest
@@ -68,11 +68,11 @@ class Output(Protocol):
     """The output of one boot of a VM."""
 
     @property
-    def link(self) -> GuestLink:
-        """The agent's link; AgentMissing when there is none now."""
+    def end(self) -> str:
+        """How the boot ended, in a sentence; empty while nobody has seen that."""
 
-    async def wait_over(self) -> str:
-        """After `link` has ended: how the boot did, in a sentence, or nothing once there is another link. Raises the VM's failure."""
+    def follow(self, order: guest.Logs) -> AsyncGenerator[Any, None]:
+        """The lines in plain form, for as long as the boot lasts. AgentMissing, GuestFailed; LaunchFailed when the VM crashed."""
 
 
 class Vms(Protocol):

@@ -6,7 +6,8 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from volant.proto.errors import MAX_EXCERPT_CHARS, LaunchFailed
+from volant.daemon.ports import VmRecord
+from volant.proto.errors import MAX_EXCERPT_CHARS, Fault, LaunchFailed
 
 SHOWN = 20
 """Lines of the console that a failure shows."""
@@ -135,3 +136,8 @@ def launch_fault(
         command_line=list(command_line),
         **({"cause": cause} if cause else {}),
     )
+
+
+def failure_of(record: VmRecord) -> Fault:
+    """Why a VM is crashed or failed."""
+    return Fault.from_wire(record.error) if record.error else LaunchFailed(f"VM {record.name!r} is {record.state}: {record.reason}")

@@ -13,6 +13,7 @@ from volant.daemon.host.refusals import refused
 from volant.daemon.ports import Asker, DropLease, DropObject, DropVm, HostObject, NetPort, Retries, VmRecord
 from volant.daemon.vms.book import Book, Update
 from volant.daemon.vms.concluding import concluded
+from volant.daemon.vms.diagnosis import failure_of
 from volant.daemon.vms.fencing import check_token
 from volant.daemon.vms.launch import remove_folder
 from volant.daemon.vms.ledger import FILES, is_absent
@@ -24,7 +25,7 @@ from volant.daemon.vms.restarts import after_reboot, remaining_s, starts_with_ho
 from volant.daemon.vms.services import Services
 from volant.daemon.vms.session import Session
 from volant.daemon.vms.stopping import StopOrder, kill
-from volant.proto.errors import Denied, Failed, Fault, Fenced, Internal, LaunchFailed, NoSuchVm
+from volant.proto.errors import Denied, Failed, Fault, Fenced, Internal, NoSuchVm
 from volant.proto.plain import from_plain
 from volant.proto.specs.restarts import parse_restart
 from volant.proto.specs.states import VmState, WaitFor, Wanted
@@ -177,7 +178,7 @@ class Owner:
             if state is VmState.READY or (until is WaitFor.RUNNING and state is VmState.RUNNING):
                 return True
             if state in (VmState.FAILED, VmState.CRASHED) and not waits(record):
-                return Fault.from_wire(record.error) if record.error else LaunchFailed(f"VM {record.name!r} is {state}: {record.reason}")
+                return failure_of(record)
         if state in (VmState.STOPPED, VmState.DESTROYING) and record.wanted is not Wanted.RUNNING:
             return Failed(f"VM {record.name!r} is {state}", hint=f"start it: `volant vm start {record.name}`")
         return None

@@ -25,10 +25,10 @@ from volant.daemon.ports import (
 )
 from volant.daemon.vms import fencing
 from volant.daemon.vms.actions import request
-from volant.daemon.vms.agent import no_agent
 from volant.daemon.vms.book import Book
 from volant.daemon.vms.launch import check_memory
 from volant.daemon.vms.leases import Leases
+from volant.daemon.vms.output import BootOutput
 from volant.daemon.vms.owner import Owner, Request
 from volant.daemon.vms.places import Urgency
 from volant.daemon.vms.requests import Ask
@@ -155,12 +155,11 @@ class Roster:
 
     def link(self, name: str) -> GuestLink:
         """The agent's link; AgentMissing when there is none now."""
-        owner = self.owner(name)
-        session = owner.session
-        link = session.link if session else None
-        if link is None:
-            raise no_agent(name, owner.book.record.state, session.agent.skew if session else "")
-        return link
+        return self.output(name).link
+
+    def output(self, name: str) -> BootOutput:
+        """The output of the boot of this moment."""
+        return BootOutput(self.owner(name))
 
     def console(self, name: str) -> ConsoleHolder:
         """The serial line; of a VM that is stopped too, for its history."""

@@ -204,7 +204,7 @@ class Session:
                     await self._let_go()
                     await trio.lowlevel.checkpoint()
                 raise
-            self._excerpt = self._evidence(vmm)
+            self._excerpt = self._evidence(vmm, adopt=adopt)
             with trio.CancelScope(shield=True):
                 await stack.aclose()
         return report
@@ -260,8 +260,8 @@ class Session:
             keep_until_dead(vmm, claim, stack, record.id)
         if self._config.network is NetworkMode.BRIDGED:
             await self._plug_in_again(claim, network)
+        self._was_ready = bool(record.ready_at)
         if vmm is not None:
-            self._was_ready = bool(record.ready_at)
             if record.state is VmState.STARTING:
                 await book.insist(lambda _: Update({"process": vmm.identity}, VmState.RUNNING, changes=claim.absent_files()))
             elif record.process is None:
@@ -345,10 +345,10 @@ class Session:
             self._holds_place = False
             self._services.boots.release()
 
-    def _evidence(self, vmm: Vmm | None) -> dict[str, Any]:
-        """Console, stderr and command line, read before they are cleaned away."""
+    def _evidence(self, vmm: Vmm | None, *, adopt: bool) -> dict[str, Any]:
+        """Console, stderr and command line, read before they are cleaned away. Of a VMM that was not there to adopt, the console is left."""
         if vmm is None:
-            return _NO_EVIDENCE
+            return {**_NO_EVIDENCE, "console": self.console_tail()} if adopt else _NO_EVIDENCE
         return {"console": self.console_tail(), "stderr": vmm.stderr_tail(), "command_line": vmm.command_line}
 
     def _concluded(self, record: VmRecord, report: ExitReport | None, claim: Claim) -> Update:

@@ -297,6 +297,7 @@ class LogsVm:
     after: int = 0
     """Only lines with a greater number; those of an agent that does not know this come all the same."""
     follow: bool = False
+    """Go on for as long as this boot lasts. The note of the result says how it ended, LaunchFailed when the VM crashed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -358,6 +359,6 @@ COPY_OUT = NOUN.add(
     )
 )  # fmt: skip
 LOGS = NOUN.add(
-    Method("vm.logs", LogsVm, Done, "the workload's output", faults=AGENT, http=Http("GET", "/vms/{name}/logs"),
+    Method("vm.logs", LogsVm, Done, "the workload's output", faults=(*AGENT, errors.LaunchFailed), http=Http("GET", "/vms/{name}/logs"),
            shape=Shape.STREAM, item=LogLine)
 )  # fmt: skip

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
 from dataclasses import replace
 from typing import Any, TypeVar
 
@@ -58,9 +58,15 @@ async def copy_out(app: App, peer: Peer, asked: api.CopyOut, call: Call) -> Enco
 @handles(api.LOGS)
 async def logs(app: App, peer: Peer, asked: api.LogsVm, call: Call) -> api.Done:
     order = guest.Logs(tail=asked.tail, since=asked.since, after=asked.after, follow=asked.follow)
-    async with _calling(app, asked.name, guest.LOGS, order) as inner:
-        await _join(call, inner, outward=(), inward=False)
-    return api.Done(asked.name)
+    if not asked.follow:
+        async with _calling(app, asked.name, guest.LOGS, order) as inner:
+            await _join(call, inner, outward=(), inward=False)
+        return api.Done(asked.name)
+    output = app.vms.output(asked.name)
+    async with aclosing(output.follow(order)) as lines:
+        async for line in lines:
+            await call.send_item(Encoded(cbor.dumps(line)))
+    return api.Done(asked.name, output.end)
 
 
 @handles(vm_console.CONSOLE)
