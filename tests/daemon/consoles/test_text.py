@@ -20,6 +20,7 @@ from volant.daemon.consoles.text import harmless_lines
         (b"\x1b[1;31mred\x1b[0m\n", ["red"]),
         (b"\x1b]52;c;aGFjaw==\x07clip\n", ["clip"]),
         (b"\x1bPq#0\x1b\\sixel\n", ["sixel"]),
+        (b"kestrel: booting\r\r\nkestrel: ready\r\r\n\r\nlogin:", ["kestrel: booting", "kestrel: ready", "", "login:"]),
         (b"10%\r50%\r100%\n", ["10%", "50%", "100%"]),
         (b"tab\tkept\n\nempty kept above", ["tab\tkept", "", "empty kept above"]),
         (b"\xc2\x9b31mC1\n", ["31mC1"]),

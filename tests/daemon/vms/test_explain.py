@@ -144,7 +144,7 @@ async def test_a_boot_is_few_and_small_events(orchestra: Orchestra) -> None:
         assert all(len(str(event.data)) < 1_000 for event in events)
 
 
-def test_console_lines_stand_where_their_boot_is() -> None:
+def test_console_lines_stand_once_and_where_their_boot_is() -> None:
     def event(seq: int, kind: str, **data: object) -> Event:
         return Event(seq=seq, time=f"t{seq}", kind=kind, vm="web", vm_id="a", message="", data={"boot": 1, **data})
 
@@ -152,9 +152,10 @@ def test_console_lines_stand_where_their_boot_is() -> None:
         event(1, "VM_STARTING", console=100),
         event(2, "VM_RUNNING"),
         event(3, "VM_READY"),
-        event(4, "VM_STARTING", boot=2, console=900),
-        event(5, "VM_STARTING", boot=3, console=1_500),
-        event(6, "VM_READY", boot=3),
+        event(4, "VM_READY"),
+        event(5, "VM_STARTING", boot=2, console=900),
+        event(6, "VM_STARTING", boot=3, console=1_500),
+        event(7, "VM_READY", boot=3),
     ]
     asked: list[tuple[int, int | None]] = []
 
@@ -165,4 +166,4 @@ def test_console_lines_stand_where_their_boot_is() -> None:
     found = timeline(events, console, boots=0)
     assert asked == [(100, 900), (1_500, None)]
     line = TimelineEntry(time="", seq=0, source=Source.CONSOLE, kind="", text="kestrel: ready", boot=1)
-    assert [item.seq for item in found] == [1, 2, 0, 3, 4, 5, 0, 6] and found[2] == line
+    assert [item.seq for item in found] == [1, 2, 0, 3, 4, 5, 6, 0, 7] and found[2] == line

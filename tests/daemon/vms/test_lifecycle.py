@@ -58,6 +58,7 @@ def test_what_has_ended_waits_for_somebody_to_ask(state: VmState) -> None:
 def test_how_an_unasked_end_is_read(cause: str, was_ready: bool, panic: bool, state: VmState, wanted: Wanted) -> None:
     end = ending(wanted=Wanted.RUNNING, asked_to_stop=False, was_ready=was_ready, cause=cause, panicked=panic)
     assert (end.state, end.wanted) == (state, wanted)
+    assert ("unasked, and nothing tells why" in end.reason) is (cause == "unknown")
     assert end.reason and ("OOM killer" in end.reason) is (cause == "host-oom")
 
 

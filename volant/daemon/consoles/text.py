@@ -11,12 +11,15 @@ _ESCAPES = re.compile(
 )
 """Escape sequences after ECMA-48. A string that is never ended ends with its line: binary noise before a panic hides the panic else."""
 
+_LINE_END = re.compile(r"\r*\n|\r")
+"""A program that ends its lines with CR LF on a terminal that makes CR LF of LF prints CR CR LF: that is one end."""
+
 _CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 """Control characters, C0 and C1, but tab and newline."""
 
 
 def harmless_lines(data: bytes) -> list[str]:
     """The lines of `data` without empty ones at the end, escape sequences and control characters."""
-    text = data.decode("utf-8", "replace").replace("\r\n", "\n").replace("\r", "\n")
+    text = _LINE_END.sub("\n", data.decode("utf-8", "replace"))
     plain = _CONTROLS.sub("", _ESCAPES.sub("", text))
     return [line.rstrip() for line in plain.rstrip().split("\n")] if plain.strip() else []

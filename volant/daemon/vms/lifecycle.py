@@ -114,7 +114,8 @@ def ending(*, wanted: Wanted, asked_to_stop: bool, was_ready: bool, cause: str, 
     because = f": {detail}" if detail else ""
     if cause == "host-oom":
         return _gone(was_ready, wanted, f"the host's OOM killer ended the VMM{because}", cause)
-    return _gone(was_ready, wanted, f"the VMM ended unasked ({cause}){because}", cause)
+    how = ", and nothing tells why" if cause == "unknown" else f" ({cause})"
+    return _gone(was_ready, wanted, f"the VMM ended unasked{how}{because}", cause)
 
 
 def lost(state: VmState, wanted: Wanted, *, host_restarted: bool, starts_with_host: bool, oom_kill: str) -> Ending:

@@ -117,15 +117,16 @@ def _offsets(events: Sequence[Event], starts: Sequence[int], number: int) -> tup
 
 
 def _console(
-    event: Event, offsets: Mapping[int, tuple[int, int | None] | None], console: Callable[[int, int | None], Iterable[str]]
+    event: Event, offsets: dict[int, tuple[int, int | None] | None], console: Callable[[int, int | None], Iterable[str]]
 ) -> Sequence[str]:
-    """The lines that stand before an event: the last ones of a boot that failed, the agent's of one that got ready."""
+    """The lines that stand before an event: the last ones of a boot that failed, the agent's of one that got ready. They are taken out of
+    `offsets`: a boot gets ready again when another daemon takes it over, and its lines are as old as before."""
     if event.kind in ("VM_FAILED", "VM_CRASHED"):
         return tuple(map(str, event.data.get("console", ())))
-    span = offsets.get(_boot(event))
-    if event.kind == "VM_READY" and span is not None:
-        return [line for line in console(*span) if line.startswith(_AGENT_LINE)][:CONSOLE_LINES]
-    return ()
+    span = offsets.pop(_boot(event), None) if event.kind == "VM_READY" else None
+    if span is None:
+        return ()
+    return [line for line in console(*span) if line.startswith(_AGENT_LINE)][:CONSOLE_LINES]
 
 
 def _first_shown(found: Sequence[TimelineEntry], boots: int) -> int:
