@@ -346,7 +346,7 @@ class Session:
             self._services.boots.release()
 
     def _evidence(self, vmm: Vmm | None, *, adopt: bool) -> dict[str, Any]:
-        """Console, stderr and command line, read before they are cleaned away. Of a VMM that was not there to adopt, the console is left."""
+        """Console, stderr and command line, read before they are cleaned away; of a VMM that was not there to adopt, the console."""
         if vmm is None:
             return {**_NO_EVIDENCE, "console": self.console_tail()} if adopt else _NO_EVIDENCE
         return {"console": self.console_tail(), "stderr": vmm.stderr_tail(), "command_line": vmm.command_line}
