@@ -13,13 +13,14 @@ import pytest
 
 from tests.patience import until
 from volant.daemon.host.faultpoints import FaultPoint
+from volant.proto.errors import Failed
 from volant.proto.specs.states import WaitFor
 from volant.selftest.cases import HANG_S, Case, Harm, matrix
 from volant.selftest.evidence import complaints, look
 from volant.selftest.host import TrialHost, trial_host
 from volant.selftest.leftovers import trial_folder
 from volant.selftest.matrix import Matrix
-from volant.selftest.trial import BYSTANDER, Trials, Wrong
+from volant.selftest.trial import BYSTANDER, Trials
 
 pytestmark = pytest.mark.root
 
@@ -79,7 +80,7 @@ def test_a_hang_that_holds_up_other_vms_is_noticed() -> None:
 
 
 def test_what_is_clean_too_late_is_wrong() -> None:
-    with trial_host() as host, pytest.raises(Wrong, match="all was clean only after"):
+    with trial_host() as host, pytest.raises(Failed, match="before anything was harmed, all was clean only after"):
         Trials(host, settle_s=0).prepare()
 
 

@@ -21,7 +21,7 @@ SETTLED = frozenset({"ready", "stopped", "failed", "crashed"})
 """States in which a VM may rest. A VM that only runs waits for its agent, and the others are on their way."""
 
 _TAP = re.compile(r"vol[0-9a-f]{12}")
-_STATE_FILES = re.compile(r"console\.log|root\.qcow2|disk-[0-9]+\.qcow2|upper\.img")
+_STATE_FILES = re.compile(r"console\.(log|times)|root\.qcow2|disk-[0-9]+\.qcow2|upper\.img")
 _RUNTIME_FILES = re.compile(r"(qmp|console|agent)\.sock|(qemu|vmm)\.stderr")
 
 

@@ -18,7 +18,7 @@ from typing import Any
 from volant.client.blocking import Client
 from volant.daemon.host.faultpoints import Request
 from volant.proto.api.vm import VmView
-from volant.proto.errors import Fault, NameTaken, NoSuchVm
+from volant.proto.errors import Failed, Fault, NameTaken, NoSuchVm
 from volant.proto.specs.states import VmState, WaitFor
 from volant.selftest.cases import HANG_S, Case, Harm
 from volant.selftest.evidence import SETTLED, complaints, look
@@ -105,14 +105,17 @@ class Trials:
         self._count = 0
 
     def prepare(self) -> None:
-        """Install the plugin and start the VM that no case is about."""
+        """Install the plugin and start the VM that no case is about. Failed when that alone leaves what should not be."""
         with self._host.client() as client:
             installing = client.plugins.install(manifest=self._manifest)
             for _ in installing:
                 pass
             self._plugin = installing.result.name
             self._bystander = client.vms.create(name=BYSTANDER, plugin=self._plugin, wait=WaitFor.READY)
-        self._settle()
+        try:
+            self._settle()
+        except Wrong as wrong:
+            raise Failed(f"before anything was harmed, {wrong}", hint="no case was tried; where the host is not just busy, report it") from None
 
     def run(self, case: Case) -> Outcome:
         """Run one case. After one that went wrong this host is not to be used again."""
