@@ -115,7 +115,9 @@ class Trials:
         try:
             self._settle()
         except Wrong as wrong:
-            raise Failed(f"before anything was harmed, {wrong}", hint="no case was tried; where the host is not just busy, report it") from None
+            raise Failed(
+                f"before anything was harmed, {wrong}", hint="no case was tried; where the host is not just busy, report it"
+            ) from None
 
     def run(self, case: Case) -> Outcome:
         """Run one case. After one that went wrong this host is not to be used again."""
