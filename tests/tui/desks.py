@@ -90,7 +90,7 @@ class Seat:
             if word.startswith("'"):
                 for char in word.strip("'"):
                     self.desk.key("space" if char == "_" else char)
-            else:
+            elif word:
                 self.desk.key(word)
 
     def screen(self, width: int = 80, height: int = 24) -> str:

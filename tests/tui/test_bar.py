@@ -83,6 +83,14 @@ def test_history() -> None:
         ("console web-1", Cli(("console", "web-1"), changes=True, foreground=True)),
         ("console web-1 --read-only", Cli(("console", "web-1", "--read-only"), changes=False, foreground=True)),
         ("exec web-1 -- ls -l", Cli(("exec", "web-1", "--", "ls", "-l"), changes=True, foreground=True)),
+        ("vm delete web-1", Cli(("vm", "delete", "web-1"), changes=True, foreground=False, deletes=True)),
+        ("plugins rm hello", Cli(("plugins", "rm", "hello"), changes=True, foreground=False, deletes=True)),
+        ("vm delete --help", Cli(("vm", "delete", "--help"), changes=False, foreground=False)),
+        ("vm", Go("vms")),
+        ("deploy", Go("deployments")),
+        ("system", Go("host")),
+        ("db-1", Go("vm", "db-1")),
+        ("q!", Own("q")),
         ("vm stop --help", Cli(("vm", "stop", "--help"), changes=False, foreground=False)),
     ],
 )
@@ -107,6 +115,13 @@ def test_what_is_wrong_with_a_line_is_told_with_its_place(line: str, at: int, sa
     assert refused.value.data["at"] == at
 
 
+@pytest.mark.parametrize(("line", "hint"), [("hots", "'host'"), ("deploymnts", "'deployments'"), ("pods", "Tab")])
+def test_a_misspelt_screen_is_told_with_what_was_meant(line: str, hint: str) -> None:
+    with pytest.raises(Usage) as refused:
+        parse(line, NAMES)
+    assert hint in refused.value.hint
+
+
 def test_a_verb_that_is_not_known_to_read_only_counts_as_changing() -> None:
     reading = {verb for verbs in tree.TREE.values() for verb in verbs if not _changes(verb, verbs)}
     assert {"list", "get", "logs", "watch"} <= reading
@@ -129,6 +144,7 @@ def _changes(verb: str, verbs: dict[str, tree.Verb]) -> bool:
         ("deploym", ["deployments", "deployment"]),
         ("plugin rem", ["remove"]),
         ("set theme da", ["dark"]),
+        ("web", ["web-1", "web-2"]),
         ("vm serial", ["console"]),
         ("exec web-1 -- w", []),
     ],

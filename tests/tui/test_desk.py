@@ -19,7 +19,7 @@ def test_a_burst_means_what_it_would_mean_typed_slowly() -> None:
 
 def test_esc_undoes_one_thing_after_the_other_and_never_leaves() -> None:
     seat = Seat(vm(1), vm(2))
-    seat.type("space enter / 'x' escape escape")
+    seat.type("space enter x escape escape")
     assert "1 marked" in seat.screen()
     seat.type("/ '1' enter escape")
     assert "2/2" in seat.screen()
@@ -149,7 +149,7 @@ def test_a_protected_vm_wants_its_name() -> None:
 
 def test_a_vm_that_goes_takes_its_mark_along() -> None:
     seat = Seat(vm(1), vm(2))
-    seat.type("* ")
+    seat.type("*")
     seat.change(gone=[vm(2)["id"]])
     assert "1 marked" in seat.screen()
 
@@ -168,3 +168,59 @@ def test_read_only_refuses_and_hides_what_changes() -> None:
     seat.type("escape : 'vm_get_web-1' enter")
     assert [run.words for run in seat.effects(effects.Run)] == [("vm", "get", "web-1")]
     assert seat.asked() == []
+
+
+def test_a_key_that_means_nothing_says_so_and_where_the_keys_are() -> None:
+    seat = Seat(vm(1), remaps={"everywhere.help": ("f1",)})
+    seat.type("b")
+    assert seat.screen().endswith("b means nothing here; F1 shows the keys")
+    seat.type("enter /")
+    assert "/ means nothing here" in seat.screen()
+
+
+def test_what_helps_is_not_cut_off_a_long_message() -> None:
+    seat = Seat(*(vm(number) for number in range(30)))
+    seat.type("G")
+    seat.desk.say_fault(fault("the editor 'nano' can't be run: No such file or directory", "set EDITOR to a program that is there"))
+    lines = seat.screen().splitlines()
+    assert lines[-2:] == [" the editor 'nano' can't be run: No such file or directory; set EDITOR to a", " program that is there"]
+    assert "web-9" in lines[-4], "the row under the cursor stays"
+    assert seat.screen(60, 8).splitlines()[-1].endswith("…"), "where there is no room for it, it is cut"
+
+
+def test_a_typed_command_that_deletes_asks_as_its_key_does() -> None:
+    seat = Seat(vm(1, "db-1", labels={"protected": "true"}), vm(2, "web-1"), vm(3, "web-2"))
+    seat.type(": 'vm_delete_web-1_--force' enter")
+    assert "Kill and delete web-1?" in seat.screen()
+    assert "volant vm delete web-1 --force" in seat.screen()
+    seat.type("enter")
+    assert "nothing was done" in seat.screen()
+    seat.type(": 'vms_rm_web-1_web-2_--timeout_9s' enter '1' enter : 'vm_rm_db-1' enter y enter")
+    assert seat.effects(effects.Run) == []
+    seat.type(": 'vm_rm_web-1_web-2_--timeout_9s' enter '2' enter escape : 'vm_rm_db-1' enter 'db-1' enter escape")
+    seat.type(": 'deployment_delete_web' enter y escape : 'plugin_remove_hello' enter y escape : 'vm_delete_-y_web-2' enter")
+    assert [run.words[:2] for run in seat.effects(effects.Run)] == [
+        ("vm", "rm"), ("vm", "rm"), ("deployment", "delete"), ("plugin", "remove"), ("vm", "delete"),
+    ]  # fmt: skip
+
+
+def test_a_command_that_deletes_is_checked_before_it_asks() -> None:
+    seat = Seat(vm(1, "web-1"))
+    seat.type(": 'vm_delete_web-1_--froce' enter")
+    assert "--froce" in seat.screen()
+    assert "--force" in seat.screen()
+    assert seat.desk.overlay is None
+
+
+def test_help_is_read_and_closed_as_in_less() -> None:
+    seat = Seat(vm(1))
+    seat.type("?")
+    first = seat.screen()
+    seat.type("space")
+    assert seat.screen() != first
+    seat.type("G")
+    assert "screen readers" in seat.screen()
+    seat.type("g")
+    assert seat.screen() == first
+    seat.type("?")
+    assert "Esc closes" not in seat.screen()

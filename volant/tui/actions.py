@@ -84,6 +84,11 @@ def action(id: str, records: Sequence[Record]) -> Action:
     """The action of this id; deleting what runs is killing it, too."""
     if id == "vm.delete" and any(record["status"] not in _DOWN for record in records):
         id = "vm.destroy"
+    return by_id(id)
+
+
+def by_id(id: str) -> Action:
+    """The action of VMs that has this id."""
     return next(each for each in VM_ACTIONS if each.id == id)
 
 

@@ -276,7 +276,7 @@ class VolantApp(App[int]):
             if fault is not None:  # nobody could read it before the UI was back
                 raise fault
             return code
-        async for lines in lines_of(command, most=PER_TURN):
+        async for lines in lines_of(command, columns=self.size.width, most=PER_TURN):
             if isinstance(lines, int):
                 return lines
             self.desk.streamed(asked.tag, lines)

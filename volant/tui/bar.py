@@ -109,7 +109,7 @@ class Bar:
             return [*self._wrong(self.fault, width, room, pointer), self._line(width)]
         above: list[Line] = []
         shown = self.choices or (self.completing(self.field.text, self.field.at) if self.prompt is Prompt.COMMAND else None)
-        if shown is not None and (self.field.text or self.choices):
+        if shown is not None:
             listed = shown.choices[:MAX_CHOICES]
             above += [((f"  {cut(harmless(word), 20):<20}  ", "panel.key"), (help, "dim")) for word, help in listed]
             if len(shown.choices) > MAX_CHOICES:

@@ -7,12 +7,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from volant.client.cli import tree
+from volant.client.cli.failures import did_you_mean
+from volant.client.cli.text import harmless
 from volant.proto.errors import Usage
 from volant.tui.screens import registry
 from volant.tui.settings import THEMES
 
 OWN = {
-    "vms": "the list of VMs",
     "help": "the keys, or the help of a command",
     "ro": "read-only from now on",
     "rw": "allow changes again",
@@ -21,11 +22,19 @@ OWN = {
     "q": "leave",
 }
 """Words of the UI and their help."""
+_HOME = {"vms": "the list of VMs"}
+_ABOUT = {"vm": "vms", "plugin": "plugins", "deployment": "deployments", "deploy": "deployments", "event": "events", "system": "host"}
+"""Screens of nouns that stand alone, where a shell would show their verbs."""
 
 _READING = frozenset({"list", "get", "logs", "config", "history", "diff", "explain", "status", "show", "info", "ping", "ledger", "actions",
                       "wait", "follow", "watch", "top", "completion", "doctor"})  # fmt: skip
 """Verbs that change nothing; any other is refused in read-only mode, one that this list doesn't know yet included."""
 _NEEDS_TERMINAL = frozenset({"console", "exec", "top"})
+_COMMANDS = frozenset({*tree.TREE, *tree.SHORT_FORMS, *tree.PLURALS, "help"})
+"""What a command of the CLI begins with."""
+_DELETING = frozenset({"delete", "remove"})
+_LEAVING = frozenset({"q", "q!", "quit", "exit"})
+"""What people type to leave, here and elsewhere."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +61,8 @@ class Cli:
     changes: bool
     foreground: bool
     """It needs the terminal for itself."""
+    deletes: bool = False
+    """What it names is gone for good after it: at a terminal the command asks before."""
 
 
 Command = Go | Own | Cli
@@ -68,19 +79,21 @@ def parse(line: str, names: Sequence[str] = ()) -> Command:
     if not words:
         raise Usage("no command", hint="for example: vm stop web-1", at=0)
     first, rest = words[0], words[1:]
-    if first in ("q", "quit", "exit", "ro", "rw", "resync") and not rest:
-        return Own("q" if first in ("quit", "exit") else first)
+    if first in (*_LEAVING, "ro", "rw", "resync") and not rest:
+        return Own("q" if first in _LEAVING else first)
     if first == "help" and not rest:
         return Own("help")
     if first == "set":
         if len(rest) != 2 or rest[0] != "theme" or rest[1] not in THEMES:
             raise Usage(f"what can be set is: theme {'|'.join(THEMES)}", hint="for example: set theme dark", at=line.find("set") + 4)
         return Own("theme", rest[1])
-    if first == "vms" and not rest:
-        return Go("vms")
+    if first in (*_HOME, *_ABOUT) and not rest:
+        return Go(_ABOUT.get(first, first))
     found = registry.find(words, names)
     if found is not None and not _is_verb(words):
         return Go(found[0].word, found[1])
+    if first in names and not rest and first not in _COMMANDS:
+        return Go("vm", first)
     return _cli(line, words)
 
 
@@ -93,6 +106,9 @@ def _is_verb(words: list[str]) -> bool:
 def _cli(line: str, words: list[str]) -> Cli:
     if words[0] == "tui":
         raise Usage("the terminal UI is here already", hint="type ? for its keys", at=0)
+    if words[0] not in _COMMANDS and not words[0].startswith("-"):
+        hint = did_you_mean(words[0], [*_known([], ())]) or "Tab shows what there is"
+        raise Usage(f"there is no command {harmless(words[0])!r}", hint=hint, at=max(0, line.find(words[0])))
     try:
         chosen = tree.choose(words)
     except tree.HelpWanted as wanted:
@@ -106,7 +122,8 @@ def _cli(line: str, words: list[str]) -> Cli:
     verb = chosen.words[-1]
     asks_help = words[0] == "help" or "--help" in words or "-h" in words
     reads = asks_help or verb in (*_READING, "events", "ps") or (verb == "console" and "--read-only" in words)
-    return Cli(tuple(words), changes=not reads, foreground=verb in _NEEDS_TERMINAL and not asks_help)
+    deletes = verb in _DELETING and not asks_help
+    return Cli(tuple(words), changes=not reads, foreground=verb in _NEEDS_TERMINAL and not asks_help, deletes=deletes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,9 +160,10 @@ def complete(line: str, at: int, names: Sequence[str] = ()) -> Completion:
 def _known(before: list[str], names: Sequence[str]) -> dict[str, str]:
     """The words that may follow these."""
     if not before:
-        nouns = {noun: tree.NOUN_HELP[noun] for noun in tree.TREE}
         screens = {entry.word: entry.help for entry in registry.SCREENS}
-        return {**OWN, **screens, **nouns, **{word: short[2].help for word, short in tree.SHORT_FORMS.items()}}
+        commands = {**tree.NOUN_HELP, **{word: short[2].help for word, short in tree.SHORT_FORMS.items() if word != "tui"}}
+        known = {**_HOME, **screens, **OWN, **commands}
+        return known | {name: "a VM" for name in names if name not in known}
     first = tree.PLURALS.get(before[0], before[0])
     vms = dict.fromkeys(names, "a VM")
     if before == ["set"]:

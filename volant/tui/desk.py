@@ -174,8 +174,8 @@ class Desk:
             self._overlaid(self.overlay, name, found)
         elif found == "view":
             saved_views.show(self, name)
-        elif found:
-            self.act(found)
+        elif not (found and self.act(found)):
+            self.say(f"{shown_key(name)} means nothing here; {self.key_of('help')} shows the keys")
 
     def paste(self, text: str) -> None:
         """Pasted text goes where something is typed; elsewhere it is not taken for keys, which could do anything."""
@@ -186,13 +186,14 @@ class Desk:
         elif self.overlay is None or not self.overlay.paste(text):
             self.say("pasted text is only taken where something is typed: / or : first")
 
-    def act(self, name: str) -> None:
-        """Carry an action out: the screen's own, else one that holds everywhere."""
+    def act(self, name: str) -> bool:
+        """Carry an action out: the screen's own, else one that holds everywhere; whether it means anything here."""
         if self.screen.act(self, name):
-            return
+            return True
         general = _EVERYWHERE.get(name)
         if general is not None:
             general(self)
+        return general is not None
 
     def _type(self, name: str, found: str) -> None:
         bar = self.bar

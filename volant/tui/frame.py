@@ -177,9 +177,9 @@ def _said(desk: Desk, width: int, most: int) -> list[Line]:
     """The message, in at most so many lines; what doesn't fit into them is cut off."""
     if desk.said is None:
         return []
-    pieces = wrapped(desk.said.text, width - 1)
-    pieces[most - 1 :] = [" ".join(pieces[most - 1 :])] if len(pieces) >= most else []
-    return [clipped(((f" {piece}", desk.said.style),), width) for piece in pieces]
+    *pieces, last = wrapped(desk.said.text, width - 1)
+    shown = [*pieces[: most - 1], " ".join((*pieces[most - 1 :], last))]
+    return [clipped(((f" {piece}", desk.said.style),), width) for piece in shown]
 
 
 def _status(desk: Desk, width: int) -> Line:

@@ -64,8 +64,8 @@ def restyled(line: Line, style: str) -> Line:
     return ((text_of(line), style),)
 
 
-def folded(line: Line, width: int) -> list[Line]:
-    """The line in as many lines of at most `width` columns as it takes; what does not fit goes below, two columns in."""
+def folded(line: Line, width: int, style: str = "") -> list[Line]:
+    """The line in as many lines of at most `width` columns as it takes; what does not fit goes below, behind two blanks of `style`."""
     if columns_of(line) <= width:
         return [line]
     lines: list[list[Span]] = [[]]
@@ -73,7 +73,7 @@ def folded(line: Line, width: int) -> list[Line]:
     for text, style in line:
         for word in re.findall(" *[^ ]+| +$", text):
             if used and used + width_of(word) > width:
-                lines.append([("  ", "")])
+                lines.append([("  ", style)])
                 word, used = word.lstrip(), 2
             lines[-1].append((word, style))
             used += width_of(word)

@@ -73,5 +73,18 @@ def _run(desk: Desk, command: Cli) -> None:
         raise NotAllowed(f"`{shlex.join(command.words)}` changes something, and this is read-only", hint=":rw allows changes again")
     if command.foreground:
         run_in_foreground(desk, command.words)
-    else:
+        return
+
+    def run() -> None:
         desk.open(OutputScreen(desk, command.words, title=shlex.join(command.words)))
+
+    question = None
+    if command.deletes:
+        # Imported when needed: it builds on what is done with deployments and plugins.
+        from volant.tui.deleting import question_before
+
+        question = question_before(desk, command.words, run)
+    if question is None:
+        run()
+    else:
+        desk.overlay = question

@@ -12,7 +12,7 @@ from volant.tui.field import Field
 from volant.tui.glyphs import Glyphs
 from volant.tui.keys.bindings import CONTEXTS, shown_key
 from volant.tui.keys.router import Router
-from volant.tui.lines import Line, wrapped
+from volant.tui.lines import Line, folded, wrapped
 
 HELP_KEYS = len("PgDn Ctrl-F Space")
 """Columns of the keys in help: the most that one action has beside another's; the nine digits of views take more."""
@@ -174,6 +174,13 @@ class Choice:
 _STEPS = {"down": 1, "up": -1, "page.down": 10, "page.up": -10}
 
 
+def _stepped(at: int, action: str, most: int) -> int | None:
+    """Where an action of context `menu` leads from `at`, 0 to `most`; None when it leads nowhere else."""
+    if action in ("first", "last"):
+        return 0 if action == "first" else most
+    return max(0, min(most, at + _STEPS[action])) if action in _STEPS else None
+
+
 @dataclass(slots=True)
 class Menu(Overlay):
     """A list to choose from, by a line's own key or by going to it."""
@@ -192,10 +199,11 @@ class Menu(Overlay):
             choice = self.choices[self.at]
         if choice is not None:
             return Ending(choice.then) if choice.then is not None else Ending(said=f"{choice.label}: {choice.why}", style="warm")
-        if action in _STEPS:
-            self.at = max(0, min(len(self.choices) - 1, self.at + _STEPS[action]))
-            return None
-        return Ending() if action else None
+        to = _stepped(self.at, action, len(self.choices) - 1)
+        if to is None:
+            return Ending() if action else None
+        self.at = to
+        return None
 
     def lines(self, width: int, height: int, glyphs: Glyphs) -> list[Line]:
         room = max(1, height - 1)
@@ -217,23 +225,28 @@ class Reading(Overlay):
     title: str
     text: Sequence[Line]
     at: int = 0
+    _last: int = 0
+    """The lowest line that may be the first one that is seen; known once it was drawn."""
 
     @property
     def context(self) -> str:
         return "menu"
 
     def key(self, name: str, action: str) -> Ending | None:
-        if action in _STEPS:
-            self.at = max(0, self.at + _STEPS[action])
-            return None
-        return Ending() if action else None
+        to = _stepped(self.at, action, self._last)
+        if to is None:
+            return Ending() if action else None
+        self.at = to
+        return None
 
     def lines(self, width: int, height: int, glyphs: Glyphs) -> list[Line]:
         room = max(1, height - 1)
-        self.at = max(0, min(self.at, len(self.text) - room))
-        more = f"  {self.at + 1}-{min(self.at + room, len(self.text))} of {len(self.text)}" if len(self.text) > room else ""
+        text = [piece for line in self.text for piece in folded(line, width, "panel")]
+        self._last = max(0, len(text) - room)
+        self.at = min(self.at, self._last)
+        more = f"  {self.at + 1}-{min(self.at + room, len(text))} of {len(text)}" if len(text) > room else ""
         head: Line = ((self.title, "panel.title"), (f"{more}   Esc closes", "panel.dim"))
-        return [head, *self.text[self.at : self.at + room]]
+        return [head, *text[self.at : self.at + room]]
 
 
 def help_text(router: Router, contexts: Sequence[str], *, read_only: bool) -> list[Line]:

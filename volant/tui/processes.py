@@ -64,15 +64,16 @@ def _as_usual() -> None:
         signal.signal(number, signal.SIG_DFL)
 
 
-async def lines_of(command: Sequence[str], *, most: int) -> AsyncIterator[list[str] | int]:
-    """Its output and its complaints, at most so many lines at a time; at last its exit code. It ends when nobody listens any more."""
+async def lines_of(command: Sequence[str], *, columns: int, most: int) -> AsyncIterator[list[str] | int]:
+    """Its output and its complaints, at most so many lines at a time; at last its exit code. It ends when nobody listens any more.
+    `columns` is how wide it will be shown."""
     process = await asyncio.create_subprocess_exec(
         *command,
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
         limit=MAX_LINE_BYTES,
-        env={**os.environ, "NO_COLOR": "1", "PYTHONUNBUFFERED": "1", "VOLANT_OUTPUT": "table"},
+        env={**os.environ, "NO_COLOR": "1", "PYTHONUNBUFFERED": "1", "VOLANT_OUTPUT": "table", "COLUMNS": str(columns)},
     )
     assert process.stdout is not None  # a pipe was asked for
     rest = b""

@@ -11,6 +11,7 @@ import re
 from collections.abc import Callable
 from importlib import import_module
 
+from volant.client.cli import terminal
 from volant.client.cli.style import FORMATS, Style
 from volant.proto.errors import Usage
 
@@ -27,12 +28,12 @@ WAIT_FOR = ("running", "ready", "stopped", "deleted")
 _WAIT_READY = "--wait=ready"
 
 HELP_WIDTH = 100
-"""Columns of help text; fixed, since asking for the terminal's width makes argparse load shutil with all its archivers."""
+"""Columns that help text takes at most. argparse is told the width: to ask for it, it would load shutil with all its archivers."""
 
 
 class _HelpFormatter(argparse.RawDescriptionHelpFormatter):
     def __init__(self, prog: str) -> None:
-        super().__init__(prog, max_help_position=34, width=HELP_WIDTH)
+        super().__init__(prog, max_help_position=34, width=min(HELP_WIDTH, terminal.width(1)))
 
 
 class Parser(argparse.ArgumentParser):

@@ -236,12 +236,14 @@ BINDINGS: dict[str, tuple[Binding, ...]] = {
         Binding("yes", ("y",), "go ahead, where one object is meant"),
     ),
     "menu": (
-        Binding("cancel", ("escape", "ctrl+c", "q"), "close", "close"),
+        Binding("cancel", ("escape", "ctrl+c", "q", "?"), "close", "close"),
         Binding("accept", ("enter",), "choose", "choose"),
         Binding("down", ("j", "down"), "down"),
         Binding("up", ("k", "up"), "up"),
-        Binding("page.down", ("pagedown",), "a page down", "page down"),
-        Binding("page.up", ("pageup",), "a page up"),
+        Binding("first", ("g", "home"), "the first line"),
+        Binding("last", ("G", "end"), "the last line"),
+        Binding("page.down", ("pagedown", "ctrl+f", "space"), "a page down", "page down"),
+        Binding("page.up", ("pageup", "ctrl+u"), "a page up"),
     ),
 }
 
