@@ -5,12 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from tests.tui.desks import Seat, event, fault, vm
+from tests.tui.desks import WALL, Seat, event, fault, vm
 from tests.tui.scenes_past import DB, EVENTS, WEB, answer_events, looking_back, replayed, told
 from volant.tui import effects
 from volant.tui.effects import Attach, Follow
 from volant.tui.model import Changed, Happened
+from volant.tui.past.printed import Printed
 
 
 def states(seat: Seat) -> dict[str, str]:
@@ -233,16 +236,44 @@ def test_the_console_is_that_of_the_boot() -> None:
     seat = looking_back()
     seat.type("< < < g a")
     (attach,) = seat.effects(Attach)
-    assert attach.params == {"name": "db-1", "from_offset": 100, "follow": False}
+    assert attach.params == {"name": "db-1", "from_offset": 100, "follow": False, "times": True}
     seat.desk.streamed(attach.tag, [{"offset": 110}, b"first boot\r\n" + b"x" * 127, b"second boot"])
     screen = seat.screen()
     assert "first boot" in screen and "second" not in screen
+    assert "of this boot, as a whole" in screen
     assert seat.effects(effects.Unfollow) == [effects.Unfollow(attach.tag)]
     seat.type(">")
     (attach,) = seat.effects(Attach)
     assert attach.params["from_offset"] == 250
     seat.desk.answered(attach.tag, fault("the VM is gone", "its console went with it"))
     assert "its console went with it" in seat.screen()
+
+
+def test_the_console_goes_no_further_than_the_moment() -> None:
+    seat = looking_back("@ '11:59:06.500' enter")
+    seat.type("g a")
+    (attach,) = seat.effects(Attach)
+    times = [[100 + offset, int((WALL - 60 + second) * 1000)] for offset, second in ((9, 5), (22, 6), (31, 7), (200, 8.5))]
+    seat.desk.streamed(attach.tag, [{"offset": 100, "writer": "", "times": times}, b"booting\r\n" + b"looking ...\r\n" + b"no disk\r\n"])
+    seat.desk.streamed(attach.tag, [b"powering off\r\n" + b"x" * 200])
+    screen = seat.screen()
+    assert "looking" in screen and "no disk" not in screen and "up to this moment" in screen
+    seat.type("@ '11:59:05.500' enter")
+    assert "booting" in seat.screen() and "looking" not in seat.screen()
+    seat.type("@ '11:59:05' enter space")
+    seat.now += 1.9
+    assert "looking" in seat.screen() and "no disk" not in seat.screen()
+    assert seat.effects(Attach) == [], "it was asked twice for one boot"
+
+
+@given(st.lists(st.binary(max_size=9), max_size=9), st.lists(st.tuples(st.integers(0, 80), st.floats(-9, 9)), max_size=5), st.floats(-9, 9))
+def test_what_had_been_printed_only_grows(pieces: list[bytes], marks: list[tuple[int, float]], moment: float) -> None:
+    printed = Printed()
+    for piece in pieces:
+        printed.add(piece)
+    ordered = zip(sorted(offset for offset, _ in marks), sorted(time for _, time in marks), strict=True)
+    printed.mark(ordered)
+    assert len("".join(printed.until(moment))) <= len("".join(printed.until(moment + 5))) <= len(printed)
 
 
 def test_a_console_that_is_opened_before_the_events_are_there_waits_for_them() -> None:

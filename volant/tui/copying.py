@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from volant.tui.desk import Desk
 
 _PAGES = {"open": "overview", "vm.describe": "overview", "vm.config": "config", "vm.events": "events", "vm.metrics": "metrics"}
-_THEN = {"vm.logs": "logs", "vm.attach": "console", "vm.console": "console"}
+_THEN = frozenset({"vm.logs", "vm.attach", "vm.console"})
 """What is shown of the past in the place of what is live."""
 _TERMINAL = {"vm.attach": ("console",), "vm.shell": ("exec", "-it")}
 
@@ -28,9 +28,9 @@ def open_about(desk: Desk, action: str, record: Record) -> bool:
     """Open what an action means for one VM; whether it means anything."""
     name = str(record["name"])
     if desk.past is not None and action in _THEN:
-        from volant.tui.screens.past_output import PastOutput
+        from volant.tui.screens.past_output import PastConsole, PastLogs
 
-        desk.open(PastOutput(record, _THEN[action]))
+        desk.open(PastLogs(record) if action == "vm.logs" else PastConsole(record))
     elif action in _PAGES:
         desk.open(VmScreen(str(record["id"]), _PAGES[action]))
     elif action in _TERMINAL:

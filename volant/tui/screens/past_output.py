@@ -1,6 +1,6 @@
 """What a VM had said up to the moment that is looked at: its workload's log, or its console.
 
-Lines of the log have times. The console has none but those of the boots: of it, what the boot of that moment said is shown as a whole.
+Lines of the log have times. A console's are known to a second or so where the daemon noted them; else the whole boot is shown.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from volant.client.cli.text import harmless, harmless_log_line
 from volant.proto.errors import Fault
 from volant.tui.lines import Line, clipped
 from volant.tui.model import Delta, Record
+from volant.tui.past.printed import Printed
 from volant.tui.screens.base import Screen
 from volant.tui.screens.reader import KEPT_LINES, Reader
 
@@ -23,27 +24,120 @@ if TYPE_CHECKING:
     from volant.tui.past.tape import Tape
 
 
-MAX_CONSOLE_BYTES = 1024 * 1024
-"""Of one boot's console: several thousand lines."""
+MAX_CONSOLE_BYTES = 6 * 1024 * 1024
+"""Of one boot's console: more than a daemon keeps."""
 
 
 class PastOutput(Screen):
-    """`what` is `logs` or `console`. It is asked of the daemon, which still has it; a recording holds none."""
+    """What is common to both: `_lines_until` says what is shown."""
 
     contexts = ("text",)
     hints = ("last",)
     in_past = True
+    what = ""
 
-    def __init__(self, record: Record, what: str) -> None:
-        self._id, self._name, self._what = str(record["id"]), str(record["name"]), what
+    def __init__(self, record: Record) -> None:
+        self._id, self._name = str(record["id"]), str(record["name"])
         self._reader: Reader[Line] = Reader(follow=True)
         self._tag = 0
         self._never: Fault | None = None
         """Why nobody can tell what it said."""
         self._fault: Fault | None = None
         """Why the daemon did not."""
+
+    @property
+    def title(self) -> str:
+        return f"{self.what} {self._name}"
+
+    def shown(self, desk: Desk) -> None:
+        if desk.past is not None and desk.past.recording:
+            self._never = Fault(f"a recording holds no {self.what}", hint="it holds VMs and events")
+        elif self._id not in desk.live.vms:
+            self._never = Fault(f"it was deleted since then, and its {self.what} went with it")
+        else:
+            self._ask(desk)
+        self._lay_out(desk)
+
+    def hidden(self, desk: Desk) -> None:
+        desk.pending.forget(self._tag)
+        self._tag = 0
+
+    def refreshed(self, desk: Desk, delta: Delta) -> None:
+        """Another moment."""
+        if desk.screen is self and self._never is None:
+            self._ask(desk)
+        self._lay_out(desk)
+
+    def _ask(self, desk: Desk) -> None:
+        """Ask the daemon for what is not known yet."""
+        raise NotImplementedError
+
+    def _lines_until(self, moment: float) -> Sequence[str]:
+        """What had been said by then."""
+        raise NotImplementedError
+
+    def _over(self, desk: Desk, result: Any) -> None:
+        """The daemon has told everything, or why it can't."""
+        self._tag = 0
+        self._fault = result if isinstance(result, Fault) else None
+        self._lay_out(desk)
+
+    # ----------------------------------------------------------------------------------------------------------- looks
+
+    def _lay_out(self, desk: Desk) -> None:
+        lines = self._lines_until(desk.wall())
+        self._reader.replace(((harmless_log_line(text, colour=False).expandtabs(), ""),) for text in lines)
+
+    def body(self, desk: Desk, width: int, height: int) -> list[Line]:
+        fault = self._never or self._fault
+        if fault is not None:
+            return [((f"  {harmless(fault.message)}", "warm"),), ((f"  {harmless(fault.hint)}", "dim"),)]
+        lines = self._reader.view(height)
+        if not lines:
+            return [((f"  {'asking ...' if self._tag else 'nothing was said until then'}", "dim"),)]
+        return [clipped(line, width) for line in lines]
+
+    def subtitle(self, desk: Desk) -> str:
+        return "up to this moment" if desk.past is not None else "as it was"
+
+    def status(self, desk: Desk) -> Sequence[str]:
+        first, last = self._reader.position
+        return [f"{first}-{last} of {len(self._reader.shown)}"]
+
+    def act(self, desk: Desk, action: str) -> bool:
+        return self._reader.act(action)
+
+
+class PastLogs(PastOutput):
+    """The log of its workload: what the agent still has of it."""
+
+    what = "logs"
+
+    def __init__(self, record: Record) -> None:
+        super().__init__(record)
         self._said: deque[tuple[float, str]] = deque(maxlen=KEPT_LINES)
-        """Lines of the log with their times, or of one boot's console."""
+        """Lines with their times."""
+
+    def _ask(self, desk: Desk) -> None:
+        if not self._said and not self._tag:
+            params = {"name": self._name, "tail": -1, "follow": False}
+            self._tag = desk.pending.follow("vm.logs", params, self._came, lambda result: self._over(desk, result))
+
+    def _came(self, lines: list[Any]) -> None:
+        self._said += [(human.epoch(str(line["time"])) or 0.0, f"{str(line['time'])[11:23]} {line['text']}") for line in lines]
+
+    def _lines_until(self, moment: float) -> Sequence[str]:
+        return [text for time, text in self._said if time <= moment]
+
+
+class PastConsole(PastOutput):
+    """The console of the boot of that moment."""
+
+    what = "console"
+
+    def __init__(self, record: Record) -> None:
+        super().__init__(record)
+        self._printed = Printed()
         self._starts: list[tuple[int, int]] = []
         """Where on the tape, and where on the console, its boots begin."""
         self._looked: Tape | None = None
@@ -51,49 +145,17 @@ class PastOutput(Screen):
         self._boot: tuple[int, int | None] | None = None
         """Where on the console the boot that is shown begins and ends."""
 
-    @property
-    def title(self) -> str:
-        return f"{self._what} {self._name}"
-
-    # ---------------------------------------------------------------------------------------------------------- asking
-
-    def shown(self, desk: Desk) -> None:
-        if desk.past is not None and desk.past.recording:
-            self._never = Fault(f"a recording holds no {self._what}", hint="it holds VMs and events")
-        elif self._id not in desk.live.vms:
-            self._never = Fault(f"it was deleted since then, and its {self._what} went with it")
-        elif self._what == "logs" and not self._said and not self._tag:
-            self._tag = desk.pending.follow("vm.logs", {"name": self._name, "tail": -1, "follow": False}, self._came, self._ended(desk))
-        else:
-            self.refreshed(desk, Delta())
-
-    def hidden(self, desk: Desk) -> None:
+    def _ask(self, desk: Desk) -> None:
+        """Of another boot, ask for what that printed."""
+        if desk.past is None:
+            return
+        boot = self._boot_at(desk.past)
+        if boot == self._boot:
+            return
         desk.pending.forget(self._tag)
-        self._tag = 0
-
-    def _came(self, lines: list[Any]) -> None:
-        self._said += [(human.epoch(str(line["time"])) or 0.0, f"{str(line['time'])[11:23]} {line['text']}") for line in lines]
-
-    def _ended(self, desk: Desk) -> Any:
-        def ended(result: Any) -> None:
-            self._tag = 0
-            self._fault = result if isinstance(result, Fault) else None
-            self._lay_out(desk)
-
-        return ended
-
-    def refreshed(self, desk: Desk, delta: Delta) -> None:
-        """Another moment: of the log other lines, of the console maybe another boot."""
-        journey = desk.past
-        if self._what == "console" and journey is not None and self._never is None and desk.screen is self:
-            boot = self._boot_at(journey)
-            if boot != self._boot:
-                desk.pending.forget(self._tag)
-                self._boot, self._fault, self._tag = boot, None, 0
-                self._said.clear()
-                if boot is not None:
-                    self._read(desk, *boot)
-        self._lay_out(desk)
+        self._boot, self._fault, self._tag, self._printed = boot, None, 0, Printed()
+        if boot is not None:
+            self._read(desk, *boot)
 
     def _boot_at(self, journey: Journey) -> tuple[int, int | None] | None:
         """Where on its console the boot of the moment begins and ends; None when no event tells."""
@@ -110,49 +172,30 @@ class PastOutput(Screen):
 
     def _read(self, desk: Desk, start: int, end: int | None) -> None:
         """Ask for the console between two places."""
-        said = bytearray()
+        printed = self._printed
         most = MAX_CONSOLE_BYTES if end is None else min(MAX_CONSOLE_BYTES, max(0, end - start))
 
         def came(items: list[Any]) -> None:
             nonlocal most
             for item in items:
                 if isinstance(item, bytes):
-                    said.extend(item)
-                else:  # it begins later: what lies between is no longer kept
-                    most = max(0, most - max(0, int(item["offset"]) - start))
-            if len(said) >= most:
+                    printed.add(item[: max(0, most - len(printed))])
+                    continue
+                lost = max(0, int(item["offset"]) - start - len(printed))  # what lies before is no longer kept
+                most = max(0, most - lost)
+                marks = [(offset - int(item["offset"]), at_ms / 1000) for offset, at_ms in item.get("times", ())]
+                # The first one behind the boot's end tells of that end, too.
+                inside = sum(offset < most for offset, _ in marks)
+                printed.mark((min(offset, most), time) for offset, time in marks[: inside + 1])
+            if len(printed) >= most:
                 desk.pending.forget(self._tag)
-                ended(None)
+                self._over(desk, None)
 
-        def ended(result: Any) -> None:
-            self._tag = 0
-            self._fault = result if isinstance(result, Fault) else None
-            self._said.extend((0.0, line) for line in said[:most].decode(errors="replace").splitlines())
-            self._lay_out(desk)
+        params = {"name": self._name, "from_offset": start, "follow": False, "times": True}
+        self._tag = desk.pending.attach(params, came, lambda result: self._over(desk, result))
 
-        self._tag = desk.pending.attach({"name": self._name, "from_offset": start, "follow": False}, came, ended)
-
-    # ----------------------------------------------------------------------------------------------------------- looks
-
-    def _lay_out(self, desk: Desk) -> None:
-        until = desk.wall()
-        self._reader.replace(((harmless_log_line(text, colour=False).expandtabs(), ""),) for time, text in self._said if time <= until)
-
-    def body(self, desk: Desk, width: int, height: int) -> list[Line]:
-        fault = self._never or self._fault
-        if fault is not None:
-            return [((f"  {harmless(fault.message)}", "warm"),), ((f"  {harmless(fault.hint)}", "dim"),)]
-        lines = self._reader.view(height)
-        if not lines:
-            return [((f"  {'asking ...' if self._tag else 'nothing was said until then'}", "dim"),)]
-        return [clipped(line, width) for line in lines]
+    def _lines_until(self, moment: float) -> Sequence[str]:
+        return self._printed.until(moment)
 
     def subtitle(self, desk: Desk) -> str:
-        return "of this boot, as a whole" if self._what == "console" else "up to this moment" if desk.past is not None else "as it was"
-
-    def status(self, desk: Desk) -> Sequence[str]:
-        first, last = self._reader.position
-        return [f"{first}-{last} of {len(self._reader.shown)}"]
-
-    def act(self, desk: Desk, action: str) -> bool:
-        return self._reader.act(action)
+        return super().subtitle(desk) if self._printed.is_timed or not len(self._printed) else "of this boot, as a whole"
