@@ -11,7 +11,7 @@ from volant.daemon.hypervisors.fake.guest import Behaviour
 from volant.daemon.ports import Asker
 from volant.daemon.vms.timeline import timeline
 from volant.proto.api.event import Event
-from volant.proto.api.vm import DeleteVm, RestartVm, StartVm, StopVm
+from volant.proto.api.vm import DeleteVm, RestartVm, StartVm, StopVm, WaitVm
 from volant.proto.api.vm_config import PatchVm
 from volant.proto.api.vm_explain import ExplainVm, Source, Timeline, TimelineEntry
 from volant.proto.errors import Denied, HostShort, LaunchFailed, NoSuchVm
@@ -133,6 +133,16 @@ async def test_a_refusal_is_told_once_with_its_reason(orchestra: Orchestra) -> N
         with pytest.raises(HostShort):
             await app.vms.start(StartVm(name="web"), by=ANNA)
         assert "MiB are free" in text_of(await app.explainer.explain(ExplainVm(name="web")), "VM_REQUEST")[-1]
+
+
+async def test_the_next_daemon_says_that_it_has_taken_the_vm_over(orchestra: Orchestra) -> None:
+    async with orchestra.killed():
+        await orchestra.install()
+        await orchestra.create()
+    async with orchestra.playing() as app:
+        await app.vms.wait(WaitVm(name="web", until=WaitFor.READY))
+        answers = text_of(await app.explainer.explain(ExplainVm(name="web")), "VM_AGENT")[::2]
+        assert answers == ["the agent answers", "the agent answers the volantd that has taken the VM over"]
 
 
 async def test_a_boot_is_few_and_small_events(orchestra: Orchestra) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Iterator
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
@@ -16,7 +16,7 @@ from trio.testing import MockClock
 
 from tests.ensemble import Ensemble, FakeBridge, no_threads
 from volant.daemon.hypervisors.fake.guest import Behaviour
-from volant.daemon.ports import DropLease, DropObject, DropVm, Put
+from volant.daemon.ports import ConsoleReader, DropLease, DropObject, DropVm, Put
 from volant.daemon.vms.diagnosis import MAX_SAID
 from volant.daemon.vms.inspection import Inspector
 from volant.daemon.vms.sweep import sweep
@@ -437,6 +437,26 @@ async def test_a_vmm_that_the_kernel_holds_is_waited_for_and_named(autojump_cloc
 
 
 # ------------------------------------------------------------------------------------------------------ hostile guests
+
+
+async def test_whoever_reads_the_console_to_the_end_of_its_vm_is_released(autojump_clock: MockClock, ensemble: Ensemble) -> None:
+    """However late they came: also while the rows of the VM go."""
+    readers: list[ConsoleReader] = []
+    async with ensemble.playing() as vms:
+        await ensemble.create(start=False, wait=None)
+
+        async def come_again_and_again() -> None:
+            with suppress(NoSuchVm):
+                while True:
+                    readers.append(vms.console("web").read())
+                    await trio.sleep(ensemble.store.commit_s / 4)
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(come_again_and_again)
+            await vms.delete(DeleteVm(name="web"))
+    with trio.fail_after(1):
+        for reader in readers:
+            assert [chunk.data async for chunk in reader] == []
 
 
 async def test_what_a_guest_says_is_short_and_harmless(autojump_clock: MockClock, ensemble: Ensemble) -> None:

@@ -35,6 +35,9 @@ the agent says meanwhile only the last counts."""
 MAX_WORDS = 4
 """Answers and give-ups of its agent that are told of one boot; an agent that comes and goes is told as SYSTEM_AGENT_LOST."""
 
+ANSWERS, TAKEN_OVER = "the agent answers", "the agent answers the volantd that has taken the VM over"
+"""What is told of the first answer to a daemon: of one that started the VM, and of the next one."""
+
 MAX_TIMINGS = 10
 """Steps of a boot whose times are kept; the agent knows seven."""
 
@@ -66,6 +69,8 @@ class AgentWatch:
         self._words_left = MAX_WORDS
         self.ended: dict[str, int] = {}
         """How the workload ended, as fields of the VM's record; empty while it has not."""
+        self.taken_over = False
+        """The VMM is one that an earlier daemon started."""
         self.met = False
         """The agent answered at least once."""
         self.skew = ""
@@ -107,11 +112,11 @@ class AgentWatch:
         """Converse until the link ends: None when the pipe did, else what the guest did wrong. It may answer a call with any fault."""
         try:
             await link.attach()
-            self.met, self.skew = True, ""
+            first, self.met, self.skew = not self.met, True, ""
             await passed(FaultPoint.AGENT_ANSWERED, self._book.record.id)
             async with helpers() as nursery:
                 nursery.start_soon(link.run)
-                await self._converse(link)
+                await self._converse(link, TAKEN_OVER if first and self.taken_over else ANSWERS)
         except ConnectionLost:
             pass
         except Fault as fault:
@@ -139,7 +144,7 @@ class AgentWatch:
         await self._book.insist(update)
         self._listener.give_up(GuestFailed(said(fault.message), hint="start it again; if it stays so, its initramfs is not this volantd's"))
 
-    async def _converse(self, link: GuestLink) -> None:
+    async def _converse(self, link: GuestLink, word: str) -> None:
         sync = guest.Sync(time_ns=self._services.wall_ns(), entropy=os.urandom(ENTROPY_BYTES), hostname=self._book.record.name)
         with trio.move_on_after(SYNC_S) as waiting:
             await link.call(guest.SYNC, sync)
@@ -151,7 +156,7 @@ class AgentWatch:
             if self._words_left > 0:
                 self._words_left -= 1
                 # Beside the conversation: what comes of it must not wait for a disk.
-                nursery.start_soon(partial(self._book.tell, "VM_AGENT", "the agent answers", phase="attached", version=said(link.version)))
+                nursery.start_soon(partial(self._book.tell, "VM_AGENT", word, phase="attached", version=said(link.version)))
             latest = _Latest()
             nursery.start_soon(self._heed_latest, latest)
             while (item := await call.next_item()) is not None:

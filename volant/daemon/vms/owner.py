@@ -273,9 +273,10 @@ class Owner:
         except OSError as error:
             raise Failed(f"its files can't be removed yet: {error}", hint=f"see what keeps {where.state} from being removed") from None
         await passed(FaultPoint.FILES_REMOVED)
-        services.consoles.forget(record.id)
         leases = [DropLease(record.ip)] if record.ip else []
         await book.drop(*_drops(rows), *leases, DropVm(record.id))
+        # Only now: whoever asks for the console while the rows go would be given another one, which nobody forgets.
+        services.consoles.forget(record.id)
         services.network.give_back(record.id)
         services.held_forwards.pop(record.name, None)
         await passed(FaultPoint.VM_FORGOTTEN)

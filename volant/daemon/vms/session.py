@@ -257,6 +257,7 @@ class Session:
         if vmm is None:
             claim.gone("process", record.id)
         else:
+            self.agent.taken_over = True
             keep_until_dead(vmm, claim, stack, record.id)
         if self._config.network is NetworkMode.BRIDGED:
             await self._plug_in_again(claim, network)
