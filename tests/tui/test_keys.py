@@ -73,10 +73,13 @@ def test_the_listing_has_what_a_settings_file_needs() -> None:
 
 
 def test_settings() -> None:
-    found = settings.read({"theme": "light", "ascii": True, "keys": {"quit": "Q", "list.mark": ["m", "space"], "x": 1}, "colour": 1})
+    found = settings.read({"theme": "light", "ascii": True, "keys": {"quit": "Q", "list.mark": ["m", "space"], "x": 1}, "colour": 1,
+                           "contexts": {"staging": "/s", "wrong": 1}})  # fmt: skip
     assert (found.theme, found.ascii, found.read_only, found.keys) == ("light", True, False, {"quit": ("Q",), "list.mark": ("m", "space")})
     assert "colour" in found.problems[0]
     assert "keys.x" in found.problems[1]
+    assert found.contexts == {"staging": "/s"}
+    assert "contexts.wrong" in found.problems[2]
 
 
 @pytest.mark.parametrize("text", [b"theme = ", b"\xff", b"theme = 'pink'", b"ascii = 3"])

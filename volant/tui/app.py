@@ -58,6 +58,8 @@ class VolantApp(App[int]):
         self._lines: dict[int, ConsoleLine] = {}
         self._typed_at = 0.0
         self._feeding: asyncio.Task[None] | None = None
+        self._leaving: set[asyncio.Task[None]] = set()
+        """Feeds of daemons that are not looked at any more, until they have ended."""
 
     def compose(self) -> ComposeResult:
         yield self._canvas
@@ -75,7 +77,7 @@ class VolantApp(App[int]):
         self.exit(128 + number)
 
     async def on_unmount(self) -> None:
-        running = [task for task in (self._feeding, *self._tasks.values()) if task is not None]
+        running = [task for task in (self._feeding, *self._leaving, *self._tasks.values()) if task is not None]
         for task in running:
             task.cancel()
         await asyncio.gather(*running, return_exceptions=True)
@@ -171,6 +173,8 @@ class VolantApp(App[int]):
                 self.copy_to_clipboard(text)
             case effects.Reconnect():
                 self.feed.again()
+            case effects.Switch(path):
+                self._switch(path)
             case effects.Theme(name):
                 self._look = Look(chosen(name, os.environ))
             case effects.Redraw():
@@ -188,6 +192,16 @@ class VolantApp(App[int]):
                 save(calls_path(os.environ), text)
             case effects.Quit():
                 self.exit(0)
+
+    def _switch(self, path: str) -> None:
+        """Another feed from now on. What the old one would still tell is about another daemon; nobody waits for its end."""
+        self.feed.tell = lambda news: None
+        if self._feeding is not None:
+            self._leaving.add(self._feeding)
+            self._feeding.add_done_callback(self._leaving.discard)
+            self._feeding.cancel()
+        self.feed = self.feed.of(path, self.heard)
+        self._feeding = asyncio.create_task(self.feed.run())
 
     def _start(self, tag: int, work: Any) -> None:
         self._tasks[tag] = asyncio.create_task(self._finish(tag, work))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from volant.client.cli import tree
@@ -15,6 +15,7 @@ from volant.tui.settings import THEMES
 
 OWN = {
     "help": "the keys, or the help of a command",
+    "ctx": "look at another daemon, by its name",
     "ro": "read-only from now on",
     "rw": "allow changes again",
     "set theme": f"colours: {', '.join(THEMES)}",
@@ -81,6 +82,8 @@ def parse(line: str, names: Sequence[str] = ()) -> Command:
     first, rest = words[0], words[1:]
     if first in (*_LEAVING, "ro", "rw", "resync") and not rest:
         return Own("q" if first in _LEAVING else first)
+    if first == "ctx" and len(rest) <= 1:
+        return Own("ctx", "".join(rest))
     if first == "help" and not rest:
         return Own("help")
     if first == "set":
@@ -145,12 +148,13 @@ class Completion:
         return least[:length]
 
 
-def complete(line: str, at: int, names: Sequence[str] = ()) -> Completion:
+def complete(line: str, at: int, names: Sequence[str] = (), daemons: Mapping[str, str] | None = None) -> Completion:
     """Choices for the word that ends at the cursor: what begins so; where nothing does, what contains it, in the word or its help."""
     before = line[:at]
     start = before.rfind(" ") + 1
     word = before[start:]
-    known = _known(before[:start].split(), names)
+    said = before[:start].split()
+    known = _known(said, names) if said != ["ctx"] else daemons or {}
     choices = tuple((each, help) for each, help in known.items() if each.startswith(word))
     if not choices and word:
         choices = tuple((each, help) for each, help in known.items() if word in each or word in help.split())

@@ -7,7 +7,7 @@ and nothing here knows Textual: `app` brings keys and news, draws `frame`, and d
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -61,6 +61,7 @@ class Desk:
         *,
         place: str,
         context: str = "",
+        daemons: Mapping[str, str] | None = None,
         router: Router,
         glyphs: Glyphs,
         clock: Callable[[], float],
@@ -72,6 +73,10 @@ class Desk:
     ) -> None:
         self.place, self.context = place, context
         """The daemon's socket, and its name among the contexts."""
+        self.daemons = daemons or {context: place}
+        """Those that can be looked at: sockets by name."""
+        self.bound = ""
+        """Why no other one can be; empty: it can."""
         self.router, self.glyphs, self.clock, self.now = router, glyphs, clock, wall
         self.read_only = read_only
         self.live = self.snapshot = Snapshot()
@@ -101,6 +106,18 @@ class Desk:
         self._trail: Trail[Screen] = Trail(self.home)
         self._counts: tuple[int, int] | None = None
         self._interrupted = -TWICE_S
+        self.home.shown(self)
+
+    def look_at(self, context: str, place: str) -> None:
+        """Begin anew with another daemon, of which nothing is known yet."""
+        self.screen.hidden(self)
+        self.pending.forget_all()
+        self.context, self.place = context, place
+        self.live = self.snapshot = Snapshot()
+        self.past, self.looking_back, self.overlay, self.busy = None, 0, None, Busy()
+        self.operations.clear()
+        self.home = VmsScreen()
+        self._trail = Trail(self.home)
         self.home.shown(self)
 
     # ------------------------------------------------------------------------------------------------------------- news

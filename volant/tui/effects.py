@@ -119,6 +119,13 @@ class Reconnect:
 
 
 @dataclass(frozen=True, slots=True)
+class Switch:
+    """Hear of the daemon on this socket from now on, and nothing more of the other."""
+
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
 class Theme:
     """Draw in this theme from now on."""
 
@@ -157,6 +164,7 @@ Effect = (
     | KeepCalls
     | Copy
     | Reconnect
+    | Switch
     | Theme
     | Redraw
     | Remember

@@ -49,6 +49,8 @@ def open_command(desk: Desk, text: str) -> None:
         desk.effects.append(Remember((*desk.commands.lines, line.strip())))
 
     desk.commands.begin()
-    desk.bar = Bar(Prompt.COMMAND, lambda _: None, accepted, lambda: None, desk.commands, partial(complete, names=names))
+    desk.bar = Bar(
+        Prompt.COMMAND, lambda _: None, accepted, lambda: None, desk.commands, partial(complete, names=names, daemons=desk.daemons)
+    )
     if text:
         desk.bar.insert(text)

@@ -54,6 +54,10 @@ class Feed:
         self._now = asyncio.Event()
         self._conversation: asyncio.Task[None] | None = None
 
+    def of(self, path: str, tell: Callable[[Heard], None]) -> Feed:
+        """The feed of another daemon, which begins with the same settings."""
+        return Feed(path, tell, self._clock, events_after=self._events_after, read_only=self._read_only)
+
     def again(self) -> None:
         """List anew; while disconnected, try now."""
         self._now.set()

@@ -59,6 +59,7 @@ def run(socket: str | None, *, read_only: bool, theme: str | None, record: str |
 
 
 def _app(path: str, *, read_only: bool, theme: str | None) -> VolantApp:
+    from volant.client.contexts import contexts, name_of
     from volant.tui.app import VolantApp
     from volant.tui.desk import Desk
     from volant.tui.feed import Feed
@@ -77,9 +78,12 @@ def _app(path: str, *, read_only: bool, theme: str | None) -> VolantApp:
     )
 
     settings = load(config_path(os.environ))
+    known = contexts(settings.contexts, os.environ)
     router = Router(settings.keys)
     desk = Desk(
         place=path,
+        context=name_of(path, known),
+        daemons=known,
         router=router,
         glyphs=Glyphs(ascii=settings.ascii or wants_ascii(os.environ)),
         clock=time.monotonic,
@@ -118,6 +122,7 @@ def _recording(app: VolantApp, path: str) -> Iterator[None]:
     from volant.tui.past.recorder import Recorder
 
     recorder = Recorder(path, place=app.desk.place, ended=lambda why: app.desk.say(why, "warm"))
+    app.desk.bound = "this is being recorded"
     hear = app.feed.tell
 
     def tell(news: Heard) -> None:

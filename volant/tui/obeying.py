@@ -8,7 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from volant.proto.errors import NotAllowed
-from volant.tui import effects
+from volant.tui import effects, switching
 from volant.tui.commands import Cli, Go, Own, parse
 from volant.tui.copying import run_in_foreground
 from volant.tui.overlays import Choice, Menu
@@ -43,6 +43,7 @@ def screens_menu(desk: Desk) -> None:
         for entry in registry.SCREENS
         if entry.letter
     ]
+    choices.append(Choice("c", f"{'ctx':<11} another daemon, by its name", partial(switching.menu, desk)))
     desk.overlay = Menu("Go to", choices)
 
 
@@ -55,6 +56,10 @@ def _own(desk: Desk, command: Own) -> None:
         case "help":
             desk.bar = None
             desk.help()
+        case "ctx" if command.argument:
+            switching.switch(desk, command.argument)
+        case "ctx":
+            switching.menu(desk)
         case "theme":
             desk.effects.append(effects.Theme(command.argument))
         case "ro" | "rw":

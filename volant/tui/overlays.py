@@ -16,6 +16,8 @@ from volant.tui.lines import Line, folded, wrapped
 
 HELP_KEYS = len("PgDn Ctrl-F Space")
 """Columns of the keys in help: the most that one action has beside another's; the nine digits of views take more."""
+CHOICE_KEYS = "123456789abcdefhilmnoprstuvwxyz"
+"""Of a menu's lines that have no keys of their own: none that moves in it or closes it."""
 MAX_VICTIMS = 12
 """Names that a question lists; the rest is counted."""
 

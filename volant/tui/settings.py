@@ -4,6 +4,9 @@ theme = "dark"          # auto, dark, light, contrast, mono
 ascii = false           # signs of plain ASCII
 read_only = false       # begin without anything that changes
 
+[contexts]              # name = socket of a daemon; `:ctx` lists them
+staging = "/run/volant-staging/volantd.sock"
+
 [keys]                  # action = key, or a list; "" unbinds; `volant tui --keys` lists actions and keys
 "vms.vm.delete" = ["delete"]
 quit = "Q"
@@ -16,6 +19,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+from volant.client import contexts
 
 THEMES = ("auto", "dark", "light", "contrast", "mono")
 KEPT_LINES = 500
@@ -34,15 +39,14 @@ class Settings:
     ascii: bool = False
     read_only: bool = False
     keys: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    contexts: Mapping[str, str] = field(default_factory=dict)
+    """Sockets of daemons, by name."""
     problems: tuple[str, ...] = ()
 
 
 def config_path(environment: Mapping[str, str]) -> Path:
-    """VOLANT_TUI_CONFIG, else `volant/tui.toml` where XDG says configuration is."""
-    named = environment.get("VOLANT_TUI_CONFIG")
-    if named:
-        return Path(named)
-    return Path(environment.get("XDG_CONFIG_HOME") or Path(environment.get("HOME", "/")) / ".config") / "volant/tui.toml"
+    """The file of the settings."""
+    return Path(contexts.settings_file(environment))
 
 
 def history_path(environment: Mapping[str, str]) -> Path:
@@ -91,7 +95,7 @@ def load(path: Path) -> Settings:
 
 def read(given: Mapping[str, Any]) -> Settings:
     """The settings that a parsed file holds."""
-    problems = [f"there is no setting {name!r}" for name in given if name not in ("theme", "ascii", "read_only", "keys")]
+    problems = [f"there is no setting {name!r}" for name in given if name not in ("theme", "ascii", "read_only", "keys", "contexts")]
     theme = given.get("theme", "auto")
     if theme not in THEMES:
         problems.append(f"theme {theme!r} is none of {', '.join(THEMES)}")
@@ -110,7 +114,8 @@ def read(given: Mapping[str, Any]) -> Settings:
             keys[action] = tuple(word for word in words if word)
         else:
             problems.append(f"keys.{action} must be a key or a list of keys")
-    return Settings(theme, flags["ascii"], flags["read_only"], keys, tuple(problems))
+    named, wrong = contexts.read(given.get("contexts", {}))
+    return Settings(theme, flags["ascii"], flags["read_only"], keys, named, (*problems, *wrong))
 
 
 def load_history(path: Path) -> list[str]:

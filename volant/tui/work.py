@@ -89,6 +89,11 @@ class Pending:
             self._came.pop(tag, None)
             self.effects.append(Unfollow(tag))
 
+    def forget_all(self) -> None:
+        """Close everything."""
+        for tag in tuple(self._answered):
+            self.forget(tag)
+
     def answered(self, tag: int, result: Any) -> None:
         self._came.pop(tag, None)
         then = self._answered.pop(tag, None)

@@ -15,7 +15,7 @@ from volant.proto.specs.filter import parse as parse_filter
 from volant.tui.lines import Line, clipped, wrapped
 from volant.tui.loglines import FIELDS, LogLine, Rate, Source
 from volant.tui.model import Delta, Record
-from volant.tui.overlays import Choice, Menu
+from volant.tui.overlays import CHOICE_KEYS, Choice, Menu
 from volant.tui.screens.base import Screen
 from volant.tui.screens.reader import Reader
 from volant.tui.screens.vm import VmScreen
@@ -247,8 +247,7 @@ def open_one_of(desk: Desk, names: list[str]) -> None:
     elif len(seen) == 1:
         desk.open(VmScreen(ids[seen[0]]))
     else:
-        keys = "123456789abcdefhilmnoprstuvwxyz"
-        choices = [Choice(key, harmless(name), partial(_open, desk, ids[name])) for key, name in zip(keys, seen, strict=False)]
+        choices = [Choice(key, harmless(name), partial(_open, desk, ids[name])) for key, name in zip(CHOICE_KEYS, seen, strict=False)]
         desk.overlay = Menu("Open which VM?", choices)
 
 
