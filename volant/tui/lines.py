@@ -24,7 +24,7 @@ def text_of(line: Line) -> str:
 
 def columns_of(line: Line) -> int:
     """How many columns the line takes."""
-    return sum(width_of(text) for text, _ in line)
+    return sum([len(text) if text.isascii() else width_of(text) for text, _ in line])
 
 
 def clipped(line: Line, width: int) -> Line:
@@ -46,8 +46,10 @@ def clipped(line: Line, width: int) -> Line:
 
 def filled(line: Line, width: int, style: str = "") -> Line:
     """Exactly `width` columns: cut, or filled up with blanks of `style`."""
-    line = clipped(line, width)
     missing = width - columns_of(line)
+    if missing < 0:
+        line = clipped(line, width)
+        missing = width - columns_of(line)  # a wide character at the edge leaves a column
     return (*line, (" " * missing, style)) if missing > 0 else line
 
 
@@ -107,4 +109,6 @@ def wrapped(text: str, width: int) -> list[str]:
 
 def cell(text: str, width: int, *, right: bool = False) -> str:
     """`text` in exactly `width` columns."""
+    if len(text) <= width and text.isascii():  # nearly all, many times a second
+        return text.rjust(width) if right else text.ljust(width)
     return pad(cut(text, width), width, right=right)

@@ -7,6 +7,7 @@ sequences that move the cursor, set the window title or write to the clipboard. 
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 # Patterns as text: compiled when first used, since most output needs none.
 # C0 and DEL, C1 (which some terminals obey), line separators, zero-width and bidirectional controls, surrogates.
@@ -16,6 +17,11 @@ _SGR = r"\x1b\[[0-9;:]*m"
 _NAMED = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
 _TSV = {"\\": "\\\\", "\n": "\\n", "\r": "\\r", "\t": "\\t"}
 _TSV_SPECIAL = r"[\\\n\r\t]"
+
+WORD_CHARS = 32
+"""Longest text whose width is remembered: states with their signs, rules, names; a screen has them again and again."""
+KEPT_WIDTHS = 1_024
+"""Of such texts: more than a few screens have."""
 
 RESET = "\x1b[0m"
 
@@ -60,9 +66,16 @@ def width_of(text: str) -> int:
     """How many columns `text` takes on a terminal: wide East Asian characters two, combining marks none."""
     if text.isascii():
         return len(text)
+    return _width_of_word(text) if len(text) <= WORD_CHARS else _width_of_characters(text)
+
+
+def _width_of_characters(text: str) -> int:
     from unicodedata import combining, east_asian_width  # 1 MB of tables that an all-ASCII table does not need
 
     return sum(0 if combining(char) else 2 if east_asian_width(char) in "WF" else 1 for char in text)
+
+
+_width_of_word = lru_cache(KEPT_WIDTHS)(_width_of_characters)
 
 
 def cut(text: str, width: int) -> str:
