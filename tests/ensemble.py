@@ -150,6 +150,9 @@ class Shelf:
 
     usable = record
 
+    async def wait_settled(self, name: str) -> None:
+        """Nothing of it ever changes."""
+
 
 class Ensemble:
     """One host with its store; `playing` runs a daemon's orchestrator on them, and what it leaves outlives it."""

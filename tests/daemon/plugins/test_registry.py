@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -171,42 +171,74 @@ async def test_a_plugin_in_use_stays_with_all_its_versions(house: House) -> None
     await house.registry.remove(PluginName(name="hello", version="2.0"))
 
 
-async def heeded_or_refused(house: House, plugin: PluginName) -> None:
-    with suppress(StoreFailed):
-        await house.registry.remove(plugin)
-
-
 @dataclass
 class SlowStore(MemoryStore):
-    """Takes as long as `busy` is there and not set."""
+    """Takes as long as `busy` is there and not set; `asked` is set once it has something to do meanwhile."""
 
     busy: trio.Event | None = None
+    asked: trio.Event = field(default_factory=trio.Event)
 
     async def commit(self, *changes: Change) -> tuple[Event, ...]:
         if self.busy is not None:
+            self.asked.set()
             await self.busy.wait()
         return await super().commit(*changes)
 
 
+async def remove_newest(house: House) -> None:
+    await house.registry.remove(PluginName(name="hello", version="2.0"))
+
+
+async def replace_newest(house: House) -> None:
+    await house.install(version="2.0", replace=True, resources={"cpu_cores": 2, "memory_mb": 256})
+
+
+@pytest.mark.parametrize("change", [remove_newest, replace_newest])
 @pytest.mark.parametrize("refused", [False, True])
-async def test_while_a_plugin_is_being_removed_no_vm_is_made_of_it(tmp_path: Path, refused: bool) -> None:
+async def test_while_a_plugin_changes_in_the_store_nobody_is_told_what_to_make_a_vm_of(
+    tmp_path: Path, change: Callable[[House], Awaitable[None]], refused: bool
+) -> None:
     house = House(tmp_path, store := SlowStore())
     await house.images.prepare()
     await house.install()
-    newest = PluginName(name="hello", version="2.0")
-    await house.install(version=newest.version)
+    await house.install(version="2.0")
     store.busy = trio.Event()
+    found: list[tuple[str, int]] = []
+
+    async def heeded_or_refused() -> None:
+        with suppress(StoreFailed):
+            await change(house)
+
+    async def look() -> None:
+        await house.registry.wait_settled("hello")
+        record = house.registry.usable("hello")
+        found.append((record.version, record.manifest["resources"]["memory_mb"]))
+
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(heeded_or_refused, house, newest)
+        nursery.start_soon(heeded_or_refused)
+        await store.asked.wait()
+        nursery.start_soon(look)
         await trio.testing.wait_all_tasks_blocked()
-        assert house.registry.usable("hello").version == "1.0"
-        with pytest.raises(NoSuchPlugin):
-            house.registry.usable("hello", newest.version)
-        assert house.registry.get("hello").version == newest.version, "what is stored is shown"
+        assert found == []
+        assert house.registry.get("hello").version == "2.0", "what is stored is shown"
         if refused:
             store.failures.append(StoreFailed("the disk is full", hint="free some"))
         store.busy.set()
-    assert house.registry.usable("hello").version == ("2.0" if refused else "1.0")
+    assert found == [("2.0", 128) if refused else ("1.0", 128) if change is remove_newest else ("2.0", 256)]
+
+
+async def test_what_vms_are_made_of_is_healed_by_the_same_content_only(house: House) -> None:
+    first = await house.install()
+    house.users["hello", "1.0"] = ("web-1",)
+    await house.images.forget(first.artifacts["initramfs"])
+    other = samples.cpio({"usr/bin/hello": b"#!", "usr/bin/more": b"#!"})
+    manifest = house.manifest()
+    house.file("hello.cpio", other)
+    with pytest.raises(ImageFailed, match="initramfs of plugin 'hello' is not the one any more that web-1 was made of"):
+        await house.registry.install(InstallPlugin(manifest=manifest, replace=True))
+    assert house.registry.get("hello") == first and house.kept() == []
+    await house.install()
+    assert house.kept() == [first.artifacts["initramfs"]]
 
 
 async def test_a_dry_run_checks_and_changes_nothing(house: House) -> None:

@@ -6,8 +6,8 @@ plugin live side by side. An artifact stays in the cache as long as one plugin r
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import replace
 
 import trio
@@ -16,7 +16,7 @@ from volant.daemon.host.clock import utc_now
 from volant.daemon.plugins.versions import version_key
 from volant.daemon.ports import CachedImage, DropPlugin, EventDraft, EventHub, Images, PluginRecord, Put, Store
 from volant.proto.api.plugin import InstallPlugin, InstallProgress, ListPlugins, PluginName, Plugins, PluginView
-from volant.proto.errors import NameTaken, NoSuchPlugin, PluginDisabled, PluginInUse
+from volant.proto.errors import ImageFailed, NameTaken, NoSuchPlugin, PluginDisabled, PluginInUse
 from volant.proto.specs.manifest import Manifest
 from volant.proto.specs.manifest_codec import to_plain
 from volant.proto.specs.manifest_parse import parse_manifest
@@ -26,6 +26,9 @@ Users = Callable[[str, str], tuple[str, ...]]
 Told = Callable[[InstallProgress], Awaitable[None]]
 Key = tuple[str, str]
 """(name, version)."""
+
+MAX_NAMED = 5
+"""How many VMs a refusal names: a line's worth."""
 
 _UNSERVED = ("cloud_init", "devices")
 """Parts of a manifest that no code acts on yet: whoever relies on them has to know."""
@@ -37,8 +40,8 @@ class PluginRegistry:
     def __init__(self, store: Store, images: Images, hub: EventHub, *, users: Users) -> None:
         self._store, self._images, self._hub, self._users = store, images, hub, users
         self._records: dict[Key, PluginRecord] = {}
-        self._leaving: set[Key] = set()
-        """What is being removed, and still stored."""
+        self._changing: dict[str, trio.Event] = {}
+        """Of plugins that are being replaced or removed in the store; set once they are, or stay as they were."""
         self._locks: dict[str, trio.Lock] = {}
         self._artifacts = _Artifacts(images, self._is_referred)
 
@@ -57,13 +60,16 @@ class PluginRegistry:
 
     def usable(self, name: str, version: str = "") -> PluginRecord:
         """The version for a new VM: the named one, else the newest that is enabled. NoSuchPlugin, PluginDisabled."""
-        staying = [record for record in self._versions(name, version) if (record.name, record.version) not in self._leaving]
-        if not staying:
-            raise NoSuchPlugin(name, version)
-        found = [record for record in staying if record.enabled]
+        found = [record for record in self._versions(name, version) if record.enabled]
         if not found:
             raise PluginDisabled(name)
         return max(found, key=lambda record: version_key(record.version))
+
+    async def wait_settled(self, name: str) -> None:
+        """Until no version of that plugin is being replaced or removed. Whoever goes on without waiting and is a user of what `usable`
+        then says makes that one stay."""
+        while (done := self._changing.get(name)) is not None:
+            await done.wait()
 
     def get(self, name: str, version: str = "") -> PluginView:
         """One version as its users see it; the newest when none is named. NoSuchPlugin."""
@@ -110,8 +116,10 @@ class PluginRegistry:
                 # A VM may have been made of it while the artifacts were on their way.
                 self._check_replaceable(present, wanted, replace_allowed=asked.replace)
                 wanted = replace(wanted, artifacts=artifacts, enabled=present.enabled if present else wanted.enabled)
+                self._check_same_artifacts(present, wanted)
                 verb = "installed" if present is None else "installed anew"
-                await self._commit(wanted, _event("PLUGIN_INSTALLED", wanted, verb))
+                with self._change(wanted.name):
+                    await self._commit(wanted, _event("PLUGIN_INSTALLED", wanted, verb))
                 if present is not None:
                     self._artifacts.drop(present.artifacts.values())
         return view_of(wanted)
@@ -130,14 +138,10 @@ class PluginRegistry:
             found = self._versions(asked.name, asked.version)
             if users := tuple(user for record in found for user in self._users(record.name, record.version)):
                 raise PluginInUse(asked.name, users)
-            # While the store takes its time, nobody is to make a VM of what is about to be gone.
-            self._leaving |= {(record.name, record.version) for record in found}
-            try:
+            with self._change(asked.name):
                 for record in found:
                     await self._commit(DropPlugin(record.name, record.version), _event("PLUGIN_REMOVED", record, "removed"))
                     self._artifacts.drop(record.artifacts.values())
-            finally:
-                self._leaving -= {(record.name, record.version) for record in found}
             await self._artifacts.sweep()
         return await self._answer(found)
 
@@ -184,6 +188,17 @@ class PluginRegistry:
         if users := self._users(wanted.name, wanted.version):
             raise PluginInUse(wanted.name, users)
 
+    def _check_same_artifacts(self, present: PluginRecord | None, wanted: PluginRecord) -> None:
+        """VMs have their disks over what was fetched first: the same manifest may bring that back, and nothing else."""
+        if present is None or not (users := self._users(wanted.name, wanted.version)):
+            return
+        for artifact, digest in wanted.artifacts.items():
+            if digest != present.artifacts.get(artifact):
+                raise ImageFailed(
+                    f"the {artifact} of plugin {wanted.name!r} is not the one any more that {', '.join(users[:MAX_NAMED])} was made of",
+                    hint="put the old file back at its place, or delete these VMs first",
+                )
+
     async def _is_complete(self, record: PluginRecord) -> bool:
         """Whether all its artifacts are still in the cache."""
         for digest in record.artifacts.values():
@@ -204,6 +219,16 @@ class PluginRegistry:
 
     def _is_referred(self, digest: str) -> bool:
         return any(digest in record.artifacts.values() for record in self._records.values())
+
+    @contextmanager
+    def _change(self, name: str) -> Iterator[None]:
+        """While the store takes its time, nobody becomes a user of what is about to be gone."""
+        done = self._changing[name] = trio.Event()
+        try:
+            yield
+        finally:
+            del self._changing[name]
+            done.set()
 
     @asynccontextmanager
     async def _lock(self, name: str) -> AsyncIterator[None]:

@@ -38,5 +38,9 @@ class Catalog(Protocol):
     def record(self, name: str, version: str = "") -> PluginRecord:
         """One version, enabled or not; the newest when none is named. NoSuchPlugin."""
 
+    async def wait_settled(self, name: str) -> None:
+        """Until no version of that plugin is being replaced or removed. Whoever goes on without waiting and is a user of what `usable`
+        then says makes that one stay."""
+
     def usable(self, name: str, version: str = "") -> PluginRecord:
         """The version for a new VM: the named one, else the newest that is enabled. NoSuchPlugin, PluginDisabled."""

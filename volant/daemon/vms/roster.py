@@ -192,6 +192,8 @@ class Roster:
     async def create(self, asked: CreateVm, *, author: str, origin: str = "", replica_of: ReplicaOf | None = None) -> VmView:
         """Store the wanted VM, then let its owner start it; with `dry_run` only check and show it."""
         services = self._services
+        # From here until the VM is among the users of its plugin nothing waits, unless a fault is tried.
+        await services.catalog.wait_settled(asked.plugin)
         self._check_free(asked.name)
         plugin, config = self._resolved(asked)
         if asked.start:
