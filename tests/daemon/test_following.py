@@ -88,6 +88,21 @@ def test_what_is_no_longer_kept_is_refused_with_what_to_do(host: Rig) -> None:
         assert next(events)["seq"] == 52
 
 
+def test_a_number_of_another_store_is_refused_in_the_same_words_whether_listed_or_followed(host: Rig) -> None:
+    with closing(host.client()) as client:
+        newest = client.call_plain("event.list", {})["seq"]
+        assert client.call_plain("event.list", {"after": newest})["items"] == []
+        with pytest.raises(Lagged) as listed:
+            client.call_plain("event.list", {"after": newest + 1})
+        with pytest.raises(Lagged) as followed:
+            next(client.stream_plain("event.follow", {"after": newest + 1}))
+        assert listed.value.to_wire() == followed.value.to_wire()
+        assert listed.value.message == f"event {newest + 1} is not of this store, whose newest is {newest}"
+        assert client.call_plain("event.list", {"after": newest + 1, "last": 1})["seq"] == newest, "then the number does not count"
+    said = {host.volant("event", *words, "--since", "1000", check=False).stderr for words in (("list",), ("follow",))}
+    assert len(said) == 1 and "is not of this store" in said.pop()
+
+
 def test_followers_choose_what_they_hear_of(host: Rig) -> None:
     with closing(host.client()) as client, following(host, "--since", "0", "--kind", "plugin_enabled") as enabled:
         happen(client, 2)

@@ -132,3 +132,13 @@ def too_slow(seen: int, newest: int) -> Lagged:
         seen=seen,
         newest=newest,
     )
+
+
+LIST_AGAIN = "list again, then follow from the number that the list gives"
+"""What to do when events that are asked for are not there."""
+
+
+def check_known(after: int, oldest: int, newest: int) -> None:
+    """Lagged (data: oldest, newest) for a number that this store has not come to: whoever has it knows it from another one."""
+    if after > newest:
+        raise Lagged(f"event {after} is not of this store, whose newest is {newest}", hint=LIST_AGAIN, oldest=oldest, newest=newest)

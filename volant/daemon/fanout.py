@@ -14,7 +14,7 @@ from typing import NoReturn
 
 import trio
 
-from volant.daemon.events import MAX_BEHIND, Hub, too_slow
+from volant.daemon.events import LIST_AGAIN, MAX_BEHIND, Hub, check_known, too_slow
 from volant.daemon.ports import EventSink, Store
 from volant.proto.api.event import Event, Selection
 from volant.proto.errors import Fault, HostShort, Lagged, StoreFailed
@@ -37,8 +37,6 @@ REPLAYED_PER_ROUND = 32
 """Stored events encoded before others get a turn: about 0.5 ms."""
 
 _EVERYTHING = Selection()
-
-_LIST_AGAIN = "list again, then follow from the number that the list gives"
 
 
 class Fanout:
@@ -188,12 +186,11 @@ async def _read_page(store: Store, after: int, select: Selection) -> tuple[tuple
 
 
 def _refuse_gap(after: int, oldest: int, newest: int) -> None:
-    if after > newest:
-        raise Lagged(f"event {after} is not of this store, whose newest is {newest}", hint=_LIST_AGAIN, oldest=oldest, newest=newest)
+    check_known(after, oldest, newest)
     if after < newest and (not oldest or after + 1 < oldest):
         raise Lagged(
             f"events after {after} are no longer kept (oldest kept: {oldest}, newest: {newest})",
-            hint=_LIST_AGAIN,
+            hint=LIST_AGAIN,
             oldest=oldest,
             newest=newest,
         )
