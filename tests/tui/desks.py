@@ -53,6 +53,8 @@ class Seat:
         self.now = 1_000.0
         self.follows: list[effects.Follow] = []
         """Streams that were opened, for tests that feed them."""
+        self.glance = 0
+        """The call of a console, for tests that feed it."""
         self.desk = Desk(
             place="/run/volant/volantd.sock",
             context="local",

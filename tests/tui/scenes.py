@@ -8,7 +8,7 @@ from typing import Any
 
 from tests.tui import scenes_calls, scenes_console, scenes_host, scenes_logs, scenes_past
 from tests.tui.desks import Seat, event, vm
-from volant.tui.effects import Run
+from volant.tui.effects import Attach, Run
 from volant.tui.model import Happened, Lost
 
 FOLDER = Path(__file__).parent / "frames"
@@ -22,7 +22,8 @@ FLEET = [
        error={"code": "failed.launch", "message": "the kernel panicked: no init", "hint": "look at its console", "data": {}}),
     vm(3, "cache-02", status="starting", memory_mb=1024, created_at="2026-01-31T11:59:58Z", deployment="cache"),
     vm(4, "db-01", status="stopped", memory_mb=2048, cpu_cores=4, labels={"protected": "true"}),
-    vm(5, "web-01", deployment="web", revision=1, created_at="2026-01-30T11:00:00Z", labels={"env": "prod"}),
+    vm(5, "web-01", deployment="web", revision=1, created_at="2026-01-30T11:00:00Z", labels={"env": "prod", "team": "storefront"},
+       mac="52:54:00:5e:00:05", forwards=[{"host_ip": "127.0.0.1", "host_port": 8080, "guest_port": 80, "protocol": "tcp"}]),
     vm(6, "web-02", deployment="web", status="paused", labels={"env": "prod"}, plugin="a-plugin-with-a-long-name"),
 ]  # fmt: skip
 
@@ -42,6 +43,41 @@ def opened() -> Seat:
     console = "[    0.8] Kernel panic - not syncing: No working init found.\n[    0.9] ---[ end Kernel panic ]---"
     seat.answer({**FLEET[1], "error": {**FLEET[1]["error"], "data": {"console": console}}})
     return seat
+
+
+PRINTED = b"""\x1b[32mweb-01\x1b[0m login: root\r
+Last login: Sat Jan 31 11:02:00 UTC 2026 on ttyS0\r
+web-01:~# uptime\r
+ 11:58:01 up 1 day, load average: 0.02, 0.01, 0.00\r
+web-01:~# """
+
+
+def glanced(keys: str, columns: int, rows: int) -> Callable[[], Seat]:
+    """The cursor has rested on a VM, whose console and events have come."""
+
+    def scene() -> Seat:
+        seat = fleet()
+        seat.desk.heard(Happened((event(8, "VM_STARTING", FLEET[1]), event(10, "VM_FAILED", FLEET[1], "the kernel panicked"))))
+        seat.type(keys)
+        rest(seat, columns, rows)
+        (attach,) = seat.effects(Attach)
+        seat.glance = attach.tag
+        seat.desk.streamed(attach.tag, [{"offset": 0}, PRINTED])
+        chosen = seat.desk.home.rows.record
+        assert chosen is not None
+        seat.asked()
+        told = (event(4, "VM_RUNNING", dict(chosen), "pid 4005"), event(6, "VM_READY", dict(chosen), "ready after 812ms"))
+        seat.answer({"items": told, "seq": 7, "oldest": 1})
+        return seat
+
+    return scene
+
+
+def rest(seat: Seat, columns: int, rows: int) -> None:
+    """Nobody touches a key for a moment."""
+    seat.screen(columns, rows)
+    seat.now += 1
+    seat.screen(columns, rows)
 
 
 def config() -> Seat:
@@ -106,7 +142,9 @@ def events() -> Seat:
 
 SCENES: dict[str, tuple[Callable[[], Seat], int, int]] = {
     "vms-80x24": (fleet, 80, 24),
-    "vms-140x40": (typed("j j j j"), 140, 40),
+    "vms-140x40": (glanced("j j j j", 140, 40), 140, 40),
+    "vms-110x24": (glanced("j j j j", 110, 24), 110, 24),
+    "vms-failed-140x24": (glanced("j", 140, 24), 140, 24),
     "vms-60x15": (fleet, 60, 15),
     "vms-20x5": (fleet, 20, 5),
     "vms-ascii": (typed("space", ascii=True), 80, 16),

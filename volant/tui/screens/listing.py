@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from volant.client.cli import human
 from volant.tui import columns
 from volant.tui.columns import Column
-from volant.tui.lines import Line, filled, folded, restyled
+from volant.tui.lines import BLANK, Line, filled, folded, restyled
 from volant.tui.model import Delta, Record
 from volant.tui.overlays import Choice, Menu
 from volant.tui.rows import Rows
@@ -22,6 +22,24 @@ PANE_FROM = 110
 """Columns from which there is room for a side pane."""
 TABLE_BESIDE_PANE = 82
 """Columns that the table keeps beside it: what 80 columns show."""
+
+
+PANE_GAP = 3
+"""Columns of the rule between them."""
+
+
+def beside_pane(width: int) -> int:
+    """Columns of what has a side pane, on a terminal of so many."""
+    return max(TABLE_BESIDE_PANE, width * 3 // 5)
+
+
+def side_by_side(desk: Desk, left: Sequence[Line], right: Sequence[Line], left_width: int, height: int) -> list[Line]:
+    """Two columns of lines with a rule between them."""
+    rule = (f" {desk.glyphs['sep']} ", "rule")
+    return [
+        (*filled(left[at] if at < len(left) else BLANK, left_width), rule, *(right[at] if at < len(right) else BLANK))
+        for at in range(height)
+    ]
 
 
 class ListScreen(Screen):
@@ -58,6 +76,10 @@ class ListScreen(Screen):
         """The side pane of the record under the cursor; empty: there is none."""
         return []
 
+    def below(self, desk: Desk, width: int, height: int) -> list[Line]:
+        """What stands below the table, at the bottom of `height` lines."""
+        return []
+
     # ------------------------------------------------------------------------------------------------------------- records
 
     def identity(self, record: Record) -> str:
@@ -90,17 +112,21 @@ class ListScreen(Screen):
     def body(self, desk: Desk, width: int, height: int) -> list[Line]:
         if not self.records(desk):
             return [piece for line in self.nothing(desk, width) for piece in folded(line, width)]
-        table_width = max(TABLE_BESIDE_PANE, width * 3 // 5)
-        roomy = self._pane and width >= PANE_FROM and bool(self.rows.order)
-        pane = self.beside(desk, self.rows.record, width - table_width - 3, height) if roomy else []
+        table_width = beside_pane(width)
+        pane = self.beside(desk, self.rows.record, width - table_width - PANE_GAP, height) if self.has_pane(width) else []
         if not pane:
-            return self.table(desk, width, height)
-        lines = self.table(desk, table_width, height)
-        rule = (f" {desk.glyphs['sep']} ", "rule")
-        return [
-            (*filled(lines[at] if at < len(lines) else (), table_width), rule, *(pane[at] if at < len(pane) else ()))
-            for at in range(height)
-        ]
+            return self._main(desk, width, height)
+        return side_by_side(desk, self._main(desk, table_width, height), pane, table_width, height)
+
+    def has_pane(self, width: int) -> bool:
+        """Whether there is a side pane on a terminal of so many columns."""
+        return self._pane and width >= PANE_FROM and bool(self.rows.order)
+
+    def _main(self, desk: Desk, width: int, height: int) -> list[Line]:
+        """The table, and at the bottom what stands below it."""
+        foot = self.below(desk, width, height)
+        lines = self.table(desk, width, height - len(foot))
+        return [*lines, *([BLANK] * (height - len(lines) - len(foot))), *foot]
 
     def table(self, desk: Desk, width: int, height: int) -> list[Line]:
         """The titles, and the rows around the cursor."""

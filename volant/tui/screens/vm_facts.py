@@ -1,4 +1,4 @@
-"""One VM in lines: what the overview and the side pane show. Pure."""
+"""One VM in lines: what its pages show. Pure."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from volant.client.cli import human
 from volant.client.cli.columns import KIND_COLUMNS
 from volant.client.cli.text import harmless
-from volant.tui.figures import graph
+from volant.tui.figures import graph, sparkline
 from volant.tui.lines import Line, clipped, wrapped
 from volant.tui.model import Record
 from volant.tui.readings import EVERY_MS, KEPT_READINGS, Reading
@@ -19,6 +19,8 @@ from volant.tui.screens.base import Copyable
 if TYPE_CHECKING:
     from volant.tui.desk import Desk
 
+SPARK = 30
+"""Columns of a sparkline beside its figure, at most: a minute."""
 GRAPH_ROWS = 4
 """Lines of a graph: two of them and their words fit into 15 lines."""
 VM_KIND_COLUMNS = 16
@@ -79,14 +81,32 @@ def metrics(desk: Desk, record: Record, readings: Sequence[Reading], width: int)
     return [clipped(line, width) for line in lines]
 
 
-def event_line(event: Record, width: int, *, vm: bool) -> Line:
-    """One event: when, what, of which VM or deployment, and its message."""
+def usage(desk: Desk, record: Record, readings: Sequence[Reading], width: int, label: int) -> list[Line]:
+    """What a VM costs the host: a line for the CPU and one for the memory, with how each was lately. Nothing while nobody measures."""
+    if not readings:
+        return []
+    cpus, promised = int(record.get("cpu_cores") or 1), int(record.get("memory_mb") or 0)
+    last, mebibyte = readings[-1], 1 << 20
+    found: list[Line] = []
+    for name, values, top, now in (
+        ("cpu", [each.cpu_percent for each in readings], 100.0 * cpus, f"{last.cpu_percent:.0f}% of {cpus * 100}%"),
+        ("memory", [each.memory_bytes / mebibyte for each in readings], float(promised),
+         f"{human.mebibytes(round(last.memory_bytes / mebibyte))} of {human.mebibytes(promised)}"),
+    ):  # fmt: skip
+        graphed = max(0, min(SPARK, width - label - len(now) - 1))
+        spark = sparkline(values, graphed, max(top, *values), desk.glyphs)
+        found.append(((f"{name:<{label}}", "label"), (f"{spark} ", "cool"), (now, "")))
+    return [clipped(line, width) for line in found]
+
+
+def event_line(event: Record, width: int, *, vm: bool, short: bool = False) -> Line:
+    """One event: when, what, of which VM or deployment, and its message. `short`: the time to the second, the kind as wide as it is."""
     who = f"{harmless(str(event.get('vm') or event.get('deployment') or '-')):<14} " if vm else ""
     kind = str(event["kind"])
-    room = KIND_COLUMNS if vm else VM_KIND_COLUMNS
+    room = 0 if short else KIND_COLUMNS if vm else VM_KIND_COLUMNS
     style = "bad" if kind.endswith(("CRASHED", "FAILED", "LOST", "DEGRADED")) else "good" if kind.endswith("READY") else ""
     line: Line = (
-        (f"{str(event['time'])[11:23]} ", "dim"),
+        (f"{str(event['time'])[11 : 19 if short else 23]} ", "dim"),
         (f"{harmless(kind):<{room}} ", style),
         (who, "name"),
         (harmless(str(event.get("message") or _said(event))), ""),
@@ -99,15 +119,3 @@ def _said(event: Record) -> str:
     data: Any = event.get("data") or {}
     words = [str(data[key]) for key in ("ask", "step", "phase", "outcome", "author") if data.get(key)]
     return " ".join(words)
-
-
-def pane(desk: Desk, record: Record | None, width: int, height: int) -> list[Line]:
-    """The side pane of a VM: its facts, and below them what happened to it since we look."""
-    if record is None:
-        return []
-    lines: list[Line] = [((harmless(str(record["name"])), "title"),), *facts(desk, record, width)]
-    recent = [event for event in desk.snapshot.events if event.get("vm_id") == record["id"]]
-    if recent:
-        room = max(1, height - len(lines) - 2)
-        lines += [(), (("events", "header"),), *(event_line(event, width, vm=False) for event in reversed(recent[-room:]))]
-    return lines[:height]

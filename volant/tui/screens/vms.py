@@ -11,17 +11,21 @@ from volant.client.cli.text import harmless
 from volant.proto.errors import Fault
 from volant.proto.specs.filter import VM_FIELDS, Field, Fields, Kind
 from volant.tui import columns
-from volant.tui.lines import Line, wrapped
+from volant.tui.lines import Line, clipped, wrapped
 from volant.tui.model import Delta, Phase, Record
 from volant.tui.readings import EVERY_MS, Readings
 from volant.tui.screens.base import Copyable
+from volant.tui.screens.glance import Glance
 from volant.tui.screens.listing import ListScreen
-from volant.tui.screens.vm_facts import of_vm, pane
+from volant.tui.screens.vm_facts import event_line, of_vm
+from volant.tui.screens.vm_pane import pane
 
 if TYPE_CHECKING:
     from volant.tui.desk import Desk
 
 _BAD = ("failed", "crashed")
+PROBLEM_FROM, EVENTS_FROM = 12, 24
+"""Lines of the list from which one below it tells what failed last, and one what happened last."""
 FIELDS = Fields(
     {**VM_FIELDS.named, "cpu": Field("cpu_percent", Kind.NUMBER), "rss": Field("resident_mb", Kind.SIZE)},
     searched=VM_FIELDS.searched, labels=VM_FIELDS.labels,
@@ -48,6 +52,9 @@ class VmsScreen(ListScreen):
         self._meter = 0
         self._merged: dict[str, Record] = {}
         """The records with those figures."""
+        self._glance = Glance()
+        self._newest: tuple[object, Record | None] = (None, None)
+        """What failed last, of this list of VMs."""
 
     def records(self, desk: Desk) -> Mapping[str, Record]:
         return self._merged if self._readings is not None and desk.past is None else desk.snapshot.vms
@@ -69,6 +76,10 @@ class VmsScreen(ListScreen):
         self._measure(desk)
 
     def hidden(self, desk: Desk) -> None:
+        self._glance.close(desk)
+        self._stop_measuring(desk)
+
+    def _stop_measuring(self, desk: Desk) -> None:
         if self._meter:
             desk.pending.forget(self._meter)
         self._meter = 0
@@ -84,7 +95,7 @@ class VmsScreen(ListScreen):
         self.columns = columns.VM_WITH_USAGE if self._readings is not None else columns.VM
         self._merged = {}
         if self._readings is None:
-            self.hidden(desk)
+            self._stop_measuring(desk)
             if self.sorted_by not in {column.id for column in self.columns}:
                 self.sort_as("name", reverse=False)
         self.refreshed(desk, Delta(whole=True))
@@ -114,8 +125,42 @@ class VmsScreen(ListScreen):
         words = ["volant", "vm", "list", *(["--filter", self.filter] if self.filter else [])]
         return shlex.join(words)
 
+    def body(self, desk: Desk, width: int, height: int) -> list[Line]:
+        if not self.has_pane(width):
+            self._glance.close(desk)
+        return super().body(desk, width, height)
+
     def beside(self, desk: Desk, record: Record | None, width: int, height: int) -> list[Line]:
-        return pane(desk, record, width, height)
+        if record is None:
+            return []
+        self._glance.look(desk, record)
+        readings = self._readings.of.get(str(record["id"]), ()) if self._readings is not None and desk.past is None else ()
+        return pane(desk, record, self._glance, readings, width, height)
+
+    def below(self, desk: Desk, width: int, height: int) -> list[Line]:
+        """What failed last, and on a large terminal what happened last."""
+        lines: list[Line] = []
+        failed = self._problem(desk)
+        if failed is not None and height >= PROBLEM_FROM:
+            when = str(failed.get("stopped_at") or failed.get("started_at") or "")[:16].replace("T", " ")
+            why = (failed.get("error") or {}).get("message") or failed.get("reason") or ""
+            words = f" {harmless(str(failed['name']))} {failed['status']} {when}: {harmless(str(why))}"
+            lines.append(clipped(((" !", "bad"), (words, "bad")), width))
+        newest = desk.snapshot.events[-1:] if height >= EVENTS_FROM else ()
+        return [*lines, *(clipped(((" ", ""), *event_line(event, width - 1, vm=True, short=True)), width) for event in newest)]
+
+    def _problem(self, desk: Desk) -> Record | None:
+        """The VM that failed last; looked for once in each list."""
+        vms = desk.snapshot.vms
+        if self._newest[0] is not vms:
+            bad = [vm for vm in vms.values() if vm["status"] in _BAD] if desk.counts[1] else []
+            last = max(bad, key=lambda vm: str(vm.get("stopped_at") or vm.get("started_at") or ""), default=None)
+            self._newest = (vms, last)
+        return self._newest[1]
+
+    def next_change_s(self, desk: Desk) -> float | None:
+        waits = (super().next_change_s(desk), self._glance.next_change_s(desk))
+        return min((wait for wait in waits if wait is not None), default=None)
 
     def nothing(self, desk: Desk, width: int) -> list[Line]:
         link, snapshot = desk.snapshot.link, desk.snapshot
@@ -152,8 +197,7 @@ class VmsScreen(ListScreen):
         return super().act(desk, action) or desk.vm_action(action, self.victims(), self.rows.record)
 
     def _to_problem(self, desk: Desk) -> None:
-        bad = [vm for vm in desk.snapshot.vms.values() if vm["status"] in _BAD]
-        newest = max(bad, key=lambda vm: str(vm.get("stopped_at") or vm.get("started_at") or ""), default=None)
+        newest = self._problem(desk)
         if newest is None:
             desk.say("nothing has failed")
         elif not self.rows.select(str(newest["id"])):
