@@ -8,15 +8,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.tui.desks import Seat, vm
 from volant.client.cli import tree
 from volant.proto.errors import Usage
 from volant.tui.bar import Bar, Prompt
 from volant.tui.commands import Cli, Go, Own, complete, parse
+from volant.tui.completing import Completer
 from volant.tui.field import MAX_CHARS, Field, Past
 from volant.tui.keys.bindings import BINDINGS
 from volant.tui.lines import text_of
 
 NAMES = ["web-1", "web-2", "db-1"]
+SEAT = Seat(*(vm(number, name) for number, name in enumerate(NAMES)))
 
 
 @pytest.mark.parametrize(
@@ -147,10 +150,38 @@ def _changes(verb: str, verbs: dict[str, tree.Verb]) -> bool:
         ("web", ["web-1", "web-2"]),
         ("vm serial", ["console"]),
         ("exec web-1 -- w", []),
+        ("vm stop web-1 w", ["web-2"]),
+        ("vm list --filter state:cra", ["state:crashed"]),
+        ("vm stop --gr", ["--grace"]),
+        ("vm wait --for sto", ["stopped"]),
+        ("volant vm sta", ["start"]),
+        ("peek d", ["db-1"]),
+        ("logs web-2 --fo", ["--follow"]),
     ],
 )
 def test_completion(line: str, expected: list[str]) -> None:
-    assert [word for word, _ in complete(line, len(line), NAMES).choices] == expected
+    found = complete(line, len(line), NAMES, offered=Completer(SEAT.desk).offers)
+    assert [word for word, _ in found.choices] == expected
+
+
+def test_what_only_the_daemon_knows_is_asked_for_and_then_offered() -> None:
+    seat = Seat(vm(1, "web-1"))
+    seat.type(": 'deployment_scale_a'")
+    assert ":deployment scale a" in seat.screen()
+    assert [method for method, _ in seat.asked()] == ["deployment.list"]
+    seat.answer({"items": [{"name": "api", "status": "ready", "replicas": 3}]})
+    assert "api                   ready, 3 VMs" in seat.screen()
+    seat.type("tab")
+    assert seat.screen().endswith(":deployment scale api")
+    assert seat.asked() == [], "it is asked for once"
+
+
+def test_without_a_daemon_nothing_is_asked_and_typing_goes_on() -> None:
+    seat = Seat(vm(1, "web-1"))
+    seat.lose()
+    seat.type(": 'plugin_show_h' tab 'vm_get_w'")
+    assert "web-1 " in seat.screen()
+    assert seat.asked() == []
 
 
 def bar(prompt: Prompt = Prompt.COMMAND) -> tuple[Bar, list[str]]:
@@ -161,7 +192,12 @@ def bar(prompt: Prompt = Prompt.COMMAND) -> tuple[Bar, list[str]]:
         told.append(f"accepted {text}")
 
     return Bar(
-        prompt, lambda text: told.append(text), accepted, lambda: told.append("cancelled"), Past([]), partial(complete, names=NAMES)
+        prompt,
+        lambda text: told.append(text),
+        accepted,
+        lambda: told.append("cancelled"),
+        Past([]),
+        partial(complete, names=NAMES, offered=Completer(SEAT.desk).offers),
     ), told
 
 

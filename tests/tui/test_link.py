@@ -64,3 +64,13 @@ def test_nothing_wakes_up_while_nothing_changes() -> None:
     seat.now += 20
     assert (seat.desk.next_change_s() or 0) > 60
     assert Seat().desk.next_change_s() is None
+
+
+def test_neither_the_reason_nor_what_helps_is_cut_off_on_eighty_columns() -> None:
+    seat = Seat(vm(1))
+    seat.lose("nobody answers at /run/user/1000/volant/volantd.sock: volantd is not running")
+    lines = seat.screen().splitlines()
+    assert lines[-5].startswith(" ✖ DISCONNECTED 0s ")
+    below = " ".join(line.strip() for line in lines[-4:-2])
+    assert below == "nobody answers at /run/user/1000/volant/volantd.sock: volantd is not running; start volantd"
+    assert "volantd is not running" in seat.screen(140, 40).splitlines()[-4], "on one line where it fits"

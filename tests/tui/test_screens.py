@@ -178,3 +178,17 @@ def test_a_reader_keeps_a_bound_and_counts_what_it_drops() -> None:
     reader.hold(True)
     reader.add(range(KEPT_LINES + 1))
     assert (len(reader.waiting), reader.dropped) == (KEPT_LINES, 13)
+
+
+def test_what_looks_like_a_pattern_and_finds_nothing_is_told_how_patterns_are_typed() -> None:
+    seat = Seat(vm(1, "web-1"), vm(2, "web-2"))
+    seat.type("/ 'web-[12]'")
+    assert "a regular expression begins with ~" in seat.screen()
+    seat.type("ctrl+u '~web-[12]'")
+    assert "web-2" in seat.screen()
+
+
+def test_the_menu_of_columns_begins_at_the_one_it_is_sorted_by() -> None:
+    seat = Seat(vm(1, memory_mb=1), vm(2, memory_mb=2))
+    seat.type("M o enter")
+    assert "↓mem" in seat.screen()

@@ -16,7 +16,7 @@ def test_from_one_daemon_to_another_over_one_that_is_down(tmp_path: Path) -> Non
             ui.until(lambda screen: " volant  one  ● live" in screen and "web-1" in screen, "the first daemon")
             ui.write(":ctx down")
             ui.type("Enter")
-            ui.see("no daemon answers at /nowhere/at.all")
+            ui.see("not connected to /nowhere/at.all")
             ui.write(":ctx t")
             ui.type("Tab", "Enter")
             screen = ui.until(lambda screen: " volant  two  ● live" in screen and "other-1" in screen, "the second daemon")

@@ -109,7 +109,7 @@ def test_the_daemon_may_die_and_come_back(host: Rig, ui: Tmux) -> None:
 def test_it_starts_without_a_daemon_and_waits_for_it(host: Rig) -> None:
     host.stop()
     with terminal(environ={"VOLANT_SOCKET": str(host.socket)}) as ui:
-        screen = ui.see("no daemon answers")
+        screen = ui.see("not connected to")
         assert str(host.socket) in screen
         host.start()
         ui.see("web-2")

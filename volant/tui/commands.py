@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from volant.client.cli import tree
@@ -148,13 +148,24 @@ class Completion:
         return least[:length]
 
 
-def complete(line: str, at: int, names: Sequence[str] = (), daemons: Mapping[str, str] | None = None) -> Completion:
+Offered = Callable[[Sequence[str], str], Mapping[str, str]]
+"""Words that may follow these words of a command, where so much of the next is there already, and their help."""
+
+
+def _nothing(before: Sequence[str], typed: str) -> dict[str, str]:
+    return {}
+
+
+def complete(
+    line: str, at: int, names: Sequence[str] = (), daemons: Mapping[str, str] | None = None, offered: Offered = _nothing
+) -> Completion:
     """Choices for the word that ends at the cursor: what begins so; where nothing does, what contains it, in the word or its help."""
     before = line[:at]
     start = before.rfind(" ") + 1
     word = before[start:]
     said = before[:start].split()
-    known = _known(said, names) if said != ["ctx"] else daemons or {}
+    said = said[1:] if said[:1] == ["volant"] else said
+    known = (_known(said, names) or offered(said, word)) if said != ["ctx"] else daemons or {}
     choices = tuple((each, help) for each, help in known.items() if each.startswith(word))
     if not choices and word:
         choices = tuple((each, help) for each, help in known.items() if word in each or word in help.split())
@@ -179,5 +190,5 @@ def _known(before: list[str], names: Sequence[str]) -> dict[str, str]:
     if first in tree.TREE and len(before) == 1:
         verbs = {name: verb.help for name, verb in tree.TREE[first].items()}
         return {**verbs, **vms} if first == "vm" else verbs
-    about_vms = first == "vm" or (first in tree.SHORT_FORMS and tree.SHORT_FORMS[first][0] == "vm" and first not in ("run", "ps"))
-    return vms if about_vms and "--" not in before else {}
+    screen = registry.find([before[0], names[0]], names[:1]) if names and len(before) == 1 else None
+    return vms if screen is not None and screen[0].takes is registry.Takes.VM else {}

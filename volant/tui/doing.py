@@ -40,7 +40,7 @@ def vm_action(desk: Desk, name: str, victims: list[Record], here: Record | None)
 
 def _menu(desk: Desk, victims: list[Record]) -> None:
     if not victims:
-        desk.say("there is no VM")
+        desk.say("there is no VM" if desk.snapshot.listed else "the VMs are not known yet")
         return
     menu_of(desk, victims, VM_ACTIONS, "VM")
 

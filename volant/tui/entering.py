@@ -49,8 +49,10 @@ def open_command(desk: Desk, text: str) -> None:
         desk.effects.append(Remember((*desk.commands.lines, line.strip())))
 
     desk.commands.begin()
-    desk.bar = Bar(
-        Prompt.COMMAND, lambda _: None, accepted, lambda: None, desk.commands, partial(complete, names=names, daemons=desk.daemons)
-    )
+    # Imported when needed: it builds the parsers of the command.
+    from volant.tui.completing import Completer
+
+    completing = partial(complete, names=names, daemons=desk.daemons, offered=Completer(desk).offers)
+    desk.bar = Bar(Prompt.COMMAND, lambda _: None, accepted, lambda: None, desk.commands, completing)
     if text:
         desk.bar.insert(text)

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from volant.client.cli import human
-from volant.client.cli.text import harmless
+from volant.client.cli.text import harmless, width_of
 from volant.tui.keys.bindings import shown_key
 from volant.tui.lines import BLANK, Line, Span, clipped, columns_of, filled, justified, wrapped
 from volant.tui.model import Phase
@@ -113,15 +113,19 @@ def _crumbs(desk: Desk, width: int) -> Line:
 def _lost(desk: Desk, width: int, height: int) -> list[Line]:
     """Since when, why, when it is tried again, and what helps."""
     link, now = desk.snapshot.link, desk.clock()
-    age = human.duration(max(0, round(now - link.since)))
+    gone = max(0, round(now - link.since))
+    age = human.duration(gone) if gone >= 60 else f"{gone}s"
     retry = max(0.0, link.retry_at - now)
-    right = f" retry in {retry:.0f}s ({desk.key_of('resync')} now) " if link.phase is Phase.LOST else " trying now ... "
-    right = right if width >= LABELS_FROM else ""
-    left: Line = ((f" {desk.glyphs['lost']} DISCONNECTED {age}: {harmless(link.reason)}", "alarm"),)
+    waiting = f" retry in {retry:.0f}s ({desk.key_of('resync')} now) "
+    right = (waiting if link.phase is Phase.LOST else " trying now ... ") if width >= LABELS_FROM else ""
+    reason, since = harmless(link.reason), f" {desk.glyphs['lost']} DISCONNECTED {age}"
+    # What a line is too short for goes below, so that neither the reason nor what helps is cut off.
+    whole = width_of(f"{since}: {reason}") + len(waiting) < width or height < HINT_FROM
+    left: Line = ((f"{since}: {reason}" if whole else since, "alarm"),)
     lines = [justified(clipped(left, max(0, width - len(right) - 1)), ((right, "alarm"),), width, "alarm")]
-    if link.hint and height >= HINT_FROM:
-        lines.append(filled(((f"   {harmless(link.hint)}", "alarm"),), width, "alarm"))
-    return lines
+    below = "; ".join(part for part in ("" if whole else reason, harmless(link.hint)) if part) if height >= HINT_FROM else ""
+    pieces = wrapped(below, width - 3)[:MAX_SAID] if below else []
+    return [*lines, *(filled(((f"   {piece}", "alarm"),), width, "alarm") for piece in pieces)]
 
 
 def _past(desk: Desk, width: int) -> Line:
@@ -183,7 +187,7 @@ def _said(desk: Desk, width: int, most: int) -> list[Line]:
 
 
 def _status(desk: Desk, width: int) -> Line:
-    left = "   ".join(("", *desk.screen.status(desk)))[2:]
+    left = "   ".join(("", *filter(None, desk.screen.status(desk))))[2:]
     snapshot = desk.snapshot
     right = f"event {snapshot.seq} " if snapshot.seq else ""
     line: Line = ((left, "dim"),)

@@ -106,7 +106,7 @@ BINDINGS: dict[str, tuple[Binding, ...]] = {
         Binding("vm.logs", ("l",), "its logs", "logs"),
         Binding("vm.attach", ("a",), "its console: leave the screen to it until Ctrl-]", "attach"),
         Binding("vm.console", ("c",), "its console, here: read, search, copy, type", "console"),
-        Binding("vm.shell", ("s",), "a shell in it"),
+        Binding("vm.shell", ("s",), "a shell in it", changes=True),
         Binding("vm.calls", ("r",), "call an action of its workload", "call"),
         Binding("vm.kill", ("X",), "stop without asking the guest", changes=True),
         Binding("vm.delete", ("ctrl+d", "delete"), "delete", changes=True),

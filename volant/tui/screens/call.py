@@ -255,8 +255,7 @@ class AnswerScreen(Screen):
         return (self._sent or self._form.form).command(self._form.vm)
 
     def status(self, desk: Desk) -> list[str]:
-        first, last = self._reader.position
-        return [harmless(self._form.vm), f"{first}-{last} of {len(self._reader.shown)}"]
+        return [harmless(self._form.vm), self._reader.place]
 
     def next_change_s(self, desk: Desk) -> float | None:
         return 0.2 if self._tag else None

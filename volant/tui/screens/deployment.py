@@ -158,8 +158,7 @@ class DeploymentScreen(ListScreen):
 
     def status(self, desk: Desk) -> list[str]:
         if self._tab == "history":
-            first, last = self._reader.position
-            return [f"{first}-{last} of {len(self._reader.shown)}"]
+            return [self._reader.place]
         return super().status(desk)
 
     def copies(self, desk: Desk) -> list[Copyable]:

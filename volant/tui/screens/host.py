@@ -159,8 +159,7 @@ class HostScreen(Screen):
         return lines
 
     def status(self, desk: Desk) -> list[str]:
-        first, last = self._reader.position
-        return [f"{first}-{last} of {len(self._reader.shown)}"]
+        return [self._reader.place]
 
     def command(self, desk: Desk) -> str:
         return "volant system info; volant ledger --check"

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 PANE_FROM = 110
 """Columns from which there is room for a side pane."""
+PATTERN_SIGNS = frozenset("[]^$\\+?")
+"""In a filter that finds nothing, a reason to tell how patterns are typed: elsewhere every filter is one."""
 TABLE_BESIDE_PANE = 82
 """Columns that the table keeps beside it: what 80 columns show."""
 
@@ -138,7 +140,10 @@ class ListScreen(Screen):
         at = self.rows.position
         self._first = max(0, min(max(min(self._first, at), at - room + 1), len(self.rows) - room))
         if not self.rows.order:
-            return [*lines, ((f"  no {self.noun} matches {self.filter}", "dim"),)]
+            told = [f"  no {self.noun} matches {self.filter}; {desk.key_of('back')} clears the filter"]
+            if PATTERN_SIGNS.intersection(self.filter) and "~" not in self.filter:
+                told.append("  a regular expression begins with ~")
+            return [*lines, *(piece for words in told for piece in folded(((words, "dim"),), width))]
         dimmed, records = not desk.snapshot.is_live, self.records(desk)
         for row_id in self.rows.order[self._first : self._first + room]:
             record, chosen, marked = records[row_id], row_id == self.rows.selected, row_id in self.marks
@@ -162,7 +167,7 @@ class ListScreen(Screen):
             words.append(f"{len(self.marks)} marked" + (f" ({hidden} hidden)" if hidden else ""))
         if rows.order:
             words.append(f"row {rows.position + 1}")
-        return [word for word in words if word]
+        return words
 
     def next_change_s(self, desk: Desk) -> float | None:
         """When the age of a row that is seen gets another figure."""
@@ -224,8 +229,9 @@ class ListScreen(Screen):
         elif action == "sort.invert":
             self.sort(self.sorted_by)
         elif action == "sort":
-            choices = [Choice(column.letter, column.title, partial(self.sort, column.id)) for column in self.columns if column.letter]
-            desk.overlay = Menu("Sort by", choices)
+            offered = [column for column in self.columns if column.letter]
+            choices = [Choice(column.letter, column.title, partial(self.sort, column.id)) for column in offered]
+            desk.overlay = Menu("Sort by", choices, offered.index(self._sorting) if self._sorting in offered else 0)
         else:
             return False
         return True

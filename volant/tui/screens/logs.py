@@ -200,9 +200,8 @@ class LogsScreen(Screen):
 
     def status(self, desk: Desk) -> list[str]:
         reader = self._reader
-        first, last = reader.position
         words = [f"filter {self.filter}"] if self.filter else []
-        words.append(f"{first:,}-{last:,} of {len(reader.shown):,}")
+        words.append(reader.place)
         if reader.held:
             words.append(f"held, {len(reader.waiting):,} wait: p goes on, G jumps to the end")
         elif not reader.following:

@@ -58,8 +58,7 @@ class OutputScreen(Screen):
 
     def status(self, desk: Desk) -> list[str]:
         reader = self._reader
-        first, last = reader.position
-        words = [f"{first}-{last} of {len(reader.shown)}"]
+        words = [reader.place]
         if reader.held:
             words.append(f"held, {len(reader.waiting)} lines wait: p goes on, G jumps to the end")
         if reader.dropped:

@@ -101,8 +101,7 @@ class PastOutput(Screen):
         return "up to this moment" if desk.past is not None else "as it was"
 
     def status(self, desk: Desk) -> Sequence[str]:
-        first, last = self._reader.position
-        return [f"{first}-{last} of {len(self._reader.shown)}"]
+        return [self._reader.place]
 
     def act(self, desk: Desk, action: str) -> bool:
         return self._reader.act(action)

@@ -172,8 +172,7 @@ class PluginScreen(Screen):
         return "gone" if self._gone else str(self._record["status"])
 
     def status(self, desk: Desk) -> list[str]:
-        first, last = self._reader.position
-        return [f"{first}-{last} of {len(self._reader.shown)}"]
+        return [self._reader.place]
 
     def copies(self, desk: Desk) -> list[Copyable]:
         return of_plugin(self._record)

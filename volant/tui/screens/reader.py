@@ -77,9 +77,9 @@ class Reader(Generic[T]):
         return self._page
 
     @property
-    def position(self) -> tuple[int, int]:
-        """Numbers of the first line that is seen, counted from 1, and of the last one."""
-        return (min(self._first + 1, len(self.shown)), min(self._first + self._page, len(self.shown)))
+    def place(self) -> str:
+        """Which lines are seen, counted from 1, as `1-20 of 76`; empty where there is none."""
+        return f"{self._first + 1:,}-{min(self._first + self._page, len(self.shown)):,} of {len(self.shown):,}" if self.shown else ""
 
     def act(self, action: str) -> bool:
         """Do what an action of context `text` means; whether it is one."""

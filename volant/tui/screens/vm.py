@@ -281,8 +281,7 @@ class VmScreen(Screen):
     def status(self, desk: Desk) -> list[str]:
         if self._last is None:
             return []
-        first, last = self._reader.position
-        return [harmless(self.title), f"config {self._last.get('config_version') or 1}", f"{first}-{last} of {len(self._reader.shown)}"]
+        return [harmless(self.title), f"config {self._last.get('config_version') or 1}", self._reader.place]
 
     # ------------------------------------------------------------------------------------------------------------- keys
 

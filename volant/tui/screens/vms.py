@@ -184,7 +184,7 @@ class VmsScreen(ListScreen):
             ]
         if not link.is_lost:
             return [((f"  {'asking for the list' if link.phase is Phase.LISTING else 'connecting to'} {harmless(desk.place)} ...", "dim"),)]
-        told: list[Line] = [((f"  {desk.glyphs['lost']} no daemon answers at {harmless(desk.place)}", "bad"),), ()]
+        told: list[Line] = [((f"  {desk.glyphs['lost']} not connected to {harmless(desk.place)}", "bad"),), ()]
         told += [((f"  {piece}", ""),) for piece in wrapped(harmless(link.reason), width - 4)]
         told += [((f"  {piece}", "name"),) for piece in wrapped(harmless(link.hint), width - 4)]
         told += [(), (("  It is tried again by itself; ", "dim"), ("Ctrl-R", "key"), (" tries now.", "dim"))]
