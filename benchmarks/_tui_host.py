@@ -15,12 +15,16 @@ from pathlib import Path
 from typing import Any
 
 from tests.fakes.rpc_server import Served, serving
+from volant.proto import cbor
 from volant.proto.errors import Cancelled
+from volant.proto.messages import PACKED, READ_ONLY, Hello
 
 PER_ITEM = 200
 """As the daemon does."""
 CHANGING = ("id", "generation", "deployment", "cpu_cores")
 """What is different of a VM after each round: three cells of its line."""
+HEADS = {"ids": "id", "names": "name", "statuses": "status"}
+"""What stands beside packed records."""
 OLD = "2020-01-01T00:00:00.000Z"
 
 
@@ -50,7 +54,9 @@ def flood(call: Served, lines: int) -> Any:
         stamp = f"t={time.monotonic():014.3f}"
         each = lines // BURSTS_PER_S
         text = f"{stamp} " + "x" * 84
-        call.items([{"seq": seq + at, "time": OLD, "stream": "stdout", "text": text} for at in range(1, each + 1)])
+        written = [{"seq": seq + at, "time": OLD, "stream": "stdout", "text": text} for at in range(1, each + 1)]
+        pieces = (written[start : start + PER_ITEM] for start in range(0, each, PER_ITEM))
+        call.items([{"id": "0" * 12, "name": "web-0000", "boot": 1, "lines": piece, "ended": ""} for piece in pieces])
         seq += each
         if call.over:
             raise Cancelled("the call was cancelled")
@@ -58,6 +64,8 @@ def flood(call: Served, lines: int) -> Any:
 
 def main(socket: str, count: int, share: float, hertz: float, lines: int = 0) -> None:
     vms = [vm(number) for number in range(count)]
+    encoded = [cbor.dumps(one) for one in vms]
+    """As a daemon has them."""
 
     def watch(call: Served) -> Any:
         send(call, vms)
@@ -82,8 +90,13 @@ def main(socket: str, count: int, share: float, hertz: float, lines: int = 0) ->
 
     def send(call: Served, records: list[dict[str, Any]]) -> None:
         for start in range(0, len(records), PER_ITEM):
-            page = records[start : start + PER_ITEM]
-            call.item({"items": page, "gone": [], "seq": 1, "complete": start + PER_ITEM >= len(records)})
+            page = slice(start, start + PER_ITEM)
+            told = {"gone": [], "seq": 1, "complete": start + PER_ITEM >= len(records)}
+            if not call.params.get("packed"):
+                call.item({"items": records[page], **told})
+                continue
+            heads = {plural: [one[name] for one in records[page]] for plural, name in HEADS.items()}
+            call.item({"items": [], "packed": {**heads, "records": encoded[page]}, **told})
 
     def tell(call: Served, records: list[dict[str, Any]]) -> None:
         for start in range(0, len(records), PER_ITEM):
@@ -95,7 +108,8 @@ def main(socket: str, count: int, share: float, hertz: float, lines: int = 0) ->
         return {}
 
     begun = time.monotonic()
-    with serving(Path(socket), {"vm.watch": watch, "event.follow": follow, "vm.logs": lambda call: flood(call, lines)}):
+    with serving(Path(socket), {"vm.watch": watch, "event.follow": follow, "vm.logs_watch": lambda call: flood(call, lines)}) as server:
+        server.hello = Hello("daemon", "0.0.0-benchmark", features=(READ_ONLY, PACKED))
         print("listening", flush=True)
         sys.stdin.read()
 

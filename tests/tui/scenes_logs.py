@@ -13,14 +13,14 @@ WEBS = [vm(number, f"web-{number}", deployment="web") for number in (1, 2)]
 
 
 def line(seq: int, text: str, stream: str = "stdout", *, second: int | None = None) -> dict[str, Any]:
-    """An item of `vm.logs`."""
+    """A plain `LogLine`."""
     return {"seq": seq, "time": f"2026-01-31T11:59:{(seq if second is None else second) % 60:02}.812Z", "stream": stream, "text": text}
 
 
-def feed(seat: Seat, name: str, items: Iterable[dict[str, Any]]) -> None:
-    """Lines of one VM, for the newest stream that is open of it."""
-    follow = [each for each in seat.follows if each.params["name"] == name][-1]
-    seat.desk.streamed(follow.tag, list(items))
+def feed(seat: Seat, name: str, lines: Iterable[dict[str, Any]], *, boot: int = 1, ended: str = "") -> None:
+    """Lines of one VM, on the newest stream that is open."""
+    vm_id = next((str(each["id"]) for each in seat.desk.snapshot.vms.values() if each["name"] == name), "")
+    seat.desk.streamed(seat.follows[-1].tag, [{"id": vm_id, "name": name, "boot": boot, "lines": list(lines), "ended": ended}])
 
 
 def opened(seat: Seat, keys: str = ", l") -> Seat:

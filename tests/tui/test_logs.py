@@ -8,7 +8,6 @@ from tests.tui.desks import Seat, fault, vm
 from tests.tui.scenes_logs import WEBS, feed, gathered, line, merged, opened
 from volant.tui import effects
 from volant.tui.loglines import Rate, Source
-from volant.tui.screens.logs import MOST_SOURCES
 from volant.tui.screens.reader import KEPT_LINES
 
 
@@ -38,7 +37,7 @@ def test_lines_that_were_lost_at_the_source_are_counted_on_the_screen() -> None:
 def test_one_vm_begins_with_more_lines_and_without_names() -> None:
     seat = Seat(*WEBS)
     seat.type("l")
-    assert followed(seat) == [{"name": "web-1", "tail": 1_000, "follow": True}]
+    assert followed(seat) == [{"filter": "name:web-1", "tail": 1_000}]
     feed(seat, "web-1", [line(1, "hello")])
     gathered(seat)
     assert "11:59:01.812 hello" in seat.screen()
@@ -47,46 +46,53 @@ def test_one_vm_begins_with_more_lines_and_without_names() -> None:
 def test_marked_vms_are_followed_together() -> None:
     seat = Seat(*WEBS, vm(3, "db-1"))
     seat.type("j * k space l")
-    names = {params["name"] for params in followed(seat)}
-    assert len(names) == 2
+    (params,) = followed(seat)
+    assert len(params["filter"].split(",")) == 2
 
 
 def test_a_pattern_and_a_filter_of_vms_choose_whom_to_follow() -> None:
-    for typed in ("'logs_web-*'", "'logs_deploy:web'"):
+    for typed, asked in (("'logs_web-*'", "name:web-*"), ("'logs_deploy:web'", "deploy:web"), ("'logs'", "")):
         seat = Seat(*WEBS, vm(3, "db-1"))
         seat.type(f": {typed} enter")
-        assert {params["name"] for params in followed(seat)} == {"web-1", "web-2"}
+        assert followed(seat) == [{"filter": asked, "tail": 50}]
 
 
-def test_a_vm_that_comes_up_later_joins_in_and_a_new_start_is_followed_from_its_beginning() -> None:
+def test_a_vm_that_comes_up_later_and_a_new_start_join_in() -> None:
     seat = opened(Seat(*WEBS))
     feed(seat, "web-1", [line(9, "old")])
     seat.change(vm(7, "web-7"))
-    assert [params["name"] for params in followed(seat)] == ["web-7"]
-    seat.desk.answered(seat.follows[0].tag, {"name": "web-1"})
-    seat.change(vm(1, "web-1", generation=2, boot=2))
-    assert followed(seat) == [{"name": "web-1", "tail": 50, "follow": True}]
+    feed(seat, "web-7", [line(1, "I am new")])
+    feed(seat, "web-1", [], ended="VM 'web-1' starts again")
+    feed(seat, "web-1", [line(1, "the second start")], boot=2)
+    screen = gathered(seat).screen()
+    assert "I am new" in screen and "the second start" in screen
+    assert "lost 0" in screen
+    assert followed(seat) == []
 
 
-def test_an_agent_that_is_missing_is_asked_again_only_when_the_vm_changed() -> None:
+def test_why_a_vm_says_nothing_is_told_where_nobody_says_anything() -> None:
     seat = opened(Seat(vm(1, status="running")))
-    seat.desk.answered(seat.follows[0].tag, fault("the agent does not answer yet"))
-    gathered(seat)
-    assert "the agent does not answer yet" in seat.screen()
-    seat.change(vm(2))
-    assert [params["name"] for params in followed(seat)] == ["web-2"]
-    seat.change(vm(1, status="ready", generation=2))
-    assert [params["name"] for params in followed(seat)] == ["web-1"]
+    assert "no output yet" in gathered(seat).screen()
+    feed(seat, "web-1", [], ended="the guest's agent answered with something else than agreed")
+    assert "web-1: the guest's agent answered with something else" in seat.screen()
+
+
+def test_why_the_daemon_does_not_tell_is_shown() -> None:
+    seat = opened(Seat(*WEBS))
+    seat.desk.answered(seat.follows[0].tag, fault("there is no call vm.logs_watch", "update volantd"))
+    screen = gathered(seat).screen()
+    assert "there is no call" in screen and "update volantd" in screen and "ended" in screen
 
 
 def test_after_a_break_it_goes_on_behind_the_last_line() -> None:
-    seat = opened(Seat(*WEBS[:1]))
+    seat = opened(Seat(*WEBS))
     feed(seat, "web-1", [line(1, "one"), line(2, "two")])
     gathered(seat).screen()
     seat.lose()
     seat.desk.answered(seat.follows[0].tag, fault("the connection ended"))
-    seat.connect(*WEBS[:1])
-    assert followed(seat) == [{"name": "web-1", "tail": -1, "follow": True, "after": 2}]
+    assert followed(seat) == []
+    seat.connect(*WEBS)
+    assert followed(seat) == [{"filter": "", "tail": 50, "after": {WEBS[0]["id"]: [1, 2]}}]
     feed(seat, "web-1", [line(3, "three")])
     screen = seat.screen()
     assert screen.count("two") == 1
@@ -118,9 +124,9 @@ def test_a_filter_keeps_what_it_took_when_the_ring_lets_go_of_everything_else() 
 def test_leaving_ends_the_streams_and_coming_back_goes_on() -> None:
     seat = merged()()
     seat.type("escape")
-    assert len(seat.effects(effects.Unfollow)) == 2
+    assert len(seat.effects(effects.Unfollow)) == 1
     seat.type("[")
-    assert [params["after"] for params in followed(seat)] == [4, 2]
+    assert [params["after"] for params in followed(seat)] == [{WEBS[1]["id"]: [1, 2], WEBS[0]["id"]: [1, 4]}]
 
 
 def test_text_of_guests_drives_no_terminal_and_keeps_no_colours() -> None:
@@ -152,18 +158,21 @@ def test_the_rate_is_of_the_last_moments() -> None:
 
 
 def test_a_source_begins_without_having_lost_anything() -> None:
-    source = Source("web-1")
+    source = Source("web-1", 1)
     assert source.take([line(500, "x")])[1] == 0
     assert source.take([line(501, "x"), line(510, "y")])[1] == 8
 
 
-def test_of_too_many_vms_some_are_followed_and_the_others_are_told() -> None:
-    seat = opened(Seat(*(vm(number) for number in range(1, MOST_SOURCES + 6))))
-    assert len(seat.follows) == MOST_SOURCES
-    assert "5 VMs more are not followed" in gathered(seat).screen(120)
+def test_the_output_of_all_vms_is_one_stream_however_many_there_are() -> None:
+    seat = opened(Seat(*(vm(number) for number in range(1, 601))))
+    assert len(seat.follows) == 1
+    for number in range(1, 601):
+        feed(seat, f"web-{number}", [line(1, f"from {number}", second=number % 60)])
+    screen = gathered(seat).screen(120, 30)
+    assert "of 600" in screen and "from 59" in screen
 
 
-def test_vms_that_are_not_meant_cost_nothing_however_often_they_change() -> None:
+def test_vms_that_change_cost_nothing_however_often() -> None:
     seat = Seat(*WEBS, vm(3, "db-1"))
     seat.type(": 'logs_web-*' enter")
     followed(seat)

@@ -44,7 +44,7 @@ from volant.daemon.net.network import HostNetwork
 from volant.daemon.plugins.registry import PluginRegistry
 from volant.daemon.ports import Hypervisor, Store
 from volant.daemon.rpc.app import App
-from volant.daemon.rpc.handlers import deployment, event, guest, plugin, system, vm, vm_config, vm_lease, vm_stats, vm_watch
+from volant.daemon.rpc.handlers import deployment, event, guest, plugin, system, vm, vm_config, vm_lease, vm_logs, vm_stats, vm_watch
 from volant.daemon.rpc.listener import group_id, open_socket
 from volant.daemon.rpc.peer import Group, Policy, owner_policy
 from volant.daemon.rpc.registry import Handlers
@@ -166,7 +166,7 @@ class Daemon:
                 network=partial(_network_info, config, network),
             ),
         )
-        handlers = Handlers.of(system, vm, vm_config, vm_lease, vm_stats, vm_watch, guest, plugin, deployment, event)
+        handlers = Handlers.of(system, vm, vm_config, vm_lease, vm_logs, vm_stats, vm_watch, guest, plugin, deployment, event)
         # Bound before the slow parts, so that nobody finds the daemon missing; answered once everything is there.
         with open_socket(config.socket, group=config.socket_group, readers=config.readonly_group, passed=self._passed) as listening:
             service = RpcService(app, handlers, listening, policy=_policy(config))

@@ -15,7 +15,7 @@ R = TypeVar("R")
 NOUNS = ("system", "vm", "plugin", "deployment", "event")
 """The nouns a client may use, one module each in `proto/api/`. `guest` is spoken only between daemon and agent."""
 
-_MORE_OF = {"vm": ("vm_call", "vm_config", "vm_console", "vm_explain", "vm_lease", "vm_stats", "vm_watch")}
+_MORE_OF = {"vm": ("vm_call", "vm_config", "vm_console", "vm_explain", "vm_lease", "vm_logs", "vm_stats", "vm_watch")}
 """Further modules below `proto/api/` that add methods to a noun of another module."""
 
 

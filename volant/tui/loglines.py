@@ -31,13 +31,10 @@ class LogLine(NamedTuple):
 class Source:
     """The output of one start of one VM."""
 
-    def __init__(self, vm: str) -> None:
-        self.vm = intern(vm)
+    def __init__(self, vm: str, boot: int) -> None:
+        self.vm, self.boot = intern(vm), boot
         self.seq = 0
         """Number of the last line that came."""
-        self.tag = 0
-        self.ended_at = -1
-        """The VM's generation when the stream ended; it is opened again when the VM is another."""
 
     def take(self, items: Iterable[Mapping[str, Any]]) -> tuple[list[LogLine], int]:
         """The lines that came, and how many before or between them were lost: their numbers say so."""

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import AbstractContextManager
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -30,6 +30,7 @@ from volant.proto.api.vm_call import Action, CallVm
 from volant.proto.api.vm_config import ConfigDiff, ConfigHistory, DiffConfig, GetConfig, PatchVm, RollbackConfig, VmConfigView
 from volant.proto.api.vm_explain import ExplainVm, Timeline
 from volant.proto.api.vm_lease import Held, HoldVm, MarkVm, ReleaseVm
+from volant.proto.api.vm_logs import WatchLogs
 from volant.proto.api.vm_stats import Stats
 from volant.proto.api.vm_watch import WatchVms
 
@@ -75,6 +76,14 @@ class Output(Protocol):
         """The lines in plain form, for as long as the boot lasts. AgentMissing, GuestFailed; LaunchFailed when the VM crashed."""
 
 
+class Outputs(Protocol):
+    """The output of many VMs, as it waits for one reader."""
+
+    async def wait_news(self) -> None: ...
+    def take(self) -> Sequence[tuple[Any, Sequence[Any], str]]:
+        """Of whom (`id`, `name`, `boot`), their lines in plain form, and why nothing more comes; empty while more may."""
+
+
 class Vms(Protocol):
     """The orchestrator."""
 
@@ -99,6 +108,9 @@ class Vms(Protocol):
 
     def output(self, name: str) -> Output:
         """That of the boot of this moment."""
+
+    def outputs(self, asked: WatchLogs) -> AbstractAsyncContextManager[Outputs]:
+        """What all VMs that match print, while the block runs. InvalidParams for a filter that can't be read."""
 
     def console(self, name: str) -> ConsoleHolder: ...
 

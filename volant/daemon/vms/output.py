@@ -37,6 +37,14 @@ class BootOutput:
             raise no_agent(record.name, record.state, session.agent.skew if session else "")
         return session.link
 
+    async def wait_link(self) -> bool:
+        """Until the agent can be asked; False when the boot is over, and `end` says how. Raises the VM's own failure when it crashed."""
+        book = self._owner.book
+        await book.wait_until(lambda: self._is_over or self._has_other(None))
+        if self._is_over:
+            self.end = how_it_ended(book.record, gone=book.gone)
+        return not self._is_over
+
     async def follow(self, order: guest.Logs) -> AsyncGenerator[Any, None]:
         """The lines in plain form, from `order` on, until the boot or the agent has ended them; `end` is set then.
 
@@ -64,7 +72,7 @@ class BootOutput:
         book = self._owner.book
         return book.gone or book.record.boot != self._boot or not book.record.state.is_live
 
-    def _has_other(self, lost: GuestLink) -> bool:
+    def _has_other(self, lost: GuestLink | None) -> bool:
         session = self._owner.session
         return session is not None and session.link is not None and session.link is not lost
 

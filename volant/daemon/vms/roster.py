@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import secrets
-from contextlib import AbstractContextManager
+from collections.abc import AsyncIterator
+from contextlib import AbstractContextManager, asynccontextmanager
 from dataclasses import dataclass
 
 import trio
@@ -28,7 +29,9 @@ from volant.daemon.vms.actions import request
 from volant.daemon.vms.book import Book
 from volant.daemon.vms.launch import check_memory
 from volant.daemon.vms.leases import Leases
+from volant.daemon.vms.merging import Merged
 from volant.daemon.vms.output import BootOutput
+from volant.daemon.vms.outputs import followed
 from volant.daemon.vms.owner import Owner, Request
 from volant.daemon.vms.places import Urgency
 from volant.daemon.vms.requests import Ask
@@ -39,6 +42,7 @@ from volant.daemon.vms.watching import Watch
 from volant.proto.api import guest
 from volant.proto.api.vm import CreateVm, DeleteVm, ListVms, RestartVm, StartVm, StopVm, VmView, WaitVm
 from volant.proto.api.vm_call import Action, CallVm
+from volant.proto.api.vm_logs import WatchLogs
 from volant.proto.api.vm_watch import WatchVms
 from volant.proto.errors import HostShort, InvalidParams, NameTaken, NoSuchVm, Timeout
 from volant.proto.plain import to_plain
@@ -160,6 +164,13 @@ class Roster:
     def output(self, name: str) -> BootOutput:
         """The output of the boot of this moment."""
         return BootOutput(self.owner(name))
+
+    @asynccontextmanager
+    async def outputs(self, asked: WatchLogs) -> AsyncIterator[Merged]:
+        """What all VMs that match print, while the block runs. InvalidParams for a filter that can't be read."""
+        with self.watch(WatchVms(filter=asked.filter)) as watch:
+            async with followed(self, watch, asked) as merged:
+                yield merged
 
     def console(self, name: str) -> ConsoleHolder:
         """The serial line; of a VM that is stopped too, for its history."""

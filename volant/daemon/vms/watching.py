@@ -55,7 +55,7 @@ class Watch:
         self._untold = {book.record.id: book for book in found}
         self._told: dict[str, VmView] = {}
         """The VMs that it knows of, as it was told of them."""
-        self._takes, self._deltas = takes, deltas
+        self.takes, self._deltas = takes, deltas
         self._news = trio.Event()
         self._news.set()  # an empty list is news, too
 
@@ -66,6 +66,12 @@ class Watch:
     async def wait_news(self) -> None:
         await self._news.wait()
 
+    def take_changed(self) -> list[Watched]:
+        """All that changed since the last time, taken or not, or gone: for who tells something else of them than their records."""
+        found, self._untold = list(self._untold.values()), {}
+        self._news = trio.Event()
+        return found
+
     def take(self, limit: int) -> Changes:
         """What of at most `limit` VMs it has to be told; from then on it counts as told."""
         encoded: list[bytes] = []
@@ -74,7 +80,7 @@ class Watch:
         for vm_id in list(self._untold)[:limit]:
             book = self._untold.pop(vm_id)
             before = self._told.pop(vm_id, None)
-            if not book.gone and self._takes(book.view):
+            if not book.gone and self.takes(book.view):
                 now = self._told[vm_id] = book.listed
                 if before is None or not self._deltas:
                     encoded.append(book.encoded)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -23,8 +23,8 @@ from volant.tui.screens.vm import VmScreen
 if TYPE_CHECKING:
     from volant.tui.desk import Desk
 
-MOST_SOURCES = 64
-"""VMs whose output is followed at once: each takes one of the 256 calls that a connection may have open, and nobody reads more."""
+KNOWN = 5_000
+"""VMs of which it is told, after a break, what is known of them already: all that a host runs, in half of what a request may hold."""
 TAIL, TAIL_OF_MANY = 1_000, 50
 """Lines of each VM to begin with: of one alone, of several."""
 GATHER_S = 0.4
@@ -40,29 +40,31 @@ class LogsScreen(Screen):
     fields = FIELDS
     read = staticmethod(getattr)
 
-    def __init__(self, which: str, takes: Callable[[Record], bool]) -> None:
-        self._which, self._takes = which, takes
+    def __init__(self, which: str, asked: str, takes: Callable[[Record], bool]) -> None:
+        """`asked` is the filter of VMs that the daemon is asked with; `takes` means the same."""
+        self._which, self._asked, self._takes = which, asked, takes
         self._reader: Reader[LogLine] = Reader(follow=True)
-        self._sources: dict[tuple[str, int], Source] = {}
-        """By the VM's id and boot."""
+        self._sources: dict[str, Source] = {}
+        """By the VM's id: the latest of its starts that was heard."""
+        self._tag = 0
+        """The stream of all of them; 0: there is none."""
         self._gathered: list[LogLine] | None = []
         self._gather_until = 0.0
         self._lost = 0
-        self._left_out: set[str] = set()
-        """Ids of VMs that are meant and not followed, since there are too many."""
         self._rate = Rate()
         self._faults: dict[str, str] = {}
+        self._fault: Fault | None = None
+        """Why there is no stream."""
         self._times, self._wraps = 0, False
         self._wall: Callable[[], float] = lambda: 0.0
         self._looked_at = self._live = False
 
     @classmethod
     def opened(cls, desk: Desk, argument: str) -> LogsScreen:
-        if any(vm["name"] == argument for vm in desk.snapshot.vms.values()):
-            return cls(argument, lambda vm: vm["name"] == argument)
-        text = f"name:{argument}" if "*" in argument and ":" not in argument else argument
+        is_name = any(vm["name"] == argument for vm in desk.snapshot.vms.values())
+        text = f"name:{argument}" if is_name or ("*" in argument and ":" not in argument) else argument
         takes = parse_filter(text, VM_FIELDS, dict.get)
-        return cls(argument, lambda vm: takes(vm, desk.wall()))
+        return cls(argument, text, lambda vm: takes(vm, desk.wall()))
 
     @property
     def title(self) -> str:
@@ -77,70 +79,56 @@ class LogsScreen(Screen):
 
     def hidden(self, desk: Desk) -> None:
         self._looked_at = False
-        for source in self._sources.values():
-            if source.tag:
-                desk.pending.forget(source.tag)
-                source.tag = 0
+        desk.pending.forget(self._tag)
+        self._tag = 0
 
     def refreshed(self, desk: Desk, delta: Delta) -> None:
-        if not self._looked_at:
-            return
-        vms = desk.snapshot.vms
-        whole = desk.snapshot.is_live and (not self._live or delta.whole)
+        """The stream goes with the connection, and is opened again with the next one."""
+        anew = desk.snapshot.is_live and (not self._live or delta.whole)
         self._live = desk.snapshot.is_live
-        # Only what changed is looked at: thousands of VMs may change many times a second.
-        if whole:
-            self._join(desk, vms.values())
-        elif self._live and delta.changed:
-            self._join(desk, (vms[vm_id] for vm_id in delta.changed if vm_id in vms))
+        if self._looked_at and anew and not self._tag:
+            self._follow(desk)
 
-    def _join(self, desk: Desk, candidates: Iterable[Record]) -> None:
-        """Follow those of these VMs that are meant and run."""
-        wanted = [vm for vm in candidates if vm["status"] in _UP and self._takes(vm)]
-        tail = TAIL if len(wanted) == 1 and not self._sources else TAIL_OF_MANY
-        for vm in wanted:
-            key = (str(vm["id"]), int(vm.get("boot") or 0))
-            if key not in self._sources:
-                if sum(bool(source.tag) for source in self._sources.values()) >= MOST_SOURCES:
-                    self._left_out.add(key[0])
-                    continue
-                for old in [old for old, source in self._sources.items() if old[0] == key[0] and not source.tag]:
-                    del self._sources[old]
-                self._sources[key] = Source(str(vm["name"]))
-            source = self._sources[key]
-            if not source.tag and source.ended_at != vm["generation"]:
-                self._follow(desk, source, vm, tail)
-
-    def _follow(self, desk: Desk, source: Source, vm: Record, tail: int) -> None:
-        params = {"name": vm["name"], "tail": tail, "follow": True}
-        if source.seq:
-            params |= {"tail": -1, "after": source.seq}
+    def _follow(self, desk: Desk) -> None:
+        """All that are meant, those that come later too; of what is known already only what came since."""
+        meant = sum(vm["status"] in _UP and self._takes(vm) for vm in desk.snapshot.vms.values())
+        params: dict[str, Any] = {"filter": self._asked, "tail": TAIL if meant == 1 else TAIL_OF_MANY}
+        known = {vm_id: [source.boot, source.seq] for vm_id, source in list(self._sources.items())[-KNOWN:] if source.seq}
 
         def over(result: Any) -> None:
-            source.tag = 0
-            current = desk.snapshot.vms.get(str(vm["id"]), vm)
-            source.ended_at = current["generation"] if desk.snapshot.is_live else -1
-            if isinstance(result, Fault):
-                self._faults[source.vm] = result.message
+            self._tag = 0
+            self._fault = result if isinstance(result, Fault) else None
 
-        source.tag = desk.pending.follow("vm.logs", params, partial(self._came, desk, source), over)
+        self._fault = None
+        self._tag = desk.pending.follow("vm.logs_watch", params | ({"after": known} if known else {}), partial(self._came, desk), over)
 
-    def _came(self, desk: Desk, source: Source, items: list[Any]) -> None:
+    def _came(self, desk: Desk, items: list[Any]) -> None:
+        """Plain `VmLines`."""
+        fresh: list[LogLine] = []
+        for item in items:
+            source = self._sources.get(item["id"])
+            if source is None or source.boot != item["boot"]:
+                source = self._sources[item["id"]] = Source(item["name"], item["boot"])
+            lines, lost = source.take(item["lines"])
+            fresh += lines
+            self._lost += lost
+            if item["ended"]:
+                self._faults[source.vm] = item["ended"]
         now = desk.clock()
-        lines, lost = source.take(items)
-        self._lost += lost
-        self._rate.count(now, len(lines))
+        self._rate.count(now, len(fresh))
         if self._gathered is not None:
-            self._gathered += lines
+            self._gathered += fresh
             self._settle(now)
         else:
-            self._reader.add(lines)
+            if len(items) > 1:
+                fresh.sort(key=_time)
+            self._reader.add(fresh)
 
     def _settle(self, now: float) -> None:
         """Show what was gathered, in the order of its times, once everybody had the time to send it."""
         if self._gathered is not None and now >= self._gather_until:
             lines, self._gathered = self._gathered, None
-            lines.sort(key=lambda line: line.time)
+            lines.sort(key=_time)
             self._reader.add(lines)
 
     def take_filter(self, text: str, takes: Callable[[Any, float], bool]) -> None:
@@ -157,7 +145,7 @@ class LogsScreen(Screen):
         lines = self._reader.view(height)
         if not lines:
             return self._nothing(desk, width)
-        names = len({key[0] for key in self._sources}) > 1
+        names = len(self._sources) > 1
         if not self._wraps:
             return [clipped(self._told(desk, line, names), width) for line in lines]
         found: list[Line] = []
@@ -177,13 +165,15 @@ class LogsScreen(Screen):
         return (*head, (harmless_log_line(line.text, colour=False), style))
 
     def _nothing(self, desk: Desk, width: int) -> list[Line]:
-        if self._gathered is not None and self._sources:
+        if self._fault is not None and desk.snapshot.is_live:
+            return [((f"  {harmless(self._fault.message)}", "bad"),), ((f"  {harmless(self._fault.hint)}", "dim"),)]
+        if self._gathered:
             return [(("  asking ...", "dim"),)]
         if self._reader.all:
             return [((f"  no line matches {self.filter}", "dim"),)]
         if not self._sources and not desk.snapshot.is_live:
             return [(("  not connected", "dim"),)]
-        if not self._sources:
+        if not self._sources and not any(vm["status"] in _UP and self._takes(vm) for vm in desk.snapshot.vms.values()):
             return [
                 (("  No VM that runs is meant.", "name"), (f"  {self._which}", "dim")),
                 (),
@@ -194,9 +184,8 @@ class LogsScreen(Screen):
         return [clipped(((harmless(text), style),), width) for text, style in told] or [(("  no output yet", "dim"),)]
 
     def subtitle(self, desk: Desk) -> str:
-        following = sum(bool(source.tag) for source in self._sources.values())
         rate = self._rate.per_second(desk.clock())
-        return f"{'HELD' if self._reader.held else 'LIVE' if following else 'ended'} {rate:,.0f}/s   lost {self._lost:,}"
+        return f"{'HELD' if self._reader.held else 'LIVE' if self._tag else 'ended'} {rate:,.0f}/s   lost {self._lost:,}"
 
     def status(self, desk: Desk) -> list[str]:
         reader = self._reader
@@ -208,8 +197,6 @@ class LogsScreen(Screen):
             words.append("G follows the end")
         if reader.dropped:
             words.append(f"{reader.dropped:,} older ones dropped")
-        if self._left_out:
-            words.append(f"{len(self._left_out)} VMs more are not followed")
         return words
 
     def next_change_s(self, desk: Desk) -> float | None:
@@ -235,6 +222,10 @@ class LogsScreen(Screen):
         else:
             return self._reader.act(action)
         return True
+
+
+def _time(line: LogLine) -> str:
+    return line.time
 
 
 def open_one_of(desk: Desk, names: list[str]) -> None:
