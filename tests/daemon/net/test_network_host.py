@@ -66,7 +66,7 @@ async def test_two_prepares_at_once(make_network: MakeNetwork, netns: NetNs) -> 
     async with trio.open_nursery() as nursery:
         nursery.start_soon(network.prepare)
         nursery.start_soon(network.prepare)
-    assert ruleset(netns).count("table inet volant") == 1
+    assert ruleset(netns).count("table inet volant {") == 1
     await network.close()
 
 
@@ -326,16 +326,60 @@ async def test_sweep_removes_only_what_is_provably_ours(make_network: MakeNetwor
         await network.close()
 
 
-async def test_a_second_daemon_is_kept_off_the_network_of_another_ones_vms(make_network: MakeNetwork, netns: NetNs) -> None:
+async def test_a_daemon_is_kept_off_the_network_of_vms_whose_daemon_is_away(make_network: MakeNetwork, netns: NetNs) -> None:
     first, second = make_network(), make_network(others=lambda: frozenset({VM_IDS[0], VM_IDS[2]}))
     port = port_for(first, VM_IDS[0])
+    end = await first.attached(port).__aenter__()
+    await first.close()
+    before = ruleset(netns)
+    with pytest.raises(NetworkFailed, match=f"VM {VM_IDS[0]} of another volantd") as refused:
+        await second.prepare()
+    assert "namespace" in refused.value.hint
+    assert ruleset(netns) == before
+    first = make_network()
     await first.prepare()
-    async with first.attached(port):
-        before = ruleset(netns)
-        with pytest.raises(NetworkFailed, match=f"VM {VM_IDS[0]} of another volantd") as refused:
-            await second.prepare()
-        assert "namespace" in refused.value.hint
-        assert ruleset(netns) == before
+    await first.close()
+    assert end is not None
+    os.close(end)
+    await second.prepare()
+    await second.close()
+
+
+async def test_one_daemon_at_a_time_has_the_network_of_a_namespace(
+    make_network: MakeNetwork, netns: NetNs, autojump_clock: trio.testing.MockClock
+) -> None:
+    first, second = make_network(), make_network()
+    await first.prepare()
+    before = ruleset(netns)
+    with pytest.raises(NetworkFailed, match=rf"another volantd \(pid {os.getpid()}\) has this host's network") as refused:
+        await second.prepare()
+    assert "namespace" in refused.value.hint
+    async with first.attached(port_for(first, VM_IDS[0])):
+        assert await second.sweep(frozenset()) == (), "what the first one makes is nobody's leaving"
+        assert interfaces(netns) == {"lo", "vbr0", first.tap_name(VM_IDS[0])}
+    assert ruleset(netns) == before
+    netns.run("nft", "flush", "ruleset")
+    with pytest.raises(NetworkFailed, match="has this host's network"):
+        await second.prepare()
+    await first.close()
+    await second.prepare()
+    assert "masquerade" in ruleset(netns)
+    await second.close()
+
+
+async def test_who_only_looks_for_leavings_has_the_network_no_longer_than_that(make_network: MakeNetwork, netns: NetNs) -> None:
+    first, second = make_network(), make_network()
+    assert await first.sweep(frozenset()) == ()
+    await second.prepare()
+    for network in (first, second):
+        await network.close()
+
+
+async def test_a_network_that_could_not_be_set_up_is_nobodys(make_network: MakeNetwork, netns: NetNs) -> None:
+    netns.run("ip", "link", "add", "lan0", "type", "veth", "peer", "lan1")
+    netns.run("ip", "address", "add", "192.168.127.9/24", "dev", "lan0")
+    first, second = make_network(), make_network(subnet=parse_subnet("10.127.0.0/24"))
+    with pytest.raises(SubnetTaken):
         await first.prepare()
     await second.prepare()
     for network in (first, second):

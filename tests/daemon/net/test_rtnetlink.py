@@ -10,7 +10,8 @@ import struct
 import pytest
 
 from tests.netns import NetNs
-from volant.daemon.net.rtnetlink import LinkSocket, acknowledgements, join_messages
+from volant.daemon.net.nlmsg import acknowledgements
+from volant.daemon.net.rtnetlink import LinkSocket, join_messages
 from volant.daemon.net.taps import interface_index, open_tap
 
 

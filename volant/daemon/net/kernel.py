@@ -11,9 +11,10 @@ from pathlib import Path
 
 from volant.daemon.host.faultpoints import FaultPoint, passed_in_thread
 from volant.daemon.net import names, rules, sysctl
+from volant.daemon.net.claim import ELSEWHERE, ClaimHeld, NetworkClaim
 from volant.daemon.net.config import NetConfig
 from volant.daemon.net.netlink import Netlink
-from volant.daemon.net.nft import Nft, NftRefused, open_nft
+from volant.daemon.net.nft import Nft, NftRefused, open_nft, require_net_admin
 from volant.daemon.net.plan import AddAddress, BringUp, DropAddress, HostView, MakeBridge, Step, plan_bridge
 from volant.daemon.net.rtnetlink import LinkSocket
 from volant.daemon.net.rules import Guest
@@ -43,6 +44,8 @@ class Kernel:
         self._state_dir = state_dir
         self._others = others
         self._opened = ExitStack()
+        self._claim = NetworkClaim()
+        self._opened.callback(self._claim.release)
         self._netlink_opened: Netlink | None = None
         self._links_opened: LinkSocket | None = None
         self._nft_opened: Nft | None = None
@@ -52,15 +55,32 @@ class Kernel:
         """Who is attached now, by tap."""
 
     def prepare(self) -> None:
-        """Bridge, address, forwarding, firewall. SubnetTaken; NetworkFailed while another daemon, with a pool of its own, has VMs here."""
+        """Bridge, address, forwarding, firewall; from then on this namespace's network is ours until `close`.
+
+        SubnetTaken; ClaimHeld while another daemon has it; NetworkFailed while VMs of another one, which has a pool of its own, are on it.
+        """
+        # Both before and after: the claim is not taken, be it for a moment, from a daemon that comes back for its VMs.
+        self._refuse_others()
+        with _explained("take over the guests' network"), self._claimed() as undo:
+            self._refuse_others()
+            self._set_up()
+            undo.pop_all()
+
+    @contextmanager
+    def _claimed(self) -> Iterator[ExitStack]:
+        """Hold this namespace's network meanwhile; what is yielded gives it back at the end, where it was not held before."""
+        with ExitStack() as undo:
+            if not self._claim.is_held:
+                require_net_admin()
+                self._claim.take()
+                undo.callback(self._claim.release)
+            yield undo
+
+    def _refuse_others(self) -> None:
         # Asked only where there are taps that nobody here knows: it means looking into every process.
         unknown = {name for _, name in socket.if_nameindex() if names.is_tap_name(name)} - self._guests.keys()
         if unknown and (found := sorted(vm_id for vm_id in self._others() if names.tap_name(vm_id) in unknown)):
-            raise NetworkFailed(
-                f"VM {found[0]} of another volantd is on this host's network",
-                hint="give this one a network namespace of its own (docs/network.md), or create the VM with `--network user`",
-            )
-        self._set_up()
+            raise NetworkFailed(f"VM {found[0]} of another volantd is on this host's network", hint=ELSEWHERE)
 
     def _set_up(self) -> None:
         with _explained("set up the guests' network"):
@@ -117,29 +137,31 @@ class Kernel:
     def sweep(self, keep: frozenset[str]) -> tuple[str, ...]:
         """Remove what is ours and belongs to nobody: taps by name and alias, and rules of taps that are gone.
 
-        Nothing is found, and nothing raised, where we may not look: who has no rights to make such things has left none.
+        Nothing is found, and nothing raised, where we may not look: who has no rights to make such things has left none, and what
+        another daemon that has this network is just making has no owner either, as far as can be seen.
         """
         kept = keep | self._guests.keys()
-        present = {name: index for index, name in socket.if_nameindex() if names.is_tap_name(name) and name not in kept}
         with _explained("remove what an earlier run left behind"):
-            ours: dict[str, int] = {}
-            if present:
-                ours = {
-                    link.name: link.index
-                    for link in self._netlink.links()
-                    if link.name in present and names.is_our_tap(link.name, link.alias)
-                }
             try:
-                stale = [guest for guest in self._listed() if guest.tap not in kept and (guest.tap in ours or guest.tap not in present)]
-                self._shut_out(stale)
-                if ours:
-                    self._links.remove(list(ours.values()))
-            except (HostShort, PermissionError):
+                with self._claimed():
+                    return self._sweep(kept)
+            except (HostShort, PermissionError, ClaimHeld):
                 return ()
             except NftRefused as refused:
                 if refused.is_forbidden:
                     return ()
                 raise
+
+    def _sweep(self, kept: frozenset[str]) -> tuple[str, ...]:
+        present = {name: index for index, name in socket.if_nameindex() if names.is_tap_name(name) and name not in kept}
+        ours: dict[str, int] = {}
+        if present:
+            links = self._netlink.links()
+            ours = {link.name: link.index for link in links if link.name in present and names.is_our_tap(link.name, link.alias)}
+        stale = [guest for guest in self._listed() if guest.tap not in kept and (guest.tap in ours or guest.tap not in present)]
+        self._shut_out(stale)
+        if ours:
+            self._links.remove(list(ours.values()))
         return tuple(sorted(ours.keys() | {guest.tap for guest in stale}))
 
     def present(self) -> tuple[frozenset[str], frozenset[str]]:
@@ -199,7 +221,9 @@ class Kernel:
     def _ensure_bridge(self) -> None:
         """What an attachment needs of `prepare`, at the cost of one look; `_let_in` sees for itself whether the tables are there."""
         if not self._bridge or interface_index(self._config.bridge) != self._bridge:
-            self._set_up()
+            with _explained("take over the guests' network"), self._claimed() as undo:
+                self._set_up()
+                undo.pop_all()
 
     def _let_in(self, guest: Guest) -> None:
         try:

@@ -13,6 +13,7 @@ from types import TracebackType
 import trio
 
 from volant.daemon.net import names
+from volant.daemon.net.claim import ELSEWHERE, ClaimHeld
 from volant.daemon.net.config import NetConfig
 from volant.daemon.net.forwards import choose_forwards
 from volant.daemon.net.ipam import Pool
@@ -27,6 +28,11 @@ from volant.proto.errors import NetworkFailed
 
 # The addresses of QEMU's user-mode network (-netdev user), the same for every guest.
 _USER_IP, _USER_PREFIX, _USER_GATEWAY, _USER_DNS = "10.0.2.15", 24, "10.0.2.2", "10.0.2.3"
+
+CLAIM_S = 1.0
+"""How long a network that is another daemon's is waited for: one that starts has it for some milliseconds, to look for what was left."""
+CLAIM_AGAIN_S = 0.05
+"""Between two tries to get it."""
 
 
 class HostNetwork:
@@ -43,8 +49,16 @@ class HostNetwork:
         self._doomed: list[_Removal] = []
 
     async def prepare(self) -> None:
+        """SubnetTaken; NetworkFailed, also while another daemon has this namespace's network."""
         async with self._preparing:
-            await self._worker.run(self._kernel.prepare)
+            deadline = trio.current_time() + CLAIM_S
+            while True:
+                try:
+                    return await self._worker.run(self._kernel.prepare)
+                except ClaimHeld as held:
+                    if trio.current_time() >= deadline:
+                        raise _held(held.pid) from None
+                await trio.sleep(CLAIM_AGAIN_S)
 
     def restore(self, leases: tuple[Lease, ...]) -> None:
         self._pool.restore(leases)
@@ -150,6 +164,12 @@ class _Attachment:
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         with trio.CancelScope(shield=True):
             await self._network._detach(self._tap)
+
+
+def _held(pid: int) -> NetworkFailed:
+    """Where two daemons would share a bridge, each would give out the other one's addresses and replace its firewall."""
+    who = f"another volantd (pid {pid})" if pid else "another volantd"
+    return NetworkFailed(f"{who} has this host's network", hint=f"stop that one, {ELSEWHERE}")
 
 
 def _guest(port: NetPort) -> Guest:

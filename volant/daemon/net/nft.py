@@ -59,14 +59,19 @@ def open_nft() -> Nft:
 
     The latter is not left to the library: it writes such refusals to our standard error, past its buffers.
     """
-    if not _capabilities() & _CAP_NET_ADMIN:
-        raise PermissionError(errno.EPERM, os.strerror(errno.EPERM))
+    require_net_admin()
     try:
         return LibraryNft()
     except OSError:
         if shutil.which(PROGRAM) is None:
             raise HostShort("nftables is not installed", hint="install it (`apt install nftables`), or use `--network user`") from None
         return ProgramNft()
+
+
+def require_net_admin() -> None:
+    """PermissionError for a process that may not change any network."""
+    if not _capabilities() & _CAP_NET_ADMIN:
+        raise PermissionError(errno.EPERM, os.strerror(errno.EPERM))
 
 
 def _capabilities() -> int:

@@ -1,7 +1,7 @@
 """The hot path of rtnetlink, packed by hand: plugging a tap into the bridge, and deleting taps together. Blocking, one thread.
 
 pyroute2 needs 0.3 to 2 ms of CPU time per message, and a tap takes three; here all three are one system call of some 0.1 ms.
-Layouts and numbers: <linux/netlink.h>, <linux/rtnetlink.h>, <linux/if_link.h>, <linux/neighbour.h>; rtnetlink(7).
+Layouts and numbers: <linux/rtnetlink.h>, <linux/if_link.h>, <linux/neighbour.h>; rtnetlink(7).
 """
 
 from __future__ import annotations
@@ -12,14 +12,11 @@ import socket
 import struct
 from collections.abc import Sequence
 
-_HEADER = struct.Struct("=IHHII")
+from volant.daemon.net import nlmsg
+
 _LINK = struct.Struct("=BxHiII")
 _NEIGHBOUR = struct.Struct("=B3xiHBB")
-_ATTRIBUTE = struct.Struct("=HH")
-_ERROR = struct.Struct("=i")
 
-_NLMSG_ERROR = 2
-_REQUEST_ACK = 0x1 | 0x4
 _CREATE_REPLACE = 0x400 | 0x100
 _RTM_NEWLINK, _RTM_DELLINK, _RTM_NEWNEIGH = 16, 17, 28
 _IFLA_MTU, _IFLA_MASTER, _IFLA_LINKINFO, _IFLA_IFALIAS, _IFLA_GROUP = 4, 10, 18, 20, 27
@@ -69,13 +66,13 @@ class LinkSocket:
         doomed = 0
         for start in range(0, len(indexes), _MESSAGES_AT_ONCE):
             codes = self._ask(
-                [_changed_link(index, _u32(_IFLA_GROUP, _DOOMED_GROUP)) for index in indexes[start : start + _MESSAGES_AT_ONCE]]
+                [_changed_link(index, nlmsg.u32(_IFLA_GROUP, _DOOMED_GROUP)) for index in indexes[start : start + _MESSAGES_AT_ONCE]]
             )
             if failed := [code for code in codes if code and code not in _GONE]:
                 raise OSError(failed[0], os.strerror(failed[0]))
             doomed += codes.count(0)
         if doomed:
-            (code,) = self._ask([(_RTM_DELLINK, 0, _LINK.pack(0, 0, 0, 0, 0) + _u32(_IFLA_GROUP, _DOOMED_GROUP))])
+            (code,) = self._ask([(_RTM_DELLINK, 0, _LINK.pack(0, 0, 0, 0, 0) + nlmsg.u32(_IFLA_GROUP, _DOOMED_GROUP))])
             if code and code not in _GONE:
                 raise OSError(code, os.strerror(code))
 
@@ -83,56 +80,25 @@ class LinkSocket:
         """Send all at once; the errno of each, 0 where it was done."""
         first = self._sequence + 1
         self._sequence += len(messages)
-        self._socket.send(b"".join(_packed(message, first + number) for number, message in enumerate(messages)))
+        acknowledged = nlmsg.REQUEST | nlmsg.ACK
+        numbered = enumerate(messages, first)
+        self._socket.send(b"".join(nlmsg.message(kind, acknowledged | flags, number, body) for number, (kind, flags, body) in numbered))
         codes: dict[int, int] = {}
         while len(codes) < len(messages):
-            codes |= acknowledgements(self._socket.recv(_ANSWER_BYTES))
+            codes |= nlmsg.acknowledgements(self._socket.recv(_ANSWER_BYTES))
         return [codes[first + number] for number in range(len(messages))]
 
 
 def join_messages(index: int, *, bridge: int, alias: str, mac: str, mtu: int) -> list[Message]:
     """Membership, then the MAC behind the port, then the port's manners and up: the kernel refuses the latter to what is no port yet."""
-    membership = _u32(_IFLA_MTU, mtu) + _attribute(_IFLA_IFALIAS, alias.encode()) + _u32(_IFLA_MASTER, bridge)
-    entry = _NEIGHBOUR.pack(socket.AF_BRIDGE, index, _NUD_NOARP, _NTF_MASTER, 0) + _attribute(
+    membership = nlmsg.u32(_IFLA_MTU, mtu) + nlmsg.attribute(_IFLA_IFALIAS, alias.encode()) + nlmsg.u32(_IFLA_MASTER, bridge)
+    entry = _NEIGHBOUR.pack(socket.AF_BRIDGE, index, _NUD_NOARP, _NTF_MASTER, 0) + nlmsg.attribute(
         _NDA_LLADDR, bytes.fromhex(mac.replace(":", ""))
     )
-    manners = _attribute(_BRPORT_LEARNING, b"\0") + _attribute(_BRPORT_UNICAST_FLOOD, b"\0")
-    port = _attribute(_IFLA_LINKINFO, _attribute(_INFO_SLAVE_KIND, b"bridge\0") + _attribute(_INFO_SLAVE_DATA, manners))
+    manners = nlmsg.attribute(_BRPORT_LEARNING, b"\0") + nlmsg.attribute(_BRPORT_UNICAST_FLOOD, b"\0")
+    port = nlmsg.attribute(_IFLA_LINKINFO, nlmsg.attribute(_INFO_SLAVE_KIND, b"bridge\0") + nlmsg.attribute(_INFO_SLAVE_DATA, manners))
     return [_changed_link(index, membership), (_RTM_NEWNEIGH, _CREATE_REPLACE, entry), _changed_link(index, port, raised=_IFF_UP)]
-
-
-def acknowledgements(data: bytes) -> dict[int, int]:
-    """Errno (0 for done) by sequence number, of a buffer of NLMSG_ERROR messages."""
-    codes: dict[int, int] = {}
-    while len(data) >= _HEADER.size:
-        length, kind, _, sequence, _ = _HEADER.unpack_from(data)
-        if kind == _NLMSG_ERROR:
-            codes[sequence] = -_ERROR.unpack_from(data, _HEADER.size)[0]
-        data = data[max(_aligned(length), _HEADER.size) :]
-    return codes
 
 
 def _changed_link(index: int, attributes: bytes, *, raised: int = 0) -> Message:
     return (_RTM_NEWLINK, 0, _LINK.pack(0, 0, index, raised, raised) + attributes)
-
-
-def _packed(message: Message, sequence: int) -> bytes:
-    kind, flags, body = message
-    return _padded(_HEADER.pack(_HEADER.size + len(body), kind, _REQUEST_ACK | flags, sequence, 0) + body)
-
-
-def _attribute(kind: int, data: bytes) -> bytes:
-    return _padded(_ATTRIBUTE.pack(_ATTRIBUTE.size + len(data), kind) + data)
-
-
-def _u32(kind: int, value: int) -> bytes:
-    return _attribute(kind, struct.pack("=I", value))
-
-
-def _padded(data: bytes) -> bytes:
-    return data + bytes(_aligned(len(data)) - len(data))
-
-
-def _aligned(length: int) -> int:
-    """Messages and attributes begin at multiples of 4."""
-    return (length + 3) & ~3
