@@ -45,7 +45,7 @@ def test_the_whole_command_line() -> None:
         "-chardev", "socket,id=control,fd=5,server=on,wait=off",
         "-mon", "chardev=control,mode=control",
         "-add-fd", "fd=8,set=1",
-        "-chardev", "socket,id=console,fd=6,server=on,wait=off,logfile=/dev/fdset/1,logappend=on",
+        "-chardev", "pipe,id=console,path=/proc/self/fd/6/line,logfile=/dev/fdset/1,logappend=on",
         "-serial", "chardev:console",
         "-device", "virtio-serial-device,id=serial",
         "-chardev", "socket,id=agent,fd=7,server=on,wait=off",

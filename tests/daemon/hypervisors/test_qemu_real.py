@@ -22,6 +22,7 @@ from volant.daemon.consoles.console import Console
 from volant.daemon.consoles.log import CONSOLE_KEEP, TRIM_STEP
 from volant.daemon.hypervisors.qemu.driver import QemuHypervisor, QemuSettings
 from volant.daemon.hypervisors.qemu.probe import BootFiles
+from volant.daemon.hypervisors.qemu.serial import SerialFiles
 from volant.daemon.ports import DiskPlan, NicPlan
 from volant.proto.api.vm import Forward
 from volant.proto.errors import AddressTaken, HostShort, LaunchFailed
@@ -84,6 +85,20 @@ async def test_a_flood_on_the_console_stops_neither_guest_nor_reader_and_stays_b
                 if read > 200_000:
                     break
     assert plan.console_log.stat().st_blocks * 512 <= CONSOLE_KEEP + 2 * TRIM_STEP
+    await vmm.kill()
+
+
+async def test_each_byte_is_printed_once_however_late_it_is_read(rig: QemuRig) -> None:
+    plan = rig.plan(ID)
+    vmm = await rig.launcher().launch(plan)
+    await wait_log(rig, plan, GREETING)
+    begin = plan.console_log.stat().st_size
+    async with await vmm.open_console() as unread:
+        await unread.send_all(b"flood of words\n")
+        with trio.fail_after(rig.patience):
+            while plan.console_log.stat().st_size < begin + 20_000:
+                await trio.sleep(0.01)
+    assert set(plan.console_log.read_bytes()[begin:].split(b"\r\n")[:-1]) == {b"flood of words"}
     await vmm.kill()
 
 
@@ -166,11 +181,15 @@ async def test_a_guest_boots_with_its_vmm_as_another_user_that_holds_no_more_tha
         assert (status["CapEff"], status["NoNewPrivs"], status["Seccomp"]) == ("0000000000000000", "1", "2")
         held = {os.readlink(fd) for fd in (process / "fd").iterdir()}
         files = {path for path in held if path.startswith("/") and path not in ("/dev/null", "/dev/urandom")}
-        assert files == {str(plan.console_log), str(plan.runtime_dir / "qemu.stderr"), str(disk), "/memfd:volant-config (deleted)"}
+        serial = SerialFiles.of(plan.runtime_dir)
+        own = {str(plan.console_log), str(plan.runtime_dir / "qemu.stderr"), str(disk), "/memfd:volant-config (deleted)"}
+        assert files == own | {str(serial.folder), str(serial.typed)}
         variables = {word.partition("=")[0] for word in (process / "environ").read_text().split("\0") if word}
         assert variables == {"VOLANT_VM", "VOLANT_VM_FOLDER", "PATH"}
-        for path in (plan.runtime_dir / "qmp.sock", plan.runtime_dir / "console.sock", plan.runtime_dir / "agent.sock", plan.console_log):
+        for path in (plan.runtime_dir / "qmp.sock", plan.runtime_dir / "agent.sock", plan.console_log):
             assert (path.stat().st_uid, stat.S_IMODE(path.stat().st_mode)) == (0, 0o600)
+        assert (serial.typed.stat().st_uid, stat.S_IMODE(serial.typed.stat().st_mode)) == (nobody.pw_uid, 0o600)
+        assert (serial.folder.stat().st_uid, stat.S_IMODE(serial.folder.stat().st_mode)) == (0, 0o711)
         await power_off(rig, vmm)
 
 

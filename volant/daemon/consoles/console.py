@@ -1,8 +1,8 @@
 """The serial line of one VM, over all its boots: a log file that the VMM writes, and whoever reads and types.
 
-The VMM appends every byte to the log by itself, from the first one on and also while no daemon runs. What arrives on its socket
-is only read away (a reader that doesn't would stop the guest) and taken as the sign that the log has grown. So readers read the
-file, each at its own pace, and none of them can hold up another or the guest.
+The VMM appends every byte to the log by itself, from the first one on and also while no daemon runs. What arrives on its stream
+is only read away (some VMMs would stop the guest for a reader that doesn't) and taken as the sign that the log has grown. So readers
+read the file, each at its own pace, and none of them can hold up another or the guest.
 
 The log's old part is punched out, so that a guest that prints for ever takes `keep` bytes of disk: what is there moves between
 `start` and `end`, and offsets only grow. When what was printed is noted beside it, to a second or so.

@@ -64,7 +64,7 @@ class VmmProcess(ABC):
             await self._process.wait_dead()
             await self._wait_watch_ended()
         if self._report is None:
-            self._sockets.remove()
+            self._remove_endpoints()
             self._report = self._conclude()
             self._process.close()
         return self._report
@@ -88,6 +88,10 @@ class VmmProcess(ABC):
 
     def stderr_tail(self) -> str:
         return read_end(self._stderr, MAX_EXCERPT_CHARS).decode("utf-8", "replace")
+
+    def _remove_endpoints(self) -> None:
+        """Take away what led to the VMM, which is dead."""
+        self._sockets.remove()
 
     @contextmanager
     def _listening(self) -> Iterator[None]:

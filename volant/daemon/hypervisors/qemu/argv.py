@@ -10,6 +10,7 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
+from volant.daemon.hypervisors.qemu.serial import PREFIX
 from volant.daemon.ports import DiskPlan, LaunchPlan, NicPlan
 from volant.proto.api.vm import Forward
 from volant.proto.specs.states import NetworkMode
@@ -37,6 +38,7 @@ class Descriptors:
 
     control: int
     console: int
+    """The folder of `serial.SerialFiles`."""
     agent: int
     console_log: int
     """Open for appending."""
@@ -90,11 +92,11 @@ def control(fd: int) -> list[str]:
     return ["-chardev", _listening("control", fd), "-mon", "chardev=control,mode=control"]
 
 
-def console(fd: int, log_fd: int) -> list[str]:
-    """The serial line on a listening socket; QEMU itself logs every byte, whether anybody is connected or not."""
+def console(folder_fd: int, log_fd: int) -> list[str]:
+    """The serial line on the files of `serial.SerialFiles`; QEMU itself logs every byte, whether anybody listens or not."""
     return [
         "-add-fd", f"fd={log_fd},set={_LOG_SET}",
-        "-chardev", f"{_listening('console', fd)},logfile=/dev/fdset/{_LOG_SET},logappend=on",
+        "-chardev", f"pipe,id=console,path=/proc/self/fd/{folder_fd}/{PREFIX},logfile=/dev/fdset/{_LOG_SET},logappend=on",
         "-serial", "chardev:console",
     ]  # fmt: skip
 

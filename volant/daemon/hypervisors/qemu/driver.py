@@ -17,6 +17,7 @@ from typing import ClassVar
 import trio
 
 from volant.daemon.host.faultpoints import FaultPoint, passed
+from volant.daemon.host.growth import GrowthWatch
 from volant.daemon.host.processes import Process, Spawn, command_line_of, spawn
 from volant.daemon.host.tsc import tsc_khz
 from volant.daemon.hypervisors import marks
@@ -27,6 +28,7 @@ from volant.daemon.hypervisors.qemu.failures import INSTALL_HINT, launch_fault
 from volant.daemon.hypervisors.qemu.monitor import MonitorGone
 from volant.daemon.hypervisors.qemu.probe import AccelProbe, BootFilesOf
 from volant.daemon.hypervisors.qemu.qmp import QmpBroken
+from volant.daemon.hypervisors.qemu.serial import SerialFiles
 from volant.daemon.hypervisors.qemu.vmm import QemuVmm, stderr_path
 from volant.daemon.hypervisors.vmm_process import CONTROL_S, ProcessLauncher
 from volant.daemon.ports import Capabilities, ExitReport, HypervisorFacts, LaunchPlan, ProcessIdentity
@@ -57,6 +59,7 @@ class QemuLauncher(ProcessLauncher):
         super().__init__(nursery)
         self._binary = binary
         self._user = user
+        self._growth = GrowthWatch(nursery)
 
     def binary(self) -> str:
         """QEMU's path; HostShort when it is not installed."""
@@ -66,12 +69,16 @@ class QemuLauncher(ProcessLauncher):
         return found
 
     def _handle(self, process: Process, plan: LaunchPlan, command_line: tuple[str, ...]) -> QemuVmm:
-        return QemuVmm(process, plan, command_line)
+        return QemuVmm(process, plan, command_line, self._growth)
 
     def _explained(self, error: BaseException, name: str, report: ExitReport, command_line: tuple[str, ...]) -> Fault | None:
         if isinstance(error, (OSError, MonitorGone, QmpBroken)):
             return launch_fault(name, stderr=report.stderr, command_line=list(command_line), exit_code=report.exit_code)
         return _mute(name, report.stderr, list(command_line)) if isinstance(error, trio.TooSlowError) else None
+
+    def sockets(self, plan: LaunchPlan) -> tuple[Path, ...]:
+        sockets = Sockets.of(plan)
+        return (sockets.control, sockets.agent)
 
     @staticmethod
     def _is_ending(error: BaseException) -> bool:
@@ -86,15 +93,16 @@ class QemuLauncher(ProcessLauncher):
         plan.runtime_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         user = self._effective_user()
         if user:
-            _hand_over_disks(plan, user)
+            _hand_over_disks(plan, _ids(user))
         with contextlib.ExitStack() as stack:
-            fds = stack.enter_context(_descriptors(plan, tap_fd))
+            fds = stack.enter_context(_descriptors(plan, tap_fd, user))
             stderr = opened(stderr_path(plan), os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_TRUNC)
             stack.callback(os.close, stderr)
             argv = command_line(binary, plan, fds)
             # If it can't even be started, nobody will listen on the sockets.
             with contextlib.ExitStack() as on_failure:
                 on_failure.callback(Sockets.of(plan).remove)
+                on_failure.callback(SerialFiles.of(plan.runtime_dir).remove)
                 await passed(FaultPoint.SOCKETS_BOUND, plan.vm_id)
                 process = spawn(Spawn(argv=argv, env=marks.environment(plan), stderr=stderr, pass_fds=fds.all(), user=user))
                 on_failure.pop_all()
@@ -160,13 +168,12 @@ async def _version(binary: str) -> str:
 
 
 @contextlib.contextmanager
-def _descriptors(plan: LaunchPlan, tap_fd: int | None) -> Iterator[Descriptors]:
+def _descriptors(plan: LaunchPlan, tap_fd: int | None, user: str) -> Iterator[Descriptors]:
     """What QEMU inherits; ours are closed afterwards, so that a connection shows whether QEMU lives."""
     sockets = Sockets.of(plan)
     with contextlib.ExitStack() as stack:
-        control, console, agent = (
-            stack.enter_context(listener(path)).fileno() for path in (sockets.control, sockets.console, sockets.agent)
-        )
+        control, agent = (stack.enter_context(listener(path)).fileno() for path in (sockets.control, sockets.agent))
+        console = stack.enter_context(SerialFiles.of(plan.runtime_dir).made(_ids(user)))
         log = opened(plan.console_log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
         stack.callback(os.close, log)
         config = None
@@ -179,12 +186,19 @@ def _descriptors(plan: LaunchPlan, tap_fd: int | None) -> Iterator[Descriptors]:
         yield Descriptors(control=control, console=console, agent=agent, console_log=log, config=config, tap=tap_fd)
 
 
-def _hand_over_disks(plan: LaunchPlan, user: str) -> None:
+def _hand_over_disks(plan: LaunchPlan, ids: tuple[int, int]) -> None:
     """Let the VMM's user write the VM's own disks; everything else it gets as open descriptors or may read anyway."""
-    entry = pwd.getpwnam(user)
     for disk in plan.disks:
         if not disk.readonly:
-            os.chown(disk.path, entry.pw_uid, entry.pw_gid)
+            os.chown(disk.path, *ids)
+
+
+def _ids(user: str) -> tuple[int, int]:
+    """Number and main group of a user of this host; our own for none."""
+    if not user:
+        return os.geteuid(), os.getegid()
+    entry = pwd.getpwnam(user)
+    return entry.pw_uid, entry.pw_gid
 
 
 def _mute(name: str, stderr: str, argv: list[str]) -> LaunchFailed:

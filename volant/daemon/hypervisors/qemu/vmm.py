@@ -7,15 +7,17 @@ from typing import Any
 
 import trio
 
+from volant.daemon.host.growth import GrowthWatch
 from volant.daemon.host.nurseries import helpers
 from volant.daemon.host.oom import OomWatch
 from volant.daemon.host.processes import Process
 from volant.daemon.hypervisors.qemu.failures import exit_cause
 from volant.daemon.hypervisors.qemu.monitor import Monitor, MonitorGone, open_monitor
 from volant.daemon.hypervisors.qemu.qmp import Happened, QmpBroken
+from volant.daemon.hypervisors.qemu.serial import SerialFiles, SerialLine
 from volant.daemon.hypervisors.vmm_process import VmmProcess, read_end
 from volant.daemon.ports import ExitReport, LaunchPlan
-from volant.proto.errors import MAX_EXCERPT_CHARS, GuestFailed
+from volant.proto.errors import MAX_EXCERPT_CHARS, ConnectionLost, GuestFailed
 
 RECONNECT_S = 5.0
 """Between attempts to get a lost monitor back; it is only needed for pause, resume and the cause of an exit."""
@@ -43,9 +45,12 @@ WRITES_SETTLE_S = 0.5
 class QemuVmm(VmmProcess):
     """See `ports.Vmm`."""
 
-    def __init__(self, process: Process, plan: LaunchPlan, command_line: tuple[str, ...]) -> None:
+    def __init__(self, process: Process, plan: LaunchPlan, command_line: tuple[str, ...], growth: GrowthWatch) -> None:
         super().__init__(process, plan, command_line, stderr_path(plan))
         self._console_log = plan.console_log
+        self._serial = SerialFiles.of(plan.runtime_dir)
+        self._growth = growth
+        self._line: SerialLine | None = None
         self._monitor: Monitor | None = None
         self._connected = trio.Event()
         self._shutdown_reason = ""
@@ -60,10 +65,24 @@ class QemuVmm(VmmProcess):
         Started once the first monitor is there; when there is none, OSError, MonitorGone or QmpBroken. An adopted QEMU is
         known to run, so for it this is started at once and goes on trying.
         """
-        with self._listening():
-            if adopted:
-                task_status.started()
-            await self._stay_connected(adopted, task_status)
+        try:
+            with self._listening():
+                if adopted:
+                    task_status.started()
+                await self._stay_connected(adopted, task_status)
+        finally:
+            if self._line is not None:
+                self._line.end()
+
+    async def open_console(self) -> trio.abc.Stream:
+        if self._process.alive and not self._serial.folder.exists():
+            return await super().open_console()  # started by a daemon that gave its QEMUs a socket for this
+        await trio.lowlevel.checkpoint()
+        try:
+            self._line = SerialLine(self._serial, self._console_log, self._growth)
+        except OSError as error:
+            raise ConnectionLost(f"the VM's console can't be reached: {error.strerror}", hint="see whether the VM still runs") from None
+        return self._line
 
     async def pause(self) -> None:
         await self._execute("stop")
@@ -148,6 +167,10 @@ class QemuVmm(VmmProcess):
             self._panicked = True
         elif event.name == "BLOCK_IO_ERROR" and event.data.get("action") == "stop":
             self._set_starved(True)
+
+    def _remove_endpoints(self) -> None:
+        super()._remove_endpoints()
+        self._serial.remove()
 
     def _conclude(self) -> ExitReport:
         code = self._process.exit_code
