@@ -57,6 +57,8 @@ class _Said:
 
 READ_ONLY = "read-only"
 """A feature of hellos. A client that has it wants to change nothing on this connection, and a daemon that has it holds it to that."""
+PACKED = "packed"
+"""A feature of a daemon's hello: `vm.watch` sends records that are still encoded to who asks so."""
 
 
 class Hello(_Said):

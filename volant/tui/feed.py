@@ -10,8 +10,10 @@ from sys import intern
 from typing import Any
 
 from volant.client.aio import AsyncClient, AsyncStream
-from volant.proto.errors import Fault, Lagged
+from volant.proto.errors import Fault, Lagged, MalformedFrame
+from volant.proto.messages import PACKED
 from volant.tui.model import Changed, Connected, Connecting, EventsLost, Happened, Heard, Lost
+from volant.tui.records import PackedRecord, Record, shared
 
 FIRST_RETRY_S, SOON_S, LATE_S = 0.25, 0.8, 5.0
 """Pauses between tries, doubled each time up to SOON_S, after a while up to LATE_S: a daemon that is restarted is found within a
@@ -24,14 +26,21 @@ QUIET_S = 3.0
 """A connection that lived so long was a good one: the next pause is the first again."""
 
 
-def _changed(item: dict[str, Any]) -> Changed:
-    """An item of `vm.watch`."""
-    return Changed(tuple(map(_shared, item["items"])), tuple(item["gone"]), item["seq"], item["complete"], tuple(item.get("altered", ())))
+def changed(item: dict[str, Any]) -> Changed:
+    """An item of `vm.watch`. MalformedFrame when what is packed doesn't fit together."""
+    items: tuple[Record, ...] = (*map(shared, item["items"]), *_unpacked(item.get("packed") or {}))
+    return Changed(items, tuple(item["gone"]), item["seq"], item["complete"], tuple(item.get("altered", ())))
 
 
-def _shared(record: dict[str, Any]) -> dict[str, Any]:
-    """The record with its words kept once for all records: thousands of VMs have the same keys, and mostly the same values."""
-    return {intern(key): intern(value) if type(value) is str else value for key, value in record.items()}
+def _unpacked(packed: dict[str, Any]) -> list[Record]:
+    """A `PackedVms`."""
+    columns = [packed.get(name, ()) for name in ("ids", "names", "statuses", "records")]
+    if len(set(map(len, columns))) > 1:
+        raise MalformedFrame("what volantd told of VMs has more of one thing than of another")
+    return [
+        PackedRecord(record, {"id": vm_id, "name": name, "status": intern(status)})
+        for vm_id, name, status, record in zip(*columns, strict=True)
+    ]
 
 
 class Feed:
@@ -107,9 +116,10 @@ class Feed:
             self.tell(Connected(self._clock(), hello.version))
             following: asyncio.Task[None] | None = None
             try:
-                async with self._open(client, "vm.watch", {"deltas": True}) as changes:
+                wanted = {"deltas": True} | ({"packed": True} if PACKED in hello.features else {})
+                async with self._open(client, "vm.watch", wanted) as changes:
                     async for item in changes:
-                        self.tell(_changed(item))
+                        self.tell(changed(item))
                         if following is None and item["complete"]:
                             following = asyncio.create_task(self._follow(client))
                     await changes.result()

@@ -9,10 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from enum import Enum
-from typing import Any
 
-Record = Mapping[str, Any]
-"""A plain record of the API."""
+from volant.tui.records import Record as Record
+from volant.tui.records import altered
 
 KEPT_EVENTS = 1_000
 """Events kept for the lines that show the latest: far more than any screen has, and about a megabyte."""
@@ -206,7 +205,7 @@ def _take(vms: dict[str, Record], heard: Changed) -> None:
     for record in heard.items:
         vms[record["id"]] = record
     for part in heard.altered:
-        vms[part["id"]] = {**vms[part["id"]], **part}
+        vms[part["id"]] = altered(vms[part["id"]], part)
 
 
 def _arriving(now: Snapshot, arriving: Mapping[str, Record], heard: Changed) -> tuple[Snapshot, Delta]:

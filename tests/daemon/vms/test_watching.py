@@ -22,7 +22,9 @@ def orchestra(tmp_path: Path) -> Orchestra:
 
 def told(changes: Changes) -> dict[str, str]:
     """Names and states."""
-    return {view["name"]: view["status"] for view in map(cbor.loads, changes.encoded)}
+    views = [(view["id"], view["name"], view["status"]) for view in map(cbor.loads, changes.encoded)]
+    assert [(view.id, view.name, view.status) for view in changes.views] == views
+    return {name: status for _, name, status in views}
 
 
 async def until(watch: Watch, name: str, status: str) -> list[str]:

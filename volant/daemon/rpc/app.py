@@ -50,6 +50,10 @@ class Changes(Protocol):
     @property
     def encoded(self) -> tuple[bytes, ...]: ...
     @property
+    def views(self) -> tuple[VmView, ...]:
+        """What is encoded."""
+
+    @property
     def altered(self) -> tuple[bytes, ...]: ...
     @property
     def gone(self) -> tuple[str, ...]: ...

@@ -27,6 +27,7 @@ from volant.proto.connection import Connection, Side
 from volant.proto.errors import Cancelled, ConnectionLost, Fault, OutOfOrder
 from volant.proto.frames import MAX_FRAME_TO_CLIENT, MAX_FRAME_TO_DAEMON
 from volant.proto.messages import (
+    PACKED,
     READ_ONLY,
     CallReceived,
     CallRefused,
@@ -275,7 +276,7 @@ def goodbye(fault: Fault) -> bytes:
 
 
 def _connection() -> Connection:
-    hello = Hello("daemon", __version__, features=(READ_ONLY,))
+    hello = Hello("daemon", __version__, features=(READ_ONLY, PACKED))
     return Connection(Side.SERVER, cbor, max_incoming=MAX_FRAME_TO_DAEMON, max_outgoing=MAX_FRAME_TO_CLIENT, hello=hello)
 
 

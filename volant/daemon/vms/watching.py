@@ -41,6 +41,8 @@ class Changes:
 
     encoded: tuple[bytes, ...]
     """Views of VMs that are new to it or have changed."""
+    views: tuple[VmView, ...]
+    """The same."""
     altered: tuple[bytes, ...]
     """Of VMs that it knows: their ids and what is different, where it asked for no more."""
     gone: tuple[str, ...]
@@ -75,6 +77,7 @@ class Watch:
     def take(self, limit: int) -> Changes:
         """What of at most `limit` VMs it has to be told; from then on it counts as told."""
         encoded: list[bytes] = []
+        views: list[VmView] = []
         altered: list[bytes] = []
         gone: list[str] = []
         for vm_id in list(self._untold)[:limit]:
@@ -84,13 +87,14 @@ class Watch:
                 now = self._told[vm_id] = book.listed
                 if before is None or not self._deltas:
                     encoded.append(book.encoded)
+                    views.append(now)
                 elif before != now:
                     altered.append(cbor.dumps({"id": vm_id, **difference(before, now)}))
             elif before is not None:
                 gone.append(vm_id)
         if not self._untold:
             self._news = trio.Event()
-        return Changes(tuple(encoded), tuple(altered), tuple(gone), complete=not self._untold)
+        return Changes(tuple(encoded), tuple(views), tuple(altered), tuple(gone), complete=not self._untold)
 
 
 def difference(before: VmView, now: VmView) -> dict[str, Any]:

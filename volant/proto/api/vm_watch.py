@@ -19,6 +19,20 @@ class WatchVms:
     changes, so that an age alone moves nothing."""
     deltas: bool = False
     """Of a VM that was sent before, send only what is different, in `altered`, not `items`: a tenth of the work for who keeps records."""
+    packed: bool = False
+    """Send records in `packed`, not `items`: who shows a few of thousands decodes no others. Where the daemon's hello has the feature
+    `packed`."""
+
+
+@dataclass(frozen=True, slots=True)
+class PackedVms:
+    """Records that are still encoded, and beside each what every list is about: four columns of one length."""
+
+    ids: tuple[str, ...]
+    names: tuple[str, ...]
+    statuses: tuple[str, ...]
+    records: tuple[bytes, ...]
+    """Each is one item of the wire's CBOR, a `VmView`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +52,8 @@ class VmChanges:
     """Nothing more waits to be sent just now."""
     altered: tuple[dict[str, Any], ...] = ()
     """With `deltas`: for each VM that was sent before, its `id` and those fields of its record that are different now."""
+    packed: PackedVms | None = None
+    """With `packed`: what would be in `items`, which is empty then."""
 
 
 WATCH = NOUN.add(

@@ -31,7 +31,7 @@ _NOTHING = VmView(
     wanted_generation=0, boot=0, cpu_cores=0, memory_mb=0, network=NetworkMode.NONE, ip="", mac="", forwards=(), hypervisor="", accel="",
     pid=0, health=UNKNOWN, reason="", error=None, labels={}, created_at="", started_at="", ready_at="", stopped_at="", ready_ms=0,
 )  # fmt: skip
-_BLANK: Mapping[str, Any] = {**to_plain(_NOTHING), "wanted": ""}
+BLANK: Mapping[str, Any] = {**to_plain(_NOTHING), "wanted": ""}
 """A VM of which nothing is known."""
 _CHANGING = ("wanted", "generation", "boot", "pid", "health", "reason", "error", "started_at", "ready_at", "stopped_at", "ready_ms",
              "restarts", "next_try_at", "exit_code", "exit_signal", "lease", "pending_changes", "accel")  # fmt: skip
@@ -140,4 +140,4 @@ def _state_before(about: _Told) -> str:
 def _basis(event: Record, record: Record | None) -> Record:
     """A VM of which nothing but its identity is known, and what of it never changes."""
     lasting = {name: value for name, value in record.items() if name not in _CHANGING} if record is not None else {}
-    return {**_BLANK, "ip": "", **lasting, "id": str(event["vm_id"]), "name": str(event.get("vm") or "")}
+    return {**BLANK, "ip": "", **lasting, "id": str(event["vm_id"]), "name": str(event.get("vm") or "")}

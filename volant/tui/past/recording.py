@@ -68,7 +68,8 @@ def _plain(news: Heard) -> tuple[str, dict[str, Any]]:
         case Lost(_, reason, hint, _):
             return "lost", {"reason": reason, "hint": hint}
         case Changed():
-            told: dict[str, Any] = {"items": list(news.items), "gone": list(news.gone), "seq": news.seq, "complete": news.complete}
+            records = list(map(dict, news.items))
+            told: dict[str, Any] = {"items": records, "gone": list(news.gone), "seq": news.seq, "complete": news.complete}
             return "vms", told | ({"altered": list(news.altered)} if news.altered else {})
         case Happened(events):
             return "events", {"items": list(events)}

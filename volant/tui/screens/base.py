@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from volant.proto.specs.filter import Fields
 from volant.tui.lines import Line
 from volant.tui.model import Delta, Record
+from volant.tui.records import field
 
 if TYPE_CHECKING:
     from volant.tui.desk import Desk
@@ -37,7 +38,7 @@ class Screen:
     """What its filter knows; None: it has no filter."""
     place = ("", "")
     """Its word and what was typed behind it, where it was opened by that."""
-    read: Callable[[Any, str], Any] = staticmethod(dict.get)
+    read: Callable[[Any, str], Any] = staticmethod(field)
     """How its filter gets a field of a record."""
     filter = ""
     """The filter in force, as it was typed."""

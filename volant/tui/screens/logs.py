@@ -16,6 +16,7 @@ from volant.tui.lines import Line, clipped, wrapped
 from volant.tui.loglines import FIELDS, LogLine, Rate, Source
 from volant.tui.model import Delta, Record
 from volant.tui.overlays import CHOICE_KEYS, Choice, Menu
+from volant.tui.records import field
 from volant.tui.screens.base import Screen
 from volant.tui.screens.reader import Reader
 from volant.tui.screens.vm import VmScreen
@@ -63,7 +64,7 @@ class LogsScreen(Screen):
     def opened(cls, desk: Desk, argument: str) -> LogsScreen:
         is_name = any(vm["name"] == argument for vm in desk.snapshot.vms.values())
         text = f"name:{argument}" if is_name or ("*" in argument and ":" not in argument) else argument
-        takes = parse_filter(text, VM_FIELDS, dict.get)
+        takes = parse_filter(text, VM_FIELDS, field)
         return cls(argument, text, lambda vm: takes(vm, desk.wall()))
 
     @property

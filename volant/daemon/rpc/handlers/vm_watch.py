@@ -28,14 +28,23 @@ async def watch(app: App, peer: Peer, asked: api.WatchVms, call: Call) -> NoRetu
             await watcher.wait_news()
             seq = app.newest_event()
             changes = watcher.take(VMS_PER_ITEM)
-            await call.send_item(_item(changes, seq))
+            await call.send_item(_item(changes, seq, packed=asked.packed))
             if changes.complete:
                 await trio.sleep(PAUSE_S)
 
 
-def _item(changes: Changes, seq: int) -> Encoded:
+def _item(changes: Changes, seq: int, *, packed: bool) -> Encoded:
     """A `VmChanges`, spliced from views that were encoded when they changed."""
-    parts = [map_head(5), cbor.dumps("items"), array_head(len(changes.encoded)), *changes.encoded]
+    whole = () if packed else changes.encoded
+    parts = [map_head(6 if packed else 5), cbor.dumps("items"), array_head(len(whole)), *whole]
+    parts += [cbor.dumps("packed"), _packed(changes)] if packed else []
     parts += [cbor.dumps("altered"), array_head(len(changes.altered)), *changes.altered]
     parts += [cbor.dumps(value) for value in ("gone", list(changes.gone), "seq", seq, "complete", changes.complete)]
     return Encoded(b"".join(parts))
+
+
+def _packed(changes: Changes) -> bytes:
+    """A `PackedVms`."""
+    views = changes.views
+    heads = {"ids": [view.id for view in views], "names": [view.name for view in views], "statuses": [view.status.value for view in views]}
+    return cbor.dumps({**heads, "records": changes.encoded})

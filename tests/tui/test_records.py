@@ -1,0 +1,116 @@
+"""Records that are decoded late are in every way what they would be if they had been decoded at once."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.fakes.hello import hello
+from tests.rig import rig
+from tests.tui.desks import vm
+from volant.proto import cbor
+from volant.proto.api.vm_watch import VmChanges
+from volant.proto.errors import MalformedFrame
+from volant.proto.messages import PACKED
+from volant.proto.plain import from_plain
+from volant.tui.columns import VM
+from volant.tui.feed import changed
+from volant.tui.glyphs import Glyphs
+from volant.tui.model import Changed, Record, Snapshot, reduce
+from volant.tui.past.recording import news_line
+from volant.tui.records import PackedRecord, field
+
+PARTS = st.lists(
+    st.dictionaries(st.sampled_from(["status", "name", "cpu_cores", "labels", "exit_code"]), st.sampled_from(["a", "b", "c"]), max_size=3),
+    max_size=4,
+)
+LOOKS = st.lists(st.integers(0, 4), max_size=3)
+"""After how many parts somebody looks at all of the record."""
+
+
+def packed(record: dict[str, Any]) -> PackedRecord:
+    return PackedRecord(cbor.dumps(record), {name: record[name] for name in ("id", "name", "status")})
+
+
+def item(*records: dict[str, Any], **others: Any) -> dict[str, Any]:
+    """Of `vm.watch`, with packed records."""
+    columns = {
+        "ids": [record["id"] for record in records],
+        "names": [record["name"] for record in records],
+        "statuses": [record["status"] for record in records],
+        "records": [cbor.dumps(record) for record in records],
+    }
+    return {"items": [], "gone": [], "seq": 3, "complete": True, "packed": columns, **others}
+
+
+@given(PARTS, LOOKS)
+def test_it_is_the_same_record_whenever_it_is_looked_at(parts: list[dict[str, Any]], looks: list[int]) -> None:
+    late, whole = packed(vm(1)), vm(1)
+    for at, part in enumerate(parts):
+        if at in looks:
+            assert dict(late) == whole
+        before = dict(whole)
+        later = late.altered(part)
+        whole = {**whole, **part}
+        assert (later.get("status"), later["name"], later.get("nothing", 7)) == (whole["status"], whole["name"], 7)
+        assert late == before, "an older snapshot still has it"
+        late = later
+    assert late == whole
+    assert whole == late
+    assert (len(late), set(late), field(late, "ip"), field(late, "nothing")) == (len(whole), set(whole), whole["ip"], None)
+    assert late == packed(vm(1)).altered(whole)
+    assert late != {**whole, "generation": -1}
+
+
+def test_a_packed_list_is_the_list() -> None:
+    records = [vm(number) for number in range(1, 5)]
+    news = changed(item(*records))
+    assert news == Changed(tuple(records), (), 3, True)
+    plain = {"items": records, "gone": [], "seq": 3, "complete": True}
+    assert changed(plain) == news, "an older daemon sends it so"
+    snapshot, delta = reduce(Snapshot(), news)
+    assert snapshot.vms == {record["id"]: record for record in records}
+    assert delta.added == 4
+    later, delta = reduce(snapshot, changed(item(altered=[{"id": vm(2)["id"], "status": "crashed", "pid": 0}])))
+    assert later.vms[vm(2)["id"]] == {**vm(2), "status": "crashed", "pid": 0}
+    assert sorted(delta.fields or ()) == ["pid", "status"]
+    assert snapshot.vms[vm(2)["id"]] == vm(2)
+
+
+def test_a_record_is_recorded_as_it_was_told() -> None:
+    assert json.loads(news_line(1.0, changed(item(vm(1)))))[2]["items"] == [vm(1)]
+
+
+def test_columns_that_do_not_fit_together_are_refused() -> None:
+    broken = item(vm(1))
+    broken["packed"]["names"] = []
+    with pytest.raises(MalformedFrame, match="more of one thing"):
+        changed(broken)
+
+
+@pytest.mark.parametrize("junk", [b"\xff", b"\x03", cbor.dumps(["a list"])])
+def test_what_is_no_record_is_a_line_with_nothing_in_it_but_what_stood_beside(junk: bytes) -> None:
+    """Of a daemon that is broken. The screen goes on."""
+    record: Record = PackedRecord(junk, {"id": "1", "name": "web", "status": "ready"})
+    shown = [column.show(record, Glyphs(ascii=True), 0.0)[0] for column in VM]
+    assert shown[:3] == ["web", "* ready", "-"]
+    assert all(column.key(record) is not None for column in VM)
+
+
+def test_a_real_daemon_packs_what_it_lists() -> None:
+    with rig(hypervisor="fake", network="none") as host:
+        host.start()
+        host.volant("plugin", "install", hello(host.root))
+        for name in ("web", "db"):
+            host.volant("vm", "create", name, "--plugin", "hello", "--no-start")
+        with host.client() as client:
+            assert PACKED in client.daemon.features
+            listed = client.call_plain("vm.list", {})["items"]
+            item = next(iter(client.stream_plain("vm.watch", {"packed": True})))
+    assert from_plain(VmChanges, item).packed is not None
+    assert (item["items"], item["complete"]) == ([], True)
+    assert {record["id"]: record for record in changed(item).items} == {record["id"]: record for record in listed}
