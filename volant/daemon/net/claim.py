@@ -59,6 +59,12 @@ class NetworkClaim:
     def is_held(self) -> bool:
         return self._socket is not None
 
+    def check(self) -> None:
+        """ClaimHeld while another process has it."""
+        if self._socket is None:
+            with _socket() as asked:
+                _refuse_held(asked)
+
     def take(self) -> None:
         """Hold it until `release`, or until this process ends; nothing where it is held already.
 
@@ -67,14 +73,11 @@ class NetworkClaim:
         """
         if self._socket is not None:
             return
-        asked = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, _NETFILTER)
+        asked = _socket()
         try:
-            # With the first socket of a process the kernel chooses the process id for its port, which is how others learn who it is.
-            asked.bind((0, 0))
-            asked.settimeout(_ANSWER_S)
             code = _make_table(asked)
-            if code == errno.EPERM and (owner := _owner(asked)) is not None:
-                raise ClaimHeld(owner if owner < _MAX_PID else 0)
+            if code == errno.EPERM:
+                _refuse_held(asked)
             if code and code not in (errno.EINVAL, errno.EOPNOTSUPP):
                 raise OSError(code, os.strerror(code))
         except BaseException:
@@ -87,6 +90,19 @@ class NetworkClaim:
         if self._socket is not None:
             self._socket.close()
             self._socket = None
+
+
+def _socket() -> socket.socket:
+    """With the first one of a process the kernel chooses the process id for its port, which is how others learn who has the network."""
+    made = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, _NETFILTER)
+    made.bind((0, 0))
+    made.settimeout(_ANSWER_S)
+    return made
+
+
+def _refuse_held(asked: socket.socket) -> None:
+    if (owner := _owner(asked)) is not None:
+        raise ClaimHeld(owner if owner < _MAX_PID else 0)
 
 
 def _make_table(asked: socket.socket) -> int:

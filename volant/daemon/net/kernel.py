@@ -59,12 +59,14 @@ class Kernel:
 
         SubnetTaken; ClaimHeld while another daemon has it; NetworkFailed while VMs of another one, which has a pool of its own, are on it.
         """
-        # Both before and after: the claim is not taken, be it for a moment, from a daemon that comes back for its VMs.
-        self._refuse_others()
-        with _explained("take over the guests' network"), self._claimed() as undo:
+        with _explained("take over the guests' network"):
+            self._claim.check()
+            # Both before and after: the network is not taken, be it for a moment, from a daemon that comes back for its VMs.
             self._refuse_others()
-            self._set_up()
-            undo.pop_all()
+            with self._claimed() as undo:
+                self._refuse_others()
+                self._set_up()
+                undo.pop_all()
 
     @contextmanager
     def _claimed(self) -> Iterator[ExitStack]:
