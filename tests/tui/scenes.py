@@ -8,7 +8,7 @@ from typing import Any
 
 from tests.tui import scenes_calls, scenes_console, scenes_host, scenes_logs, scenes_past
 from tests.tui.desks import Seat, event, vm
-from volant.tui.effects import Attach, Run
+from volant.tui.effects import Attach, Follow, Run
 from volant.tui.model import Happened, Lost
 
 FOLDER = Path(__file__).parent / "frames"
@@ -80,6 +80,31 @@ def rest(seat: Seat, columns: int, rows: int) -> None:
     seat.screen(columns, rows)
 
 
+def overview(keys: str = "", columns: int = 140, rows: int = 30) -> Callable[[], Seat]:
+    """One VM on a large terminal: measured, with what happened to it."""
+
+    def scene() -> Seat:
+        seat = fleet()
+        seat.type("G k enter")
+        (meter,) = (each for each in seat.effects(Follow) if each.method == "vm.stats_watch")
+        web = FLEET[4]
+        item = {"id": web["id"], "name": "web-01", "boot": 1}
+        for second in range(0, 60, 2):
+            used = {**item, "cpu_ns": second**2 * 7_000_000, "memory_bytes": (40 + second) << 20}
+            seat.desk.streamed(meter.tag, [{"at_ns": second * 1_000_000_000, "items": [used]}])
+        seat.asked()
+        seat.answer(web)
+        seat.screen(columns, rows)
+        seat.type(keys) if keys else None
+        seat.asked()
+        started = {**event(3, "VM_STARTING", web), "data": {"ask": "vm.start", "author": "uid:0(root)", "trace": {"id": "f3", "depth": 1}}}
+        told = (started, event(4, "VM_RUNNING", web, "pid 4005"), event(6, "VM_READY", web, "ready after 812ms"))
+        seat.answer({"items": told, "seq": 7, "oldest": 1})
+        return seat
+
+    return scene
+
+
 def config() -> Seat:
     seat = fleet()
     seat.type("j j j j y")
@@ -107,6 +132,17 @@ def typed(keys: str, **options: Any) -> Callable[[], Seat]:
         return seat
 
     return scene
+
+
+def then(scene: Callable[[], Seat], keys: str) -> Callable[[], Seat]:
+    """A scene, and keys that are typed into it."""
+
+    def further() -> Seat:
+        seat = scene()
+        seat.type(keys)
+        return seat
+
+    return further
 
 
 def lost() -> Seat:
@@ -160,6 +196,9 @@ SCENES: dict[str, tuple[Callable[[], Seat], int, int]] = {
     "lost": (lost, 80, 16),
     "down": (down, 80, 16),
     "vm-80x24": (opened, 80, 24),
+    "vm-140x30": (overview(), 140, 30),
+    "vm-events-140x24": (then(overview("e"), "j j"), 140, 24),
+    "vm-events-80x14": (then(overview("e", 80, 14), "j"), 80, 14),
     "vm-history": (config, 80, 20),
     "output": (output, 80, 12),
     "events": (events, 80, 14),

@@ -10,19 +10,22 @@ from typing import TYPE_CHECKING, Any
 from volant.client.cli import human
 from volant.client.cli.text import harmless
 from volant.proto.errors import Fault, NoSuchVm
+from volant.tui import travelling
 from volant.tui.lines import Line, Span, clipped
 from volant.tui.model import Delta, Record
 from volant.tui.readings import EVERY_MS, Readings
 from volant.tui.screens.base import Copyable, Screen
+from volant.tui.screens.listing import PANE_FROM, PANE_GAP, beside_pane, side_by_side
 from volant.tui.screens.reader import Reader
-from volant.tui.screens.vm_facts import event_line, facts, metrics, of_vm
+from volant.tui.screens.vm_events_page import EventsPage
+from volant.tui.screens.vm_facts import facts, metrics, of_vm, usage
 
 if TYPE_CHECKING:
     from volant.tui.desk import Desk
 
 TABS = ("overview", "config", "history", "events", "metrics", "actions")
-EVENTS = 200
-"""Events of one VM asked for: its last ten starts or so."""
+LABEL = 12
+"""Columns of a fact's name."""
 
 _ASKS: dict[str, tuple[str, dict[str, Any]]] = {
     "overview": ("vm.get", {}),
@@ -37,7 +40,6 @@ class VmScreen(Screen):
 
     contexts = ("vm", "text", "vms")
     in_past = True
-    hints = ("tab.next", "vm.console", "actions", "vm.logs", "vm.attach", "copy")
 
     def __init__(self, vm_id: str, tab: str = "overview") -> None:
         self._id, self._tab = vm_id, tab
@@ -53,6 +55,7 @@ class VmScreen(Screen):
         self._readings = Readings()
         self._meter = 0
         """The call that tells what it costs; 0: nobody looks."""
+        self._events = EventsPage(vm_id)
 
     @classmethod
     def opened(cls, desk: Desk, argument: str) -> VmScreen:
@@ -66,8 +69,15 @@ class VmScreen(Screen):
     def title(self) -> str:
         return str(self._last["name"]) if self._last is not None else "vm"
 
+    @property
+    def hints(self) -> tuple[str, ...]:  # type: ignore[override]
+        moment = ("vm.moment",) if self._tab == "events" else ()
+        return ("tab.next", *moment, "vm.console", "actions", "vm.logs", "vm.attach", "copy")
+
     def copies(self, desk: Desk) -> list[Copyable]:
-        return of_vm(self._last)
+        event = self._events.chosen(desk) if self._tab == "events" else None
+        more = [] if event is None else [Copyable("e", "event as JSON", json.dumps(dict(event), ensure_ascii=False))]
+        return [*of_vm(self._last), *more]
 
     def command(self, desk: Desk) -> str:
         words = {"overview": ("vm", "get"), "config": ("vm", "config"), "history": ("vm", "history"), "actions": ("vm", "actions")}
@@ -85,7 +95,13 @@ class VmScreen(Screen):
 
     def _measure(self, desk: Desk) -> None:
         """Hear what it costs while somebody looks at that."""
-        wanted = self._tab == "metrics" and desk.screen is self and desk.snapshot.is_live and self._last is not None and not self._gone
+        wanted = (
+            self._tab in ("metrics", "overview")
+            and desk.screen is self
+            and desk.snapshot.is_live
+            and self._last is not None
+            and not self._gone
+        )
         if wanted and not self._meter and self._last is not None:
             params = {"name": self._last["name"], "every_ms": EVERY_MS}
             self._meter = desk.pending.follow("vm.stats_watch", params, self._read, self._measured)
@@ -105,6 +121,8 @@ class VmScreen(Screen):
         """The list's record is fresh at once; what the tab shows besides is asked for anew when the VM changed."""
         record = desk.snapshot.vms.get(self._id)
         self._gone = record is None and (desk.snapshot.is_live or desk.past is not None)
+        if not desk.snapshot.is_live:
+            self._events.lost()
         self._last = record or self._last
         if record is not None and desk.snapshot.is_live and desk.screen is self and record["generation"] != self._generation:
             self._generation = record["generation"]
@@ -117,11 +135,10 @@ class VmScreen(Screen):
         if self._last is None or tab == "metrics":
             return
         if tab == "events":
-            method, params = "event.list", {"vm": self._id, "last": EVENTS}
-        else:
-            method, more = _ASKS[tab]
-            params = {"name": self._last["name"], **more}
-        desk.pending.call(method, params, lambda result: self._answered(tab, result))
+            self._events.need(desk)
+            return
+        method, more = _ASKS[tab]
+        desk.pending.call(method, {"name": self._last["name"], **more}, lambda result: self._answered(tab, result))
 
     def _answered(self, tab: str, result: Any) -> None:
         self._answers[tab] = result
@@ -141,14 +158,32 @@ class VmScreen(Screen):
             tabs += [(f"[{tab.capitalize()}]" if tab == self._tab else f" {tab} ", "title" if tab == self._tab else "dim"), (" ", "")]
         if self._last is None:
             return [clipped(tuple(tabs), width), (("  this VM is not known", "dim"),)]
+        room = max(1, height - 1)
+        if width < PANE_FROM:
+            return [clipped(tuple(tabs), width), *self._body(desk, width, room)]
+        left = beside_pane(width)
+        right = self._beside(desk, width - left - PANE_GAP, room)
+        return [clipped(tuple(tabs), width), *side_by_side(desk, self._body(desk, left, room), right, left, room)]
+
+    def _body(self, desk: Desk, width: int, height: int) -> list[Line]:
+        """What is seen of the page."""
+        if self._tab == "events":
+            return self._events.lines(desk, width, height)
         answer = self._answers.get(self._tab if desk.past is None else "versions")
         # The page is laid out anew only when what it shows, or its width, is another.
-        happened = desk.snapshot.events[-1:] if self._tab == "events" else ()
-        basis = (self._tab, width, id(answer), id(self._last), self._gone, happened, desk.past.time if desk.past is not None else None)
+        basis = (self._tab, width, id(answer), id(self._last), self._gone, desk.past.time if desk.past is not None else None)
         if basis != self._drawn:
             self._drawn = basis
             self._reader.replace(self._page(desk, answer, width))
-        return [clipped(tuple(tabs), width), *self._reader.view(max(1, height - 1))]
+        return self._reader.view(height)
+
+    def _beside(self, desk: Desk, width: int, height: int) -> list[Line]:
+        """On a wide terminal: the whole of the chosen event, or, beside the other pages, the latest ones."""
+        if self._tab == "events":
+            return self._events.whole(desk, width, height)
+        if desk.past is None and desk.snapshot.is_live and not self._gone:
+            self._events.need(desk)
+        return self._events.latest(desk, width, height)
 
     def _page(self, desk: Desk, answer: Any, width: int) -> list[Line]:
         if desk.past is not None:
@@ -163,9 +198,6 @@ class VmScreen(Screen):
 
     def _past(self, desk: Desk, width: int) -> list[Line]:
         """What events tell of it: how it was, and what had happened to it."""
-        if self._tab == "events":
-            mine = [event for event in desk.snapshot.events if event.get("vm_id") == self._id]
-            return [event_line(event, width, vm=False) for event in reversed(mine)] or [(("  nothing is known of before", "dim"),)]
         if self._gone:
             return [(("  it did not exist at this moment", "warm"),)]
         if self._tab == "overview":
@@ -214,7 +246,8 @@ class VmScreen(Screen):
     def _overview(self, desk: Desk, answer: Any, width: int) -> list[Line]:
         assert self._last is not None
         whole = answer if isinstance(answer, dict) and answer.get("generation") == self._last["generation"] else self._last
-        lines = facts(desk, whole, width)
+        readings = self._readings.of.get(self._id, ()) if desk.past is None and not self._gone else ()
+        lines = [*usage(desk, self._last, readings, width, LABEL), *facts(desk, whole, width)]
         console = str(((whole.get("error") or {}).get("data") or {}).get("console") or "")
         if console:
             lines += [(), (("the last lines of its console", "header"),)]
@@ -254,14 +287,6 @@ class VmScreen(Screen):
             lines = [*block, *lines]
         return lines
 
-    def _events(self, desk: Desk, answer: Any, width: int) -> list[Line]:
-        if answer is None:
-            return [(("  asking ...", "dim"),)]
-        listed = list(answer["items"])
-        newest = listed[-1]["seq"] if listed else 0
-        listed += [event for event in desk.snapshot.events if event["seq"] > newest and event.get("vm_id") == self._id]
-        return [event_line(event, width, vm=False) for event in reversed(listed)] or [(("  nothing happened yet", "dim"),)]
-
     def _metrics(self, desk: Desk, answer: Any, width: int) -> list[Line]:
         assert self._last is not None
         return metrics(desk, self._last, self._readings.of.get(self._id, ()), width)
@@ -281,7 +306,8 @@ class VmScreen(Screen):
     def status(self, desk: Desk) -> list[str]:
         if self._last is None:
             return []
-        return [harmless(self.title), f"config {self._last.get('config_version') or 1}", self._reader.place]
+        place = self._events.place(desk) if self._tab == "events" else self._reader.place
+        return [harmless(self.title), f"config {self._last.get('config_version') or 1}", place]
 
     # ------------------------------------------------------------------------------------------------------------- keys
 
@@ -294,7 +320,9 @@ class VmScreen(Screen):
             self._turn(desk, pages[action])
         elif action in ("vm.next", "vm.previous"):
             self._neighbour(desk, 1 if action == "vm.next" else -1)
-        elif not self._reader.act(action):
+        elif action == "vm.moment":
+            self._to_moment(desk)
+        elif not (self._events.act(desk, action) if self._tab == "events" else self._reader.act(action)):
             victims = [self._last] if self._last is not None and not self._gone else []
             return desk.vm_action(action, victims, victims[0] if victims else None)
         return True
@@ -306,6 +334,13 @@ class VmScreen(Screen):
             self._ask(desk)
         self._ask_versions(desk)
         self._measure(desk)
+
+    def _to_moment(self, desk: Desk) -> None:
+        """How the VM was when the chosen event happened."""
+        event = self._events.chosen(desk) if self._tab == "events" else None
+        if event is not None:
+            self._tab = "overview"
+            travelling.go_to(desk, f"#{event['seq']}")
 
     def _neighbour(self, desk: Desk, by: int) -> None:
         rows = desk.home.rows
