@@ -23,7 +23,7 @@ from volant.daemon.vms.sweep import sweep
 from volant.proto import cbor
 from volant.proto.api.system import AskLedger
 from volant.proto.api.vm import DeleteVm, ListVms, RestartVm, StartVm, StopVm, WaitVm
-from volant.proto.errors import MAX_EXCERPT_CHARS, Failed, HostShort, LaunchFailed, NetworkFailed, NoSuchVm, StoreFailed, Timeout
+from volant.proto.errors import MAX_EXCERPT_CHARS, Denied, Failed, HostShort, LaunchFailed, NetworkFailed, NoSuchVm, StoreFailed, Timeout
 from volant.proto.frames import MAX_FRAME_TO_CLIENT
 from volant.proto.specs.states import NetworkMode, VmState, WaitFor, Wanted
 
@@ -437,6 +437,18 @@ async def test_a_vmm_that_the_kernel_holds_is_waited_for_and_named(autojump_cloc
 
 
 # ------------------------------------------------------------------------------------------------------ hostile guests
+
+
+async def test_a_start_right_behind_a_stop_is_refused_and_not_forgotten(autojump_clock: MockClock, ensemble: Ensemble) -> None:
+    """The session may not have heard of the stop yet; an answer that all is well would be one that the VM runs on."""
+    async with ensemble.playing() as vms:
+        await ensemble.create()
+        await vms.stop(StopVm(name="web", wait=False))
+        assert vms.get("web").status is VmState.READY
+        with pytest.raises(Denied, match="is stopping"):
+            await vms.start(StartVm(name="web"))
+        await ensemble.settled(VmState.STOPPED)
+        await vms.start(StartVm(name="web", wait=WaitFor.READY))
 
 
 async def test_whoever_reads_the_console_to_the_end_of_its_vm_is_released(autojump_clock: MockClock, ensemble: Ensemble) -> None:

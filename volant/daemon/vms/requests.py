@@ -55,7 +55,8 @@ def decide(ask: Ask, *, name: str, state: VmState, wanted: Wanted, force: bool =
 
 
 def _start(name: str, state: VmState, wanted: Wanted) -> Verdict:
-    if state is VmState.STOPPING and wanted is not Wanted.RUNNING:
+    # Also before the session has heard of the stop: the VM does not go on, so it is not so already.
+    if state.is_live and wanted is not Wanted.RUNNING:
         raise Denied(f"VM {name!r} is stopping", hint=f"wait for it: `volant vm wait {name} --for stopped`, then start it")
     if state.is_live or (state is VmState.PENDING and wanted is Wanted.RUNNING):
         return Verdict(taken=False, wanted=wanted)
