@@ -224,3 +224,14 @@ def test_help_is_read_and_closed_as_in_less() -> None:
     assert seat.screen() == first
     seat.type("?")
     assert "Esc closes" not in seat.screen()
+
+
+def test_the_way_back_and_empty_screens_name_the_keys_as_they_are_bound() -> None:
+    seat = Seat(vm(1, status="stopped"), remaps={"vms.actions": ("f3",), "vms.new": ("insert",), "help": ("f1",)})
+    seat.type("f3 s")
+    seat.asked()
+    seat.answer({})
+    assert "web-1 is starting (F3 S stops it)" in seat.screen()
+    seat.change(gone=[vm(1)["id"]])
+    assert "Insert    make one of a plugin" in seat.screen()
+    assert "F1        the keys" in seat.screen()

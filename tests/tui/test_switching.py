@@ -107,3 +107,17 @@ def test_looking_back_ends_with_the_daemon_that_was_looked_back_on() -> None:
     seat.type(": 'ctx_staging' enter")
     assert seat.desk.past is None
     assert "PAST" not in seat.screen()
+
+
+def test_a_copied_command_reaches_the_daemon_that_is_looked_at() -> None:
+    seat = seat_of_two()
+    seat.type(". C")
+    assert seat.effects(effects.Copy) == [effects.Copy("volant vm list")]
+    seat.type(": 'ctx_staging' enter")
+    seat.connect(vm(2, "other-1"), vm(3, "other-2"))
+    seat.type("/ 'a_b' enter . C escape . c , h . C")
+    assert [copied.text for copied in seat.effects(effects.Copy)] == [
+        f"volant --socket {STAGING} vm list --filter 'a b'",
+        f"volant --socket {STAGING} vm get other-1",
+        f"(export VOLANT_SOCKET={STAGING}; volant system info; volant ledger --check)",
+    ]

@@ -40,6 +40,7 @@ class Action:
     when: Callable[[Record], bool] | None = None
     """Whether it makes sense for a record in one of these states; None: always."""
     way_back: str = ""
+    """How to undo it; the key of an action is named by the action's id in braces."""
     noun: str = "VM"
     """What it is done with."""
     ends: bool = False
@@ -64,7 +65,7 @@ _LIVE = frozenset({"starting", "running", "ready", "paused", "stopping"})
 _DOWN = frozenset({"stopped", "crashed", "failed"})
 
 VM_ACTIONS: tuple[Action, ...] = (
-    Action("vm.start", "s", "start", "vm.start", ("vm", "start"), "is starting", states=_DOWN, way_back="x S stops it"),
+    Action("vm.start", "s", "start", "vm.start", ("vm", "start"), "is starting", states=_DOWN, way_back="{actions} S stops it"),
     Action("vm.stop", "S", "stop", "vm.stop", ("vm", "stop"), "stopped", params={"wait": True}, question="Stop", states=_LIVE | {"pending"},
            ends=True, effect="The guest is asked to power off, and killed when it has not after 10 s. Its disks stay."),
     Action("vm.restart", "R", "restart", "vm.restart", ("vm", "restart"), "is restarting", question="Restart", states=_LIVE | _DOWN,

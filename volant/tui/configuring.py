@@ -76,7 +76,7 @@ class _Edit:
             return
         effect = _effect("A VM that runs has it from its next start on:", self.before, result["shown"]["config"])
         change = Action("vm.patch", "E", "change", "vm.patch", ("vm", "set"), "has a new configuration", question="Change", effect=effect,
-                        params={**params, "expected_version": self.version}, way_back="u on its pages goes back",
+                        params={**params, "expected_version": self.version}, way_back="{vm.rollback} on its pages goes back",
                         words_of=lambda record: (str(record["name"]), *flags(params)))  # fmt: skip
         perform(self._desk, change, [self._record])
 

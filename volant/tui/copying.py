@@ -7,6 +7,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from volant.client.cli.text import harmless
+from volant.client.contexts import LOCAL
+from volant.client.paths import SOCKET_VARIABLE
 from volant.proto.errors import Fault
 from volant.tui.effects import Copy
 from volant.tui.model import Record
@@ -58,7 +60,8 @@ def _has_no_agent(desk: Desk, record: Record) -> bool:
     if status in ("running", "ready"):
         return False
     desk.say(
-        f"shell: {harmless(str(record['name']))} is {status}" + ("; x s starts it" if status in ("stopped", "crashed", "failed") else ""),
+        f"shell: {harmless(str(record['name']))} is {status}"
+        + (f"; {desk.key_of('actions')} s starts it" if status in ("stopped", "crashed", "failed") else ""),
         "warm",
     )
     return True
@@ -79,12 +82,23 @@ def run_in_foreground(desk: Desk, words: tuple[str, ...]) -> None:
 def menu(desk: Desk) -> None:
     """Choose what to copy of what is looked at."""
     command = desk.screen.command(desk)
-    texts = [*desk.screen.copies(desk), *([Copyable("C", "this screen as a command", command)] if command else [])]
+    texts = [*desk.screen.copies(desk), *([Copyable("C", "this screen as a command", command, is_command=True)] if command else [])]
+    texts = [each._replace(text=addressed(desk, each.text)) if each.is_command and each.text else each for each in texts]
     choices = [Choice(each.key, f"{each.label:<26} {harmless(each.text)[:60]}", _copying(desk, each)) for each in texts if each.text]
     if choices:
         desk.overlay = Menu("Copy", choices)
     else:
         desk.say("there is nothing to copy here")
+
+
+def addressed(desk: Desk, command: str) -> str:
+    """A line of `volant` commands so that it reaches the daemon that is looked at from any shell, also where that is not the usual one."""
+    if desk.place == desk.daemons.get(LOCAL, desk.place):
+        return command
+    socket = shlex.quote(desk.place)
+    if "; volant " in command:
+        return f"(export {SOCKET_VARIABLE}={socket}; {command})"
+    return f"volant --socket {socket} {command.removeprefix('volant ')}"
 
 
 def _copying(desk: Desk, chosen: Copyable) -> Callable[[], None]:

@@ -25,9 +25,11 @@ _SHOWN_DIFFERENCES = 8
 """Lines of what would change that a question shows."""
 
 PAUSE = Action("deployment.pause", "p", "pause the rollout", "deployment.pause", ("deployment", "pause"), "is paused",
-               states=_ALIVE, when=lambda record: not record["paused"], way_back="p resumes it", noun="deployment")  # fmt: skip
+               states=_ALIVE, when=lambda record: not record["paused"], way_back="{deployment.pause} resumes it",
+               noun="deployment")  # fmt: skip
 RESUME = Action("deployment.resume", "p", "resume the rollout", "deployment.resume", ("deployment", "resume"), "goes on",
-                states=_ALIVE, when=lambda record: bool(record["paused"]), way_back="p pauses it", noun="deployment")  # fmt: skip
+                states=_ALIVE, when=lambda record: bool(record["paused"]), way_back="{deployment.pause} pauses it",
+                noun="deployment")  # fmt: skip
 DELETE = Action("deployment.delete", "d", "delete", "deployment.delete", ("deployment", "delete", "--yes"), "is being deleted",
                 params={"wait": False}, question="Delete", states=_ALIVE, noun="deployment",
                 effect="All its VMs are killed, and their disks are gone for good.")  # fmt: skip

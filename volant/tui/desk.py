@@ -20,7 +20,7 @@ from volant.tui.busy import Busy
 from volant.tui.effects import Effect
 from volant.tui.field import Past
 from volant.tui.glyphs import Glyphs
-from volant.tui.keys.bindings import shown_key
+from volant.tui.keys.bindings import CONTEXTS, shown_key
 from volant.tui.keys.decoder import Decoder, Key
 from volant.tui.keys.router import Router
 from volant.tui.lines import Line
@@ -268,8 +268,8 @@ class Desk:
             self.say("there is nothing before" if by < 0 else "there is nothing after")
 
     def key_of(self, action: str) -> str:
-        """The key of an action that holds everywhere or while looking back, as people write it."""
-        binding = self.router.binding(("past", "everywhere"), action)
+        """The key of an action as people write it: as this screen has it, else as it is bound elsewhere."""
+        binding = self.router.binding((*self.screen.contexts, "past", *CONTEXTS), action)
         return shown_key(binding.keys[0]) if binding is not None and binding.keys else f"`{action}`"
 
     def _moved_from(self, left: Screen) -> None:

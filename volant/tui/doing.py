@@ -95,4 +95,4 @@ def ended(desk: Desk, operation: Operation, name: str, result: Any) -> None:
         operation.ended = desk.clock()
         desk.operations.remove(operation)
         desk.past_operations.append(operation)
-        desk.say(operation.words, "bad" if operation.failures else "good")
+        desk.say(operation.words(desk.key_of), "bad" if operation.failures else "good")

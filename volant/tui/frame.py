@@ -82,7 +82,7 @@ def _top(desk: Desk, width: int) -> Line:
     context: list[tuple[int, Line]] = [(5, ((harmless(desk.context), "name"), ("  ", "")))] if desk.context else []
     parts = [*context, (PART_KEPT, (state, *_GAP)), *_figures(desk, width)]
     brand = (" volant ", "brand"), (" ", "")
-    while len(parts) > 1 and columns_of((*brand, *right)) + sum(columns_of(part) for _, part in parts) > width:
+    while len(parts) > 1 and columns_of((*brand, *right)) + sum(columns_of(part) for _, part in parts) >= width:
         parts.remove(min(parts, key=lambda part: part[0]))
     return justified((*brand, *(span for _, part in parts for span in part)), right, width)
 

@@ -35,9 +35,11 @@ def _words(record: Record) -> tuple[str, ...]:
 
 INSTALL = Action("plugin.install", "i", "install", "plugin.install", ("plugin", "install"), "is installed", noun="plugin")
 ENABLE = Action("plugin.enable", "e", "enable: allow new VMs of it", "plugin.enable", ("plugin", "enable"), "is enabled",
-                states=frozenset({"disabled"}), way_back="e disables it", noun="plugin", params_of=_version, words_of=_words)  # fmt: skip
+                states=frozenset({"disabled"}), way_back="{plugin.enable} disables it",
+                noun="plugin", params_of=_version, words_of=_words)  # fmt: skip
 DISABLE = Action("plugin.disable", "e", "disable: no new VMs of it", "plugin.disable", ("plugin", "disable"), "is disabled",
-                 states=frozenset({"enabled"}), way_back="e enables it", noun="plugin", params_of=_version, words_of=_words)  # fmt: skip
+                 states=frozenset({"enabled"}), way_back="{plugin.enable} enables it",
+                 noun="plugin", params_of=_version, words_of=_words)  # fmt: skip
 REMOVE = Action("plugin.remove", "d", "remove", "plugin.remove", ("plugin", "remove", "--yes"), "is removed",
                 question="Remove", noun="plugin", effect="It and what was fetched for it are gone; VMs of it keep it from being removed.",
                 params_of=_version, words_of=_words)  # fmt: skip

@@ -77,7 +77,7 @@ def ask_name(desk: Desk, params: Mapping[str, Any]) -> None:
             raise InvalidParams(f"there is a VM called {name} already", hint="give another name")
         if desk.refuses("make a VM"):
             return
-        create = Action("vm.create", "n", "make a VM", "vm.create", ("vm", "create"), "is starting", way_back="x S stops it")
+        create = Action("vm.create", "n", "make a VM", "vm.create", ("vm", "create"), "is starting", way_back="{actions} S stops it")
         operation = begin(desk, create, (name,), _command(plugin, name))
         desk.pending.call("vm.create", {"name": name, **params}, partial(ended, desk, operation, name))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import count
@@ -14,6 +15,7 @@ from volant.tui.effects import Attach, Call, Edit, Effect, Follow, Manifest, Rea
 from volant.tui.model import Record
 from volant.tui.overlays import MAX_VICTIMS, Question
 
+_NAMED_KEY = re.compile(r"\{([\w.]+)\}")
 Answered = Callable[[Any], None]
 """Hears a call's plain result, or the Fault that it ended with."""
 Came = Callable[[list[Any]], None]
@@ -129,12 +131,12 @@ class Operation:
             self.failures.append(f"{harmless(name)}: {harmless(result.message)}" + (f"; {harmless(result.hint)}" if result.hint else ""))
         return self.left == 0
 
-    @property
-    def words(self) -> str:
-        """How it went, in one line."""
+    def words(self, key_of: Callable[[str], str]) -> str:
+        """How it went, in one line; `key_of` gives the key of an action."""
         good = len(self.names) - len(self.failures)
         who = harmless(self.names[0]) if len(self.names) == 1 else f"{good} {self.action.noun}{'' if good == 1 else 's'}"
-        done = f"{who} {self.action.done}" + (f" ({self.action.way_back})" if self.action.way_back else "") if good else ""
+        way_back = _NAMED_KEY.sub(lambda found: key_of(found[1]), self.action.way_back)
+        done = f"{who} {self.action.done}" + (f" ({way_back})" if way_back else "") if good else ""
         failed = f"{len(self.failures)} failed: " if len(self.names) > 1 and self.failures else ""
         return "; ".join(part for part in (done, failed + "; ".join(self.failures)) if part)
 

@@ -23,6 +23,8 @@ class Copyable(NamedTuple):
     key: str
     label: str
     text: str
+    is_command: bool = False
+    """A line for a shell, of `volant` commands."""
 
 
 class Screen:

@@ -61,9 +61,9 @@ class FormScreen(Screen):
                 *head,
                 (
                     ("  nothing has to be filled in; ", "dim"),
-                    ("a", "key"),
+                    (desk.key_of("form.add"), "key"),
                     (" adds a parameter, ", "dim"),
-                    ("r", "key"),
+                    (desk.key_of("call.send"), "key"),
                     (" sends it", "dim"),
                 ),
             ]

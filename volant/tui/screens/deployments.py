@@ -127,7 +127,11 @@ class DeploymentsScreen(RelistedScreen):
         return self._list.missing(desk) or [
             (("  No deployments yet.", "name"), ("  One keeps a number of like VMs up and up to date.", "")),
             (),
-            (("  n", "key"), ("         make one here: ", ""), ("deployment create NAME --plugin PLUGIN --replicas 2", "name")),
+            (
+                (f"  {desk.key_of('new'):<9}", "key"),
+                (" make one here: ", ""),
+                ("deployment create NAME --plugin PLUGIN --replicas 2", "name"),
+            ),
             (("  or in a shell:  ", ""), ("volant deployment create web --plugin hello --replicas 2", "name")),
         ]
 
@@ -158,7 +162,8 @@ class DeploymentsScreen(RelistedScreen):
 def of_deployment(record: Record) -> list[Copyable]:
     """What can be copied of a deployment."""
     name = str(record["name"])
-    return [Copyable("n", "name", name), Copyable("c", "the command that shows it", shlex.join(("volant", "deployment", "get", name)))]
+    command = shlex.join(("volant", "deployment", "get", name))
+    return [Copyable("n", "name", name), Copyable("c", "the command that shows it", command, is_command=True)]
 
 
 def about(desk: Desk, record: Record, width: int, *, short: bool = False) -> list[Line]:

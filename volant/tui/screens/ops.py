@@ -75,12 +75,12 @@ class OperationsScreen(ListScreen):
         return [
             (("  Nothing is under way.", "name"), ("  What you do, and VMs that start or stop, are listed here.", "")),
             (),
-            (("  x", "key"), ("         in the list of VMs shows what can be done with them", "")),
+            ((f"  {desk.key_of('actions'):<9}", "key"), (" in the list of VMs shows what can be done with them", "")),
         ]
 
     def copies(self, desk: Desk) -> list[Copyable]:
         record = self.rows.record
-        return [Copyable("c", "the same as a command", str(record["command"]))] if record is not None else []
+        return [Copyable("c", "the same as a command", str(record["command"]), is_command=True)] if record is not None else []
 
     def next_change_s(self, desk: Desk) -> float | None:
         return 1.0 if desk.operations or any(record["vm_id"] for record in self._all.values()) else None
@@ -102,7 +102,7 @@ def _records(desk: Desk) -> Iterator[Record]:
         yield _own(operation, "running", now - operation.started, operation.progress or _left(operation))
     for operation in reversed(desk.past_operations):
         status = "failed" if operation.failures else "done"
-        yield _own(operation, status, (operation.ended or now) - operation.started, operation.words)
+        yield _own(operation, status, (operation.ended or now) - operation.started, operation.words(desk.key_of))
     moving = (vm for vm in desk.snapshot.vms.values() if vm["status"] in _ON_THE_WAY)
     for _, vm in zip(range(MOST_ELSEWHERE), moving, strict=False):
         since = human.epoch(str(vm.get("started_at") or "")) if vm["status"] == "starting" else None

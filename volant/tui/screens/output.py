@@ -60,7 +60,7 @@ class OutputScreen(Screen):
         reader = self._reader
         words = [reader.place]
         if reader.held:
-            words.append(f"held, {len(reader.waiting)} lines wait: p goes on, G jumps to the end")
+            words.append(f"held, {len(reader.waiting)} lines wait: {desk.key_of('pause')} goes on, {desk.key_of('last')} jumps to the end")
         if reader.dropped:
             words.append(f"{reader.dropped} older lines dropped")
         return words

@@ -98,7 +98,7 @@ class PluginsScreen(RelistedScreen):
         return self._list.missing(desk) or [
             (("  No plugins yet.", "name"), ("  A plugin describes a workload once; VMs are made of it.", "")),
             (),
-            (("  i", "key"), ("         install one: the file of its manifest, or a URL", "")),
+            ((f"  {desk.key_of('plugin.install'):<9}", "key"), (" install one: the file of its manifest, or a URL", "")),
             (("  or in a shell:  ", ""), ("volant plugin install ./plugin.json", "name")),
         ]
 
@@ -197,7 +197,8 @@ def yaml_line(line: str, width: int) -> Line:
 def of_plugin(record: Record) -> list[Copyable]:
     """What can be copied of a plugin."""
     words = ("volant", "plugin", "show", str(record["plugin"]), "--version", str(record["version"]))
-    return [Copyable("n", "name", str(record["plugin"])), Copyable("c", "the command that shows it", shlex.join(words))]
+    command = Copyable("c", "the command that shows it", shlex.join(words), is_command=True)
+    return [Copyable("n", "name", str(record["plugin"])), command]
 
 
 def about(desk: Desk, record: Record, width: int) -> list[Line]:

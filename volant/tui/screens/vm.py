@@ -301,7 +301,7 @@ class VmScreen(Screen):
             words: Line = ((f"{harmless(each['name']):<20} ", "name"), (f"{harmless(each['method']):<6} {harmless(each['path'])}  ", "dim"))
             lines.append(clipped((*words, (harmless(each["description"]), "")), width))
         name = harmless(str((self._last or {}).get("name", "")))
-        return [*lines, (), (("to call one:  ", "dim"), ("r", "key"), (f"  or :vm call {name} ACTION", "name"))]
+        return [*lines, (), (("to call one:  ", "dim"), (desk.key_of("vm.calls"), "key"), (f"  or :vm call {name} ACTION", "name"))]
 
     def status(self, desk: Desk) -> list[str]:
         if self._last is None:

@@ -55,7 +55,7 @@ def of_vm(record: Record | None) -> list[Copyable]:
         Copyable("i", "address", str(record.get("ip") or "")),
         Copyable("d", "id", str(record["id"])),
         Copyable("j", "record as JSON", json.dumps(dict(record), ensure_ascii=False)),
-        Copyable("c", "the command that shows it", shlex.join(("volant", "vm", "get", name))),
+        Copyable("c", "the command that shows it", shlex.join(("volant", "vm", "get", name)), is_command=True),
     ]
 
 

@@ -170,14 +170,10 @@ class VmsScreen(ListScreen):
             return [
                 (("  No VMs yet.", "name"),),
                 (),
-                (("  n", "key"), ("         make one of a plugin that is installed", "")),
-                (
-                    ("  :", "key"),
-                    ("         any command, for example ", ""),
-                    ("plugin list", "name"),
-                    (" shows what they can be made of", ""),
-                ),
-                (("  ?", "key"), ("         the keys", "")),
+                ((f"  {desk.key_of('new'):<9}", "key"), (" make one of a plugin that is installed", "")),
+                ((f"  {desk.key_of('screens')} {'p':<7}", "key"), (" the plugins; there one is installed", "")),
+                ((f"  {desk.key_of('command'):<9}", "key"), (" any command, as after `volant` in a shell", "")),
+                ((f"  {desk.key_of('help'):<9}", "key"), (" the keys", "")),
                 (),
                 (("  or in a shell:  ", ""), ("volant plugin install ./plugin.json", "name")),
                 (("                  ", ""), ("volant vm create web-1 --plugin hello", "name")),
@@ -187,7 +183,7 @@ class VmsScreen(ListScreen):
         told: list[Line] = [((f"  {desk.glyphs['lost']} not connected to {harmless(desk.place)}", "bad"),), ()]
         told += [((f"  {piece}", ""),) for piece in wrapped(harmless(link.reason), width - 4)]
         told += [((f"  {piece}", "name"),) for piece in wrapped(harmless(link.hint), width - 4)]
-        told += [(), (("  It is tried again by itself; ", "dim"), ("Ctrl-R", "key"), (" tries now.", "dim"))]
+        told += [(), (("  It is tried again by itself; ", "dim"), (desk.key_of("resync"), "key"), (" tries now.", "dim"))]
         return told
 
     def act(self, desk: Desk, action: str) -> bool:
