@@ -18,9 +18,11 @@ import pytest
 from tests.fakes.hello import hello
 from tests.patience import until
 from tests.rig import START_S, SURVIVING, Rig, rig
+from volant.client.aio import AsyncClient
 from volant.client.aio_following import follow_events as follow_events_async
+from volant.client.blocking import Client
 from volant.client.following import follow_events
-from volant.proto.errors import ExitCode, Unreachable
+from volant.proto.errors import ExitCode, Fault, LaunchFailed, Unreachable
 
 
 @pytest.fixture
@@ -148,6 +150,47 @@ def test_logs_end_in_one_way_for_each_end_of_the_vm(host: Rig, ends: tuple[str, 
         following.send_signal(signal.SIGCONT)
         assert following.wait(START_S) == code
         told.until(lambda lines: any(line.startswith(said) for line in lines))
+
+
+@pytest.mark.parametrize("crashed", [False, True])
+def test_both_clients_hear_how_a_boot_ended_whose_output_they_follow(host: Rig, crashed: bool) -> None:
+    host.volant("vm", "create", "web", "--plugin", "hello", "--wait")
+    pid = host.json("vm", "get", "web")["pid"]
+    ends: dict[str, str | Fault] = {}
+    lines: list[str] = []
+
+    def follow() -> None:
+        with Client(str(host.socket)) as client:
+            stream = client.vms.logs(name="web", follow=True)
+            try:
+                lines.extend(line.text for line in stream)
+                ends["blocking"] = stream.result.note
+            except Fault as fault:
+                ends["blocking"] = fault
+
+    async def follow_async() -> None:
+        async with AsyncClient(str(host.socket)) as client:
+            stream = client.vms.logs(name="web", follow=True)
+            try:
+                async for line in stream:
+                    lines.append(line.text)
+                ends["asyncio"] = (await stream.result()).note
+            except Fault as fault:
+                ends["asyncio"] = fault
+
+    followers = [threading.Thread(target=follow), threading.Thread(target=lambda: asyncio.run(follow_async()))]
+    for follower in followers:
+        follower.start()
+    until(lambda: len(lines) == 2)
+    os.kill(pid, signal.SIGKILL) if crashed else host.volant("vm", "stop", "web")
+    for follower in followers:
+        follower.join(START_S)
+    assert len(ends) == 2
+    for end in ends.values():
+        if crashed:
+            assert isinstance(end, LaunchFailed) and end.message.startswith("VM 'web' crashed: the VMM ended unasked")
+        else:
+            assert end == "VM 'web' is stopped"
 
 
 def test_logs_go_on_with_the_next_boot_of_a_vm_that_is_restarted(host: Rig) -> None:
