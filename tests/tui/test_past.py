@@ -347,7 +347,7 @@ def test_a_recording_is_all_past() -> None:
     seat.type("> > >")
     assert "nothing later is known" in seat.screen()
     seat.type("l")
-    assert "a recording holds no logs" in seat.screen()
+    assert "the recording holds no logs of it" in seat.screen()
     seat.type("escape @ '2s_ago' enter")
     assert states(seat) == {"web-1": "starting"}
     seat.type("n")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from sys import intern
 from typing import Any
@@ -60,6 +60,8 @@ class Feed:
         self._read_only = read_only
         self.tell, self._clock, self._events_after = tell, clock, events_after
         self.client: AsyncClient | None = None
+        self.besides: Callable[[AsyncClient], Coroutine[Any, Any, None]] | None = None
+        """What else is done with each connection once its list is there, for as long as it lasts."""
         self._now = asyncio.Event()
         self._conversation: asyncio.Task[None] | None = None
 
@@ -114,20 +116,20 @@ class Feed:
             hello = await client.daemon()
             self.client = client
             self.tell(Connected(self._clock(), hello.version))
-            following: asyncio.Task[None] | None = None
+            following: list[asyncio.Task[None]] = []
             try:
                 wanted = {"deltas": True} | ({"packed": True} if PACKED in hello.features else {})
                 async with self._open(client, "vm.watch", wanted) as changes:
                     async for item in changes:
                         self.tell(changed(item))
-                        if following is None and item["complete"]:
-                            following = asyncio.create_task(self._follow(client))
+                        if not following and item["complete"]:
+                            following = [asyncio.create_task(work(client)) for work in (self._follow, self.besides) if work is not None]
                     await changes.result()
             finally:
-                if following is not None:
-                    following.cancel()
+                for task in following:
+                    task.cancel()
                     with suppress(asyncio.CancelledError):
-                        await following
+                        await task
 
     async def _follow(self, client: AsyncClient) -> None:
         """Events from the last known one on. A gap that can't be filled is told; the list says how things are either way."""

@@ -124,7 +124,7 @@ def _recording(app: VolantApp, path: str) -> Iterator[None]:
     """Everything that the app hears goes into a new file while the block runs."""
     from volant.tui.past.recorder import Recorder
 
-    recorder = Recorder(path, place=app.desk.place, ended=lambda why: app.desk.say(why, "warm"))
+    recorder = Recorder(path, place=app.desk.place, tell=lambda why: app.desk.say(why, "warm"))
     app.desk.bound = "this is being recorded"
     hear = app.feed.tell
 
@@ -132,7 +132,8 @@ def _recording(app: VolantApp, path: str) -> Iterator[None]:
         recorder.heard(news)
         hear(news)
 
-    app.feed.tell = tell
+    app.feed.tell, app.feed.besides = tell, recorder.listen
+    app.desk.pending.overhear = recorder.overheard
     try:
         yield
     finally:

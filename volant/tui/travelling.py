@@ -41,7 +41,7 @@ def go_to(desk: Desk, text: str) -> None:
     from volant.tui.past.moments import parse
 
     journey = desk.past
-    moment = parse(text, now=journey.tape.time(len(journey.tape)) if journey is not None and journey.recording else desk.now())
+    moment = parse(text, now=journey.tape.end if journey is not None and journey.recording else desk.now())
     if moment is None:
         to_now(desk)
     else:
@@ -77,6 +77,8 @@ def play_on(desk: Desk) -> None:
     journey.advance(desk.clock())
     if journey.index != before:
         _show(desk)
+    else:
+        desk.screen.refreshed(desk, Delta())  # it may show more than the host's state, such as what was printed
     if not journey.playing:
         desk.say("the recording ends here" if journey.recording else f"nothing later is known; {desk.key_of('past.now')} returns to now")
 
@@ -106,7 +108,8 @@ def to_now(desk: Desk) -> None:
     if desk.past is None:
         desk.say("this is now")
     elif desk.past.recording:
-        go(desk, len(desk.past.tape) - 1)
+        desk.past.go_to_end()
+        _show(desk)
     else:
         desk.pending.forget(desk.looking_back)
         _return(desk, "this is now")

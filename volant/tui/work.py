@@ -27,6 +27,8 @@ class Pending:
     """Calls and streams under way, by tag."""
 
     effects: list[Effect]
+    overhear: Callable[[Mapping[str, Any], list[Any]], None] | None = None
+    """Hears what is shown of consoles, too: the parameters of the call, and what came."""
     _tags: Any = field(default_factory=lambda: count(1))
     _answered: dict[int, Answered] = field(default_factory=dict)
     _came: dict[int, Came] = field(default_factory=dict)
@@ -46,7 +48,14 @@ class Pending:
     def attach(self, params: Mapping[str, Any], came: Came, ended: Answered) -> int:
         """A call of `vm.console`; `came` hears bytes and plain `ConsolePlace`s."""
         tag: int = next(self._tags)
-        self._answered[tag], self._came[tag] = ended, came
+        overhear = self.overhear
+
+        def both(items: list[Any]) -> None:
+            came(items)
+            if overhear is not None:
+                overhear(params, items)
+
+        self._answered[tag], self._came[tag] = ended, came if overhear is None else both
         self.effects.append(Attach(tag, params))
         return tag
 

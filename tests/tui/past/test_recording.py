@@ -74,6 +74,7 @@ REFUSED = [
     b"\n",
     b"PK\x03\x04 something else altogether\n",
     b'{"volant_recording": 2}\n',
+    b'{"volant_recording": 3, "place": "/run/v.sock", "began": "2026-01-31T12:00:00Z"}\n',
     b'{"volant_recording": 1, "place": 3, "began": "x"}\n',
     b"[" * 100_000 + b"\n",
     told(-1, "connecting", {}),
@@ -153,7 +154,7 @@ def test_a_recording_with_anything_in_it_is_read_or_refused(junk: bytes, at: int
 def test_the_file_is_ours_alone_and_never_one_that_was_there(tmp_path: Path) -> None:
     path = tmp_path / "host.rec"
     said: list[str] = []
-    made = recorder.Recorder(str(path), place="/run/v.sock", ended=said.append)
+    made = recorder.Recorder(str(path), place="/run/v.sock", tell=said.append)
     for news in STORY:
         made.heard(news)
     made.close()
@@ -161,16 +162,16 @@ def test_the_file_is_ours_alone_and_never_one_that_was_there(tmp_path: Path) -> 
     assert path.stat().st_mode & 0o777 == 0o600
     assert len(recorder.load(str(path))[1]) == 7
     with pytest.raises(Usage, match="exists already"):
-        recorder.Recorder(str(path), place="", ended=said.append)
+        recorder.Recorder(str(path), place="", tell=said.append)
     with pytest.raises(Usage, match="can't be made"):
-        recorder.Recorder(str(tmp_path / "no" / "x"), place="", ended=said.append)
+        recorder.Recorder(str(tmp_path / "no" / "x"), place="", tell=said.append)
     assert said == []
 
 
 def test_a_recording_that_is_full_or_has_no_room_ends_and_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     said: list[str] = []
     monkeypatch.setattr(recorder, "MAX_BYTES", 500)
-    made = recorder.Recorder(str(tmp_path / "full"), place="", ended=said.append)
+    made = recorder.Recorder(str(tmp_path / "full"), place="", tell=said.append)
     for _ in range(30):
         made.heard(Connecting(0.0))
     assert len(said) == 1 and "is full" in said[0]

@@ -40,6 +40,11 @@ class Journey:
         self.index = max(-1, min(index, len(self.tape) - 1))
         self.time = self.tape.time(self.index)
 
+    def go_to_end(self) -> None:
+        """To the last moment of which anything is known."""
+        self.go(len(self.tape) - 1)
+        self.time = self.tape.end
+
     def seek(self, moment: Moment) -> str:
         """To a time, or to an event; there is always one."""
         if moment.seq:
@@ -69,7 +74,7 @@ class Journey:
 
     def play(self, now: float) -> str:
         """Let time go on from here, or stop it; `now` is on the looker's clock, in seconds. Why not, where nothing comes any more."""
-        if not self.playing and self.index + 1 >= len(self.tape):
+        if not self.playing and self.time >= self.tape.end:
             return "nothing later is known here"
         self.playing, self._looked_at = not self.playing, now
         return ""
@@ -87,15 +92,16 @@ class Journey:
         self.time += (now - self._looked_at) * self.speed
         self._looked_at = now
         self.index = max(self.index, self.tape.find(self.time))
-        if self.index + 1 >= len(self.tape):
-            self.go(self.index)
+        if self.time >= self.tape.end:
+            self.go_to_end()
             self.playing = False
 
     def next_change_s(self) -> float | None:
         """In how many seconds there is more to see by itself; None for never."""
         if not self.playing:
             return None
-        soon = min(1.0, self.tape.time(self.index + 1) - self.time)  # the seconds of the clock are seen, too
+        then = self.tape.time(self.index + 1) if self.index + 1 < len(self.tape) else self.tape.end
+        soon = min(1.0, then - self.time)  # the seconds of the clock are seen, too
         return max(SHORTEST_TICK_S, soon / self.speed)
 
     def event(self, index: int) -> Record | None:

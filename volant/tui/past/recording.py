@@ -19,9 +19,12 @@ from volant.proto.api.vm import VmView
 from volant.proto.errors import InvalidParams
 from volant.proto.plain import from_plain
 from volant.tui.model import Changed, Connected, Connecting, EventsLost, Happened, Heard, Lost, Record, Snapshot
+from volant.tui.past.said import KINDS, Said
 from volant.tui.past.tape import Beat, Tape
 
-FORMAT = 1
+FORMAT = 2
+"""What is written. 1 held no output."""
+READABLE = (1, FORMAT)
 MAX_BYTES = 16 * 1024 * 1024
 """Of a recording: some 40,000 changes and their events. To read it takes some seconds and 200 MB."""
 MAX_LINES = 100_000
@@ -55,6 +58,11 @@ def news_line(after_s: float, news: Heard) -> bytes:
     return _line([round(after_s, 3), *_plain(news)])
 
 
+def output_line(after_s: float, kind: str, told: Mapping[str, Any]) -> bytes:
+    """The line of output (`said.KINDS`) that was heard so long after the beginning."""
+    return _line([round(after_s, 3), kind, told])
+
+
 def _line(plain: Any) -> bytes:
     return json.dumps(plain, ensure_ascii=True, separators=(",", ":")).encode() + b"\n"
 
@@ -85,18 +93,22 @@ def read(data: bytes) -> tuple[Head, Tape]:
     if len(lines) > MAX_LINES:
         raise _refusal(f"it has more than {MAX_LINES} lines")
     head = _head(lines[0] if lines else b"")
-    reader = _Reader()
+    reader, said = _Reader(), Said()
     beats: list[Beat] = []
     time = head.began
     for number, line in enumerate(lines[1:], 2):
         try:
-            after, news = reader.news(line)
+            after, kind, told = _told(line)
+            time = max(time, head.began + after)  # the clock never goes back on a tape
+            if kind in KINDS:
+                said.take(kind, told, time)
+                continue
+            news = reader.news(kind, told)
         except InvalidParams as fault:
             raise _refusal(f"line {number}: {fault.message}") from None
-        time = max(time, head.began + after)  # the clock never goes back on a tape
         seq = news.events[-1]["seq"] if isinstance(news, Happened) and news.events else 0
         beats.append(Beat(time, int(seq), (news,)))
-    return head, Tape(Snapshot(), _gathered(beats))
+    return head, Tape(Snapshot(), _gathered(beats), said, end=time)
 
 
 def _refusal(why: str) -> InvalidParams:
@@ -107,8 +119,8 @@ def _head(line: bytes) -> Head:
     plain = _parsed(line) if line else None
     if not isinstance(plain, dict) or "volant_recording" not in plain:
         raise _refusal("it does not begin with what one begins with")
-    if plain["volant_recording"] != FORMAT:
-        raise _refusal(f"its format is {plain['volant_recording']!r:.20}, and {FORMAT} is the one that is known")
+    if plain["volant_recording"] not in READABLE:
+        raise _refusal(f"its format is {plain['volant_recording']!r:.20}, and {FORMAT} is the latest that is known")
     place, began = plain.get("place"), plain.get("began")
     time = epoch(began) if isinstance(began, str) else None
     if not isinstance(place, str) or time is None:
@@ -134,6 +146,14 @@ def _whole(digits: str) -> int:
     return int(digits)
 
 
+def _told(line: bytes) -> tuple[float, str, dict[str, Any]]:
+    """What a line tells: when, of what kind, and what."""
+    match _parsed(line):
+        case [int() | float() as after, str(kind), dict(told)] if isfinite(after) and 0 <= after <= MAX_AFTER_S:
+            return float(after), kind, told
+    raise InvalidParams("it is not a time, a kind and what was told")
+
+
 class _Reader:
     """Reads lines one after the other; records that are told by what is different in them are checked as a whole."""
 
@@ -141,13 +161,7 @@ class _Reader:
         self._vms: dict[str, Record] = {}
         """Those that were told since the connection was made: only of them may be told what is different."""
 
-    def news(self, line: bytes) -> tuple[float, Heard]:
-        match _parsed(line):
-            case [int() | float() as after, str(kind), dict(told)] if isfinite(after) and 0 <= after <= MAX_AFTER_S:
-                return float(after), self._news(kind, told)
-        raise InvalidParams("it is not a time, a kind and what was told")
-
-    def _news(self, kind: str, told: Mapping[str, Any]) -> Heard:
+    def news(self, kind: str, told: Mapping[str, Any]) -> Heard:
         if kind == "vms":
             return self._changed(told)
         if kind == "events":

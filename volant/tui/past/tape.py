@@ -5,9 +5,12 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from volant.tui.model import Heard, Link, Phase, Snapshot, reduce
+
+if TYPE_CHECKING:
+    from volant.tui.past.said import Said
 
 KEPT_EVERY = 500
 """Beats between two snapshots that are kept: to fold so many takes some 20 ms with a thousand VMs, and no more is folded to look at a
@@ -25,11 +28,14 @@ class Beat(NamedTuple):
 
 
 class Tape:
-    """`begin` is how things were before the first beat. Index -1 is that moment, 0 the one after the first beat."""
+    """`begin` is how things were before the first beat. Index -1 is that moment, 0 the one after the first beat. `said` is the output that
+    was recorded with it, which changes no snapshot, and may go on until `end`, in seconds since 1970."""
 
-    def __init__(self, begin: Snapshot, beats: Sequence[Beat]) -> None:
-        self.beats = beats
+    def __init__(self, begin: Snapshot, beats: Sequence[Beat], said: Said | None = None, *, end: float = 0.0) -> None:
+        self.beats, self.said = beats, said
         self._times = [beat.time for beat in beats]
+        self.end = max(end, self.time(len(beats)))
+        """The last moment of which anything is known."""
         self._kept: dict[int, Snapshot] = {-1: begin}
         self._latest = (-1, begin)
         """What was looked at last: who goes on from there folds only what came since."""

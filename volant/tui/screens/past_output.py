@@ -15,6 +15,7 @@ from volant.proto.errors import Fault
 from volant.tui.lines import Line, clipped
 from volant.tui.model import Delta, Record
 from volant.tui.past.printed import Printed
+from volant.tui.past.said import CONSOLE, LOGS, Said
 from volant.tui.screens.base import Screen
 from volant.tui.screens.reader import KEPT_LINES, Reader
 
@@ -35,6 +36,10 @@ class PastOutput(Screen):
     hints = ("last",)
     in_past = True
     what = ""
+    """Of what a VM says; LOGS and CONSOLE of `past.said`."""
+    missing = ""
+    """Why a recording may hold none."""
+    unit = ""
 
     def __init__(self, record: Record) -> None:
         self._id, self._name = str(record["id"]), str(record["name"])
@@ -44,14 +49,18 @@ class PastOutput(Screen):
         """Why nobody can tell what it said."""
         self._fault: Fault | None = None
         """Why the daemon did not."""
+        self._left_out = 0
+        """What a recording had no room for."""
 
     @property
     def title(self) -> str:
         return f"{self.what} {self._name}"
 
     def shown(self, desk: Desk) -> None:
-        if desk.past is not None and desk.past.recording:
-            self._never = Fault(f"a recording holds no {self.what}", hint="it holds VMs and events")
+        if desk.past is not None and desk.past.tape.said is not None:
+            held = self._replay(desk.past.tape.said)
+            self._never = None if held else Fault(f"the recording holds no {self.what} of it", hint=self.missing)
+            self._left_out = desk.past.tape.said.left_out(self.what, self._id)
         elif self._id not in desk.live.vms:
             self._never = Fault(f"it was deleted since then, and its {self.what} went with it")
         else:
@@ -64,15 +73,19 @@ class PastOutput(Screen):
 
     def refreshed(self, desk: Desk, delta: Delta) -> None:
         """Another moment."""
-        if desk.screen is self and self._never is None:
+        if desk.screen is self and self._never is None and desk.past is not None and desk.past.tape.said is None:
             self._ask(desk)
         self._lay_out(desk)
+
+    def _replay(self, said: Said) -> bool:
+        """Take what a recording holds of it; whether there is any."""
+        raise NotImplementedError
 
     def _ask(self, desk: Desk) -> None:
         """Ask the daemon for what is not known yet."""
         raise NotImplementedError
 
-    def _lines_until(self, moment: float) -> Sequence[str]:
+    def _lines_until(self, moment: float) -> list[Line]:
         """What had been said by then."""
         raise NotImplementedError
 
@@ -85,8 +98,7 @@ class PastOutput(Screen):
     # ----------------------------------------------------------------------------------------------------------- looks
 
     def _lay_out(self, desk: Desk) -> None:
-        lines = self._lines_until(desk.wall())
-        self._reader.replace(((harmless_log_line(text, colour=False).expandtabs(), ""),) for text in lines)
+        self._reader.replace(self._lines_until(desk.wall()))
 
     def body(self, desk: Desk, width: int, height: int) -> list[Line]:
         fault = self._never or self._fault
@@ -101,21 +113,32 @@ class PastOutput(Screen):
         return "up to this moment" if desk.past is not None else "as it was"
 
     def status(self, desk: Desk) -> Sequence[str]:
-        return [self._reader.place]
+        left_out = f"{self._left_out:,} {self.unit} more had no room in the recording" if self._left_out else ""
+        return [self._reader.place, left_out]
 
     def act(self, desk: Desk, action: str) -> bool:
         return self._reader.act(action)
 
 
+def _line(text: str) -> Line:
+    return ((harmless_log_line(text, colour=False).expandtabs(), ""),)
+
+
 class PastLogs(PastOutput):
     """The log of its workload: what the agent still has of it."""
 
-    what = "logs"
+    what = LOGS
+    missing = "it holds what VMs printed while it was made, as far as there was room"
+    unit = "lines"
 
     def __init__(self, record: Record) -> None:
         super().__init__(record)
-        self._said: deque[tuple[float, str]] = deque(maxlen=KEPT_LINES)
+        self._said: deque[tuple[float, Line]] = deque(maxlen=KEPT_LINES)
         """Lines with their times."""
+
+    def _replay(self, said: Said) -> bool:
+        self._said = deque(((time, _line(text)) for time, text in said.lines(self._id)), maxlen=KEPT_LINES)
+        return bool(self._said)
 
     def _ask(self, desk: Desk) -> None:
         if not self._said and not self._tag:
@@ -123,16 +146,18 @@ class PastLogs(PastOutput):
             self._tag = desk.pending.follow("vm.logs", params, self._came, lambda result: self._over(desk, result))
 
     def _came(self, lines: list[Any]) -> None:
-        self._said += [(human.epoch(str(line["time"])) or 0.0, f"{str(line['time'])[11:23]} {line['text']}") for line in lines]
+        self._said += [(human.epoch(str(line["time"])) or 0.0, _line(f"{str(line['time'])[11:23]} {line['text']}")) for line in lines]
 
-    def _lines_until(self, moment: float) -> Sequence[str]:
-        return [text for time, text in self._said if time <= moment]
+    def _lines_until(self, moment: float) -> list[Line]:
+        return [line for time, line in self._said if time <= moment]
 
 
 class PastConsole(PastOutput):
     """The console of the boot of that moment."""
 
-    what = "console"
+    what = CONSOLE
+    missing = "it holds consoles from when they were opened while it was made"
+    unit = "bytes"
 
     def __init__(self, record: Record) -> None:
         super().__init__(record)
@@ -143,6 +168,10 @@ class PastConsole(PastOutput):
         """The tape that they were looked up on."""
         self._boot: tuple[int, int | None] | None = None
         """Where on the console the boot that is shown begins and ends."""
+
+    def _replay(self, said: Said) -> bool:
+        self._printed = said.printed(self._id)
+        return bool(len(self._printed))
 
     def _ask(self, desk: Desk) -> None:
         """Of another boot, ask for what that printed."""
@@ -193,8 +222,8 @@ class PastConsole(PastOutput):
         params = {"name": self._name, "from_offset": start, "follow": False, "times": True}
         self._tag = desk.pending.attach(params, came, lambda result: self._over(desk, result))
 
-    def _lines_until(self, moment: float) -> Sequence[str]:
-        return self._printed.until(moment)
+    def _lines_until(self, moment: float) -> list[Line]:
+        return [_line(text) for text in self._printed.until(moment)]
 
     def subtitle(self, desk: Desk) -> str:
         return super().subtitle(desk) if self._printed.is_timed or not len(self._printed) else "of this boot, as a whole"
