@@ -30,7 +30,6 @@ _ABOUT = {"vm": "vms", "plugin": "plugins", "deployment": "deployments", "deploy
 _READING = frozenset({"list", "get", "logs", "config", "history", "diff", "explain", "status", "show", "info", "ping", "ledger", "actions",
                       "wait", "follow", "watch", "top", "completion", "doctor"})  # fmt: skip
 """Verbs that change nothing; any other is refused in read-only mode, one that this list doesn't know yet included."""
-_NEEDS_TERMINAL = frozenset({"console", "exec", "top"})
 _COMMANDS = frozenset({*tree.TREE, *tree.SHORT_FORMS, *tree.PLURALS, "help"})
 """What a command of the CLI begins with."""
 _DELETING = frozenset({"delete", "remove"})
@@ -126,7 +125,15 @@ def _cli(line: str, words: list[str]) -> Cli:
     asks_help = words[0] == "help" or "--help" in words or "-h" in words
     reads = asks_help or verb in (*_READING, "events", "ps") or (verb == "console" and "--read-only" in words)
     deletes = verb in _DELETING and not asks_help
-    return Cli(tuple(words), changes=not reads, foreground=verb in _NEEDS_TERMINAL and not asks_help, deletes=deletes)
+    return Cli(tuple(words), changes=not reads, foreground=not asks_help and _needs_terminal(verb, words), deletes=deletes)
+
+
+def _needs_terminal(verb: str, words: list[str]) -> bool:
+    """Whether a command is a program of its own to look at. What ends by itself is not: it would be gone before anybody had read it."""
+    own = frozenset(words[: words.index("--")] if "--" in words else words)
+    if verb == "exec":
+        return bool(own & {"-t", "-it", "-ti", "--tty"})
+    return (verb == "console" and "--no-follow" not in own) or (verb == "top" and not own & {"-n", "--count"})
 
 
 @dataclass(frozen=True, slots=True)
