@@ -5,6 +5,7 @@ python -m tests.tui.pictures   writes them into docs/pictures anew
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from html import escape
 from pathlib import Path
@@ -80,13 +81,17 @@ def failing() -> Seat:
 
 
 def chatty() -> Seat:
-    """Output of several VMs, with a line that was lost."""
+    """Output of several VMs, with a line that was lost, and one that is chosen."""
     seat = scenes_logs.opened(Seat(*scenes_logs.WEBS))
     words = ["GET /status 200 1 ms", "GET /items?page=2 200 14 ms", "POST /items 201 22 ms", "cache refilled with 812 entries"]
     feed(seat, "web-1", [line(number, words[number % 4]) for number in range(1, 9)])
     feed(seat, "web-2", [line(number, words[(number + 2) % 4], second=number) for number in range(1, 5)])
     feed(seat, "web-2", [line(8, "slow query 812 ms id=77", "stderr", second=6), line(9, "retrying once", "stderr", second=7)])
-    return gathered(seat)
+    slow = {"level": "warn", "msg": "slow query", "took_ms": 812, "query": {"table": "items", "rows": 20_400, "index": None}}
+    feed(seat, "web-1", [line(9, json.dumps(slow), second=9), line(10, "GET /items?page=3 200 12 ms")])
+    gathered(seat).screen(132, 20)
+    seat.type("k")
+    return seat
 
 
 PICTURES: dict[str, tuple[Callable[[], Seat], int, int]] = {
@@ -95,7 +100,7 @@ PICTURES: dict[str, tuple[Callable[[], Seat], int, int]] = {
     "console": (busy, 80, 28),
     "metrics": (measured, 100, 22),
     "deployments": (deployments("G"), 132, 20),
-    "logs": (chatty, 100, 20),
+    "logs": (chatty, 132, 20),
     "host": (host(LEFT_OVER), 100, 30),
 }
 

@@ -202,6 +202,7 @@ SCENES: dict[str, tuple[Callable[[], Seat], int, int]] = {
     "vm-history": (config, 80, 20),
     "output": (output, 80, 12),
     "events": (events, 80, 14),
+    "events-chosen-140x24": (then(events, "k k"), 140, 24),
     **scenes_calls.SCENES,
     **scenes_console.SCENES,
     **scenes_host.SCENES,

@@ -207,7 +207,10 @@ BINDINGS: dict[str, tuple[Binding, ...]] = {
         Binding("time", ("t",), "times: of the clock, ago, none", "time"),
         Binding("wrap", ("W",), "break long lines, or cut them", "wrap"),
         Binding("filter", ("/",), "filter", "filter"),
-        Binding("open", ("enter",), "open what the line is about", "open"),
+        Binding("open", ("enter",), "open what the chosen line is about", "open"),
+        Binding("stream.moment", ("m",), "how things were when the chosen line came", "look back"),
+        Binding("stream.console", ("c",), "what the VM's console had said when the chosen line came", "console then"),
+        Binding("pane", ("z",), "the line as a whole on or off, where there is room"),
     ),
     "text": (
         Binding("down", ("j", "down"), "down"),

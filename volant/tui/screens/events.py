@@ -2,39 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from volant.client.cli import human
 from volant.proto.errors import Fault
 from volant.proto.specs.filter import EVENT_FIELDS
 from volant.proto.specs.filter import parse as parse_filter
-from volant.tui.lines import Line
+from volant.tui.lines import Line, clipped
 from volant.tui.model import Delta, Record
-from volant.tui.screens.base import Screen
-from volant.tui.screens.logs import open_one_of
-from volant.tui.screens.reader import Reader
+from volant.tui.screens.stream import StreamScreen
 from volant.tui.screens.vm_facts import event_line
 
 if TYPE_CHECKING:
     from volant.tui.desk import Desk
 
+TIME = len("11:59:08.000 ")
+"""Columns of an event's time."""
 LAST = 500
 """Events asked for when the screen opens: what happened lately, in one answer of some 100 KiB."""
 
 
-class EventsScreen(Screen):
+class EventsScreen(StreamScreen[Record]):
     """All events: the latest of the past, then those that the desk hears of anyway."""
 
-    contexts = ("stream", "text")
-    hints = ("pause", "filter", "time", "last")
+    hints = ("pause", "filter", "time", "open", "stream.moment", "last")
     fields = EVENT_FIELDS
     title = "events"
 
     def __init__(self) -> None:
-        self._reader: Reader[Record] = Reader(follow=True)
+        super().__init__()
         self._seen = 0
-        self._times = 0
         self._why = ""
 
     @classmethod
@@ -71,39 +69,26 @@ class EventsScreen(Screen):
         now = human.epoch(str(self._reader.all[-1]["time"])) if self._reader.all else None
         self._reader.filter(lambda event: takes(event, now or 0.0))
 
-    def body(self, desk: Desk, width: int, height: int) -> list[Line]:
-        events = self._reader.view(height)
-        if not events:
-            why = self._why or ("no event matches" if self._reader.all else "nothing yet ...")
-            return [((f"  {why}", "dim"),)]
-        return [self._timed(desk, event, width) for event in events]
+    def fields_of(self, line: Record) -> Mapping[str, Any]:
+        return line
 
-    def _timed(self, desk: Desk, event: Record, width: int) -> Line:
-        line = event_line(event, width + 13, vm=True)
+    def vm_of(self, line: Record) -> str:
+        return str(line.get("vm") or "")
+
+    def moment_of(self, line: Record) -> str:
+        return f"#{line['seq']}"
+
+    def nothing(self, desk: Desk, width: int) -> list[Line]:
+        why = self._why or ("no event matches" if self._reader.all else "nothing yet ...")
+        return [((f"  {why}", "dim"),)]
+
+    def drawn(self, desk: Desk, line: Record, width: int) -> list[Line]:
+        told = event_line(line, width + TIME, vm=True)
         if self._times == 1:
-            return ((f"{human.age(str(event['time']), now=desk.wall()):>12} ", "dim"), *line[1:])
-        return line[1:] if self._times == 2 else line
-
-    def status(self, desk: Desk) -> list[str]:
-        reader = self._reader
-        words = [f"filter {self.filter}"] if self.filter else []
-        words.append(reader.place)
-        if reader.held:
-            words.append(f"held, {len(reader.waiting)} wait: {desk.key_of('pause')} goes on, {desk.key_of('last')} jumps to the end")
-        if reader.dropped:
-            words.append(f"{reader.dropped} older ones dropped")
-        return words
-
-    def act(self, desk: Desk, action: str) -> bool:
-        if action == "pause":
-            self._reader.hold(not self._reader.held)
-        elif action == "open":
-            open_one_of(desk, [str(event.get("vm") or "") for event in self._reader.view(self._reader.page)])
-        elif action == "time":
-            self._times = (self._times + 1) % 3
-        else:
-            return self._reader.act(action)
-        return True
+            told = ((f"{human.age(str(line['time']), now=desk.wall()):>12} ", "dim"), *told[1:])
+        elif self._times == 2:
+            told = told[1:]
+        return [clipped(told, width)]
 
     def next_change_s(self, desk: Desk) -> float | None:
         return 1.0 if self._times == 1 else None

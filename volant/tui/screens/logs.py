@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -12,14 +12,11 @@ from volant.client.cli.text import harmless, harmless_log_line
 from volant.proto.errors import Fault
 from volant.proto.specs.filter import VM_FIELDS
 from volant.proto.specs.filter import parse as parse_filter
-from volant.tui.lines import Line, clipped, wrapped
+from volant.tui.lines import Line, clipped, columns_of, wrapped
 from volant.tui.loglines import FIELDS, LogLine, Rate, Source
 from volant.tui.model import Delta, Record
-from volant.tui.overlays import CHOICE_KEYS, Choice, Menu
 from volant.tui.records import field
-from volant.tui.screens.base import Screen
-from volant.tui.screens.reader import Reader
-from volant.tui.screens.vm import VmScreen
+from volant.tui.screens.stream import StreamScreen
 
 if TYPE_CHECKING:
     from volant.tui.desk import Desk
@@ -33,18 +30,17 @@ GATHER_S = 0.4
 _UP = frozenset({"running", "ready", "paused", "stopping"})
 
 
-class LogsScreen(Screen):
+class LogsScreen(StreamScreen[LogLine]):
     """`which` is a VM's name, a pattern with `*`, or a filter of VMs; empty: all. VMs that come up later join in."""
 
-    contexts = ("stream", "text")
-    hints = ("pause", "filter", "time", "wrap", "open", "last")
+    hints = ("pause", "filter", "time", "wrap", "open", "stream.console", "stream.moment", "last")
     fields = FIELDS
     read = staticmethod(getattr)
 
     def __init__(self, which: str, asked: str, takes: Callable[[Record], bool]) -> None:
         """`asked` is the filter of VMs that the daemon is asked with; `takes` means the same."""
+        super().__init__()
         self._which, self._asked, self._takes = which, asked, takes
-        self._reader: Reader[LogLine] = Reader(follow=True)
         self._sources: dict[str, Source] = {}
         """By the VM's id: the latest of its starts that was heard."""
         self._tag = 0
@@ -56,7 +52,7 @@ class LogsScreen(Screen):
         self._faults: dict[str, str] = {}
         self._fault: Fault | None = None
         """Why there is no stream."""
-        self._times, self._wraps = 0, False
+        self._wraps = False
         self._wall: Callable[[], float] = lambda: 0.0
         self._looked_at = self._live = False
 
@@ -143,29 +139,31 @@ class LogsScreen(Screen):
 
     def body(self, desk: Desk, width: int, height: int) -> list[Line]:
         self._settle(desk.clock())
-        lines = self._reader.view(height)
-        if not lines:
-            return self._nothing(desk, width)
-        names = len(self._sources) > 1
-        if not self._wraps:
-            return [clipped(self._told(desk, line, names), width) for line in lines]
-        found: list[Line] = []
-        for line in lines:
-            *head, (text, style) = self._told(desk, line, names)
-            room = max(8, width - sum(len(piece) for piece, _ in head))
-            first, *more = wrapped(text, room)
-            found += [(*head, (first, style)), *(((" " * (width - room), ""), (piece, style)) for piece in more)]
-        return found[-height:] if self._reader.following else found[:height]
+        return super().body(desk, width, height)
 
-    def _told(self, desk: Desk, line: LogLine, names: bool) -> Line:
+    def fields_of(self, line: LogLine) -> Mapping[str, Any]:
+        return line._asdict()
+
+    def vm_of(self, line: LogLine) -> str:
+        return line.vm
+
+    def moment_of(self, line: LogLine) -> str:
+        return line.time
+
+    def drawn(self, desk: Desk, line: LogLine, width: int) -> list[Line]:
         style = {"stderr": "warm", "agent": "cool"}.get(line.stream, "")
         when = line.time[11:23] if self._times == 0 else f"{human.age(line.time, now=desk.wall()):>6}"
         head: Line = ((f"{harmless(when)} ", "dim"),) if self._times != 2 else ()
-        if names:
+        if len(self._sources) > 1:
             head = (*head, (f"{harmless(line.vm):<14} ", "name"))
-        return (*head, (harmless_log_line(line.text, colour=False), style))
+        text = harmless_log_line(line.text, colour=False)
+        if not self._wraps:
+            return [clipped((*head, (text, style)), width)]
+        room = max(8, width - columns_of(head))
+        first, *more = wrapped(text, room)
+        return [(*head, (first, style)), *(((" " * (width - room), ""), (piece, style)) for piece in more)]
 
-    def _nothing(self, desk: Desk, width: int) -> list[Line]:
+    def nothing(self, desk: Desk, width: int) -> list[Line]:
         if self._fault is not None and desk.snapshot.is_live:
             return [((f"  {harmless(self._fault.message)}", "bad"),), ((f"  {harmless(self._fault.hint)}", "dim"),)]
         if self._gathered:
@@ -188,18 +186,6 @@ class LogsScreen(Screen):
         rate = self._rate.per_second(desk.clock())
         return f"{'HELD' if self._reader.held else 'LIVE' if self._tag else 'ended'} {rate:,.0f}/s   lost {self._lost:,}"
 
-    def status(self, desk: Desk) -> list[str]:
-        reader = self._reader
-        words = [f"filter {self.filter}"] if self.filter else []
-        words.append(reader.place)
-        if reader.held:
-            words.append(f"held, {len(reader.waiting):,} wait: {desk.key_of('pause')} goes on, {desk.key_of('last')} jumps to the end")
-        elif not reader.following:
-            words.append(f"{desk.key_of('last')} follows the end")
-        if reader.dropped:
-            words.append(f"{reader.dropped:,} older ones dropped")
-        return words
-
     def next_change_s(self, desk: Desk) -> float | None:
         if self._gathered:
             return max(0.05, self._gather_until - desk.clock())
@@ -212,35 +198,11 @@ class LogsScreen(Screen):
     # ---------------------------------------------------------------------------------------------------------------- keys
 
     def act(self, desk: Desk, action: str) -> bool:
-        if action == "pause":
-            self._reader.hold(not self._reader.held)
-        elif action == "time":
-            self._times = (self._times + 1) % 3
-        elif action == "wrap":
+        if action == "wrap":
             self._wraps = not self._wraps
-        elif action == "open":
-            open_one_of(desk, [line.vm for line in self._reader.view(self._reader.page)])
-        else:
-            return self._reader.act(action)
-        return True
+            return True
+        return super().act(desk, action)
 
 
 def _time(line: LogLine) -> str:
     return line.time
-
-
-def open_one_of(desk: Desk, names: list[str]) -> None:
-    """Open the VM that is seen; of several, one to choose."""
-    ids = {str(vm["name"]): str(vm["id"]) for vm in desk.snapshot.vms.values()}
-    seen = [name for name in dict.fromkeys(reversed(names)) if name in ids]
-    if not seen:
-        desk.say("no VM that is here still exists")
-    elif len(seen) == 1:
-        desk.open(VmScreen(ids[seen[0]]))
-    else:
-        choices = [Choice(key, harmless(name), partial(_open, desk, ids[name])) for key, name in zip(CHOICE_KEYS, seen, strict=False)]
-        desk.overlay = Menu("Open which VM?", choices)
-
-
-def _open(desk: Desk, vm_id: str) -> None:
-    desk.open(VmScreen(vm_id))

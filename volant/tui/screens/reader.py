@@ -43,8 +43,12 @@ class Reader(Generic[T]):
         self.all.extend(fresh)
         taken = fresh if self._takes is None else [line for line in fresh if self._takes(line)]
         if not self.following:
-            self._first = max(0, self._first - max(0, len(self.shown) + len(taken) - KEPT_LINES))
+            self._let_go(max(0, len(self.shown) + len(taken) - KEPT_LINES))
         self.shown.extend(taken)
+
+    def _let_go(self, count: int) -> None:
+        """So many of the first lines make room; what is seen stays where it is."""
+        self._first = max(0, self._first - count)
 
     def replace(self, lines: Iterable[T]) -> None:
         """Other lines from now on, seen from where the old ones were."""
