@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.patience import until
 from tests.rig import Rig
 from tests.tui.hosts import fake_host
 from tests.tui.tmux import TUI, terminal
@@ -23,6 +24,10 @@ def test_a_recording_is_made_and_replayed_without_a_daemon(host: Rig, tmp_path: 
     path = tmp_path / "host.rec"
     with terminal(*TUI, "--record", str(path), environ={"VOLANT_SOCKET": str(host.socket)}) as ui:
         ui.see("● ready")
+        ui.type("c")
+        ui.see("kestrel: ready")
+        ui.type("Escape")
+        until(lambda: "workload started" in path.read_text())
         host.volant("vm", "stop", "web-1")
         ui.see("○ stopped")
         host.volant("vm", "delete", "web-1", "--yes")
@@ -33,7 +38,18 @@ def test_a_recording_is_made_and_replayed_without_a_daemon(host: Rig, tmp_path: 
     with terminal(*TUI, "--replay", str(path)) as ui:
         ui.see("PAST")
         ui.see("● ready")
-        ui.type("n")
+        ui.type(")", ")", ")", ")", "Space")
+        ui.see("the recording ends here")
+        ui.see("There was no VM at this moment")
+        ui.write(":past #10\r")
+        ui.see("#10 VM_STOP")
+        ui.type("Escape")
+        ui.see("web-1")
+        ui.type("l")
+        ui.see("workload started")
+        ui.type("Escape", "a")
+        ui.see("kestrel: ready")
+        ui.type("Escape", "n")
         ui.see("There was no VM at this moment")
         ui.write(":past\r")
         ui.see("VM_DELETED")

@@ -116,7 +116,7 @@ def _replay(app: VolantApp, tape: Tape, path: str) -> None:
     from volant.tui.travelling import replay
 
     app.feed = Silence(path)
-    replay(app.desk, tape, path)
+    replay(app.desk, tape, os.path.basename(path))
 
 
 @contextmanager
