@@ -91,6 +91,10 @@ REFUSED = {
     "bytes of 2**62 bytes": b"\x5b\x40" + b"\x00" * 7,
     "33 arrays": b"\x81" * 33 + b"\x01",
     "33 maps": b"\xa1\x61a" * 33 + b"\x01",
+    "32 arrays and a map": b"\x81" * 32 + b"\xa1\x61a\x01",
+    "a number as key in one of several maps": b"\x82\xa1\x61a\x01\xa1\x01\x02",
+    "NaN in one of several maps": b"\x82\xa1\x61a\x01\xa1\x61a\xf9\x7e\x00",
+    "undefined in one of several maps": b"\x82\xa1\x61a\x01\xa1\x61a\xf7",
     "100,000 arrays": b"\x81" * 100_000 + b"\x01",
 }
 
@@ -104,9 +108,10 @@ def test_what_is_outside_the_subset_is_refused_by_name(codec: ModuleType, data: 
 
 
 @CODECS
-def test_exactly_the_stated_depth_is_read_and_written(codec: ModuleType) -> None:
-    value: Any = 1
-    for _ in range(MAX_DEPTH):
+@pytest.mark.parametrize("innermost", [[1], {"a": 1}], ids=["list", "map"])
+def test_exactly_the_stated_depth_is_read_and_written(codec: ModuleType, innermost: Any) -> None:
+    value = innermost
+    for _ in range(MAX_DEPTH - 1):
         value = [value]
     assert codec.loads(codec.dumps(value)) == value
     with pytest.raises(NotPlain):
@@ -116,7 +121,22 @@ def test_exactly_the_stated_depth_is_read_and_written(codec: ModuleType) -> None
 @CODECS
 @pytest.mark.parametrize(
     "value",
-    [math.nan, math.inf, {1: 2}, {b"a": 1}, 2**64, -(2**64) - 1, object(), {1, 2}, "\ud800", [bytearray(b"x")], [[[math.nan]]]],
+    [
+        math.nan,
+        math.inf,
+        {1: 2},
+        {b"a": 1},
+        2**64,
+        -(2**64) - 1,
+        object(),
+        {1, 2},
+        "\ud800",
+        [bytearray(b"x")],
+        [[[math.nan]]],
+        [{"a": 1}, {1: 1}],
+        [{"a": 1}, {"a": math.nan}],
+        [{"a": 1}, {"a": 2**64}],
+    ],
     ids=lambda value: type(value).__name__,
 )
 def test_what_could_not_be_read_is_not_written(codec: ModuleType, value: Any) -> None:

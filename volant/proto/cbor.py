@@ -8,6 +8,7 @@ encoding keeps its encoder, which recurses without limit, away from values that 
 from __future__ import annotations
 
 from io import BytesIO
+from itertools import chain
 from math import isfinite
 
 import cbor2
@@ -18,6 +19,7 @@ from volant.proto.purecbor import MAX_DEPTH, NotPlain
 
 TYPE_CHECKING = False  # typing itself is slow to import
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from typing import Any, NoReturn
 
 _SMALL = 128
@@ -28,7 +30,7 @@ _SIMPLE: frozenset[type] = frozenset({str, bytes, bool, type(None)})
 """Types of values that are in the subset whatever they are."""
 _SIMPLE_DECODED: frozenset[type] = _SIMPLE | {int}
 """The same of what was decoded: integers outside the range are tags on the wire, and refused as such."""
-_TEXT = frozenset({str})
+_TEXT, _MAPS = frozenset({str}), frozenset({dict})
 
 
 class _NoTags(dict):  # type: ignore[type-arg]
@@ -75,6 +77,13 @@ def loads(data: bytes) -> Any:
     return value
 
 
+def _are_flat(maps: Iterable[dict[str, Any]], simple: frozenset[type]) -> bool:
+    """Whether all keys of these maps are text and all values of simple types: a list of records is looked at in one go."""
+    return _TEXT.issuperset(map(type, chain.from_iterable(maps))) and simple.issuperset(
+        map(type, chain.from_iterable(map(dict.values, maps)))
+    )
+
+
 def _problem_with(value: Any, simple: frozenset[type], depth: int = MAX_DEPTH) -> str:
     """Why `value` is outside the subset; empty when it is inside. Calls itself only for what is not of a `simple` type."""
     kind = type(value)
@@ -94,6 +103,8 @@ def _problem_with(value: Any, simple: frozenset[type], depth: int = MAX_DEPTH) -
             return f"the map key {next(key for key in value if type(key) is not str)!r:.80} is not text"
         items = value.values()
     if simple.issuperset(map(type, items)):  # of most lists and maps; this takes a third of looking at each item
+        return ""
+    if depth > 1 and _MAPS.issuperset(map(type, items)) and _are_flat(items, simple):
         return ""
     for item in items:
         if type(item) not in simple:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from enum import Enum
 
 from volant.tui.records import Record as Record
-from volant.tui.records import altered
+from volant.tui.records import alter
 
 KEPT_EVENTS = 1_000
 """Events kept for the lines that show the latest: far more than any screen has, and about a megabyte."""
@@ -204,8 +204,7 @@ def _take(vms: dict[str, Record], heard: Changed) -> None:
     """Put what is new and what is different into the list."""
     for record in heard.items:
         vms[record["id"]] = record
-    for part in heard.altered:
-        vms[part["id"]] = altered(vms[part["id"]], part)
+    alter(vms, heard.altered)
 
 
 def _arriving(now: Snapshot, arriving: Mapping[str, Record], heard: Changed) -> tuple[Snapshot, Delta]:

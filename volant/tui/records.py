@@ -5,7 +5,7 @@ What every list is about (id, name, state) comes beside the encoded record, so t
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from sys import intern
 from typing import Any
 
@@ -82,6 +82,9 @@ def field(record: Record, name: str) -> Any:
     return record.get(name)
 
 
-def altered(record: Record, part: Record) -> Record:
-    """A record with what is different of it now."""
-    return record.altered(part) if isinstance(record, PackedRecord) else {**record, **part}
+def alter(records: dict[str, Record], parts: Iterable[Record]) -> None:
+    """Put what is different of known records into `records`, which are by id. Each becomes another object."""
+    for part in parts:
+        vm_id = part["id"]
+        record = records[vm_id]
+        records[vm_id] = record.altered(part) if type(record) is PackedRecord else {**record, **part}
