@@ -74,7 +74,7 @@ class Recorder:
         vm_id = self._ids.get(str(asked["name"]))
         if vm_id is not None and asked.get("follow", True):
             for told in self._consoles.take(vm_id, items):
-                self._output(CONSOLE, vm_id, told, len(told["text"]))
+                self._output(CONSOLE, vm_id, told, len(told["text"].encode()))
 
     def close(self) -> None:
         for (what, vm_id), count in self._room.left_out.items():
