@@ -12,7 +12,7 @@ from typing import Any
 from tests.model.history import Call
 from volant.client.blocking import Client
 from volant.client.following import follow_events
-from volant.proto.errors import Cancelled, ConnectionLost, Fault, Unreachable
+from volant.proto.errors import Cancelled, ConnectionLost, Fault, SocketMissing, SocketRefused, Unreachable
 from volant.proto.plain import to_plain
 
 PATIENCE_S = 60.0
@@ -32,7 +32,7 @@ class Order:
 
 
 class Caller:
-    """Makes one call after the other on one connection, and a new connection when that is gone."""
+    """Makes one call after the other with one client, which finds the next daemon by itself."""
 
     def __init__(self, path: str) -> None:
         self._path = path
@@ -62,7 +62,8 @@ class Caller:
         except BaseException as defect:
             self.defect = defect
         finally:
-            self._hang_up()
+            if self._client is not None:
+                self._client.close()
 
     def _make(self, order: Order) -> None:
         if self._client is None:
@@ -74,9 +75,10 @@ class Caller:
         reply, code = None, ""
         try:
             reply = self._answer(self._client, order)
+        except (SocketMissing, SocketRefused):
+            return  # nobody was asked anything
         except (ConnectionLost, Cancelled):
             code = "lost"
-            self._hang_up()
         except Fault as fault:
             code = fault.code
         self.calls.append(replace(call, returned=time.monotonic(), reply=reply, code=code))
@@ -88,11 +90,6 @@ class Caller:
         with client.stream_plain(method, params) as call:  # a call is a call: only whether items are looked for differs
             client.write(client.wire.cancel(next(reversed(client.wire.open_calls))))
             return call.result
-
-    def _hang_up(self) -> None:
-        if self._client is not None:
-            self._client.close()
-            self._client = None
 
 
 class Listener:
