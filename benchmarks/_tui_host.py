@@ -46,18 +46,24 @@ BURSTS_PER_S = 50
 """How often lines are written, some together, as a pipe from a busy program gives them."""
 
 
-def flood(call: Served, lines: int) -> Any:
-    """So many lines a second, of a hundred characters each. Who reads too slowly holds the writing up, and sees old times."""
-    seq, begun = 0, time.monotonic()
+def flood(call: Served, lines: int, vms: list[dict[str, Any]]) -> Any:
+    """So many lines a second, of a hundred characters each, from all VMs in turns. Who reads too slowly holds the writing up, and sees old
+    times."""
+    begun, written = time.monotonic(), 0
+    seqs = [0] * len(vms)
     for burst in range(1, 1_000_000):
         time.sleep(max(0.0, begun + burst / BURSTS_PER_S - time.monotonic()))
-        stamp = f"t={time.monotonic():014.3f}"
+        text = f"t={time.monotonic():014.3f} " + "x" * 84
         each = lines // BURSTS_PER_S
-        text = f"{stamp} " + "x" * 84
-        written = [{"seq": seq + at, "time": OLD, "stream": "stdout", "text": text} for at in range(1, each + 1)]
-        pieces = (written[start : start + PER_ITEM] for start in range(0, each, PER_ITEM))
-        call.items([{"id": "0" * 12, "name": "web-0000", "boot": 1, "lines": piece, "ended": ""} for piece in pieces])
-        seq += each
+        share = min(PER_ITEM, -(-each // len(vms)))
+        items = []
+        for start in range(written, written + each, share):
+            at = start // share % len(vms)
+            fresh = [{"seq": seqs[at] + more, "time": OLD, "stream": "stdout", "text": text} for more in range(1, share + 1)]
+            seqs[at] += share
+            items.append({"id": vms[at]["id"], "name": vms[at]["name"], "boot": 1, "lines": fresh, "ended": ""})
+        written += each
+        call.items(items)
         if call.over:
             raise Cancelled("the call was cancelled")
 
@@ -108,7 +114,9 @@ def main(socket: str, count: int, share: float, hertz: float, lines: int = 0) ->
         return {}
 
     begun = time.monotonic()
-    with serving(Path(socket), {"vm.watch": watch, "event.follow": follow, "vm.logs_watch": lambda call: flood(call, lines)}) as server:
+    with serving(
+        Path(socket), {"vm.watch": watch, "event.follow": follow, "vm.logs_watch": lambda call: flood(call, lines, vms)}
+    ) as server:
         server.hello = Hello("daemon", "0.0.0-benchmark", features=(READ_ONLY, PACKED))
         print("listening", flush=True)
         sys.stdin.read()

@@ -17,14 +17,21 @@ LINES = 20_000
 FILLING_S, SECONDS = 5.0, 8.0
 """Until the ring of 50,000 lines is full twice over; how long it is watched then."""
 KEYS = 20
+MANY = 500
+"""VMs whose output is one stream; each says forty lines a second."""
 
 
 def run() -> Iterator[Result]:
+    yield from _flooded(1, b"l", f"tui: {LINES:,} lines/s of output")
+    yield from _flooded(MANY, b",l", f"tui: {LINES:,} lines/s of {MANY} VMs' output")
+
+
+def _flooded(vms: int, keys: bytes, name: str) -> Iterator[Result]:
     with tempfile.TemporaryDirectory(prefix="vb-") as folder:
         socket = Path(folder) / "s"
-        with host(socket, 1, lines=LINES), shown(socket, 1) as screen:
+        with host(socket, vms, lines=LINES), shown(socket, vms) as screen:
             before = screen.memory_mib()
-            screen.type(b"l")
+            screen.type(keys)
             time.sleep(FILLING_S)
             began, spent = time.monotonic(), screen.cpu_s()
             time.sleep(SECONDS)
@@ -33,7 +40,6 @@ def run() -> Iterator[Result]:
             rate = max(int(found.replace(b",", b"")) for found in re.findall(rb"LIVE ([\d,]+)/s", screen.written))
             presses = [_press(screen) for _ in range(KEYS)]
             grown = screen.memory_mib() - before
-    name = f"tui: {LINES:,} lines/s of output"
     yield at_least(f"{name}: taken", rate, "lines/s", LINES * 0.95)
     yield at_most(f"{name}: view behind, p50", median(lags), "ms", 1_000)
     yield at_most(f"{name}: view behind, worst", max(lags), "ms", 1_000)
