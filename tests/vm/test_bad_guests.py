@@ -31,6 +31,9 @@ SOON_S = 30.0
 
 FLOOD_BYTES = 1_000_000_000
 
+LAST_WORDS = 5_000
+"""Lines: many times what is taken from the guest's memory at once, and half of what that keeps."""
+
 
 @pytest.fixture(scope="module")
 def host(media: Path) -> Iterator[Rig]:
@@ -151,6 +154,22 @@ def test_a_guest_that_prints_a_gigabyte(host: Rig, media: Path, tmp_path: Path) 
         delete(host, "flood")
 
 
+def test_what_a_workload_says_while_it_is_stopped_is_heard_to_the_end(host: Rig, media: Path, tmp_path: Path) -> None:
+    talk = f"trap 'seq 1 {LAST_WORDS}; exit 0' TERM; /bin/httpd -f -p 127.0.0.1:8000 -h /www & wait"
+    install(host, media, tmp_path, "talker", workload={"entrypoint": ["/bin/sh", "-c", talk]})
+    with nothing_left(host):
+        create(host, "talker", "talker")
+        with host.under_way("vm", "logs", "talker", "-f", "-t") as client:
+            assert client.stderr is not None
+            client.stderr.readline()  # what the agent said before: it follows
+            host.volant("vm", "stop", "talker")
+            out, errors = client.communicate(timeout=SOON_S)
+        assert client.returncode == ExitCode.OK
+        assert [line.split()[-1] for line in out.decode().splitlines()] == [str(number) for number in range(1, LAST_WORDS + 1)]
+        assert errors.decode().splitlines()[-1] == "VM 'talker' is stopped"
+        delete(host, "talker")
+
+
 # ------------------------------------------------------------------------------------------------------------ one VM, ill-treated
 
 
@@ -252,12 +271,14 @@ def test_a_vmm_that_is_killed_ends_whatever_is_attached(host: Rig, media: Path, 
         for name, client in clients.items():
             _, errors = client.communicate(timeout=SOON_S)
             ended[name] = (client.returncode, errors.decode())
-        for name in ("exec", "copy", "logs"):
+        for name in ("exec", "copy"):
             code, text = ended[name]
             lines = text.splitlines()[-2:]  # before them stands what the workload said
             assert code == (125 if name == "exec" else ExitCode.UNREACHABLE), (name, ended[name])
             assert lines[0] == "error: the agent of VM 'victim' went away in the middle of this", (name, text)
             assert lines[1].startswith("hint: `volant vm get victim`"), (name, text)
+        code, text = ended["logs"]
+        assert code == ExitCode.FAILED and "\nerror: VM 'victim' crashed: the VMM ended unasked (killed)" in text, text
         assert ended["console"][0] == 0 and "the console of victim ended: the VM is crashed" in ended["console"][1], ended
         vm = host.json("vm", "get", "victim")
         assert vm["status"] == "crashed" and "crashed" in vm["error"]["message"]
