@@ -86,9 +86,7 @@ def parse(line: str, names: Sequence[str] = ()) -> Command:
     if first == "help" and not rest:
         return Own("help")
     if first == "set":
-        if len(rest) != 2 or rest[0] != "theme" or rest[1] not in THEMES:
-            raise Usage(f"what can be set is: theme {'|'.join(THEMES)}", hint="for example: set theme dark", at=line.find("set") + 4)
-        return Own("theme", rest[1])
+        return _setting(line, rest)
     if first in (*_HOME, *_ABOUT) and not rest:
         return Go(_ABOUT.get(first, first))
     found = registry.find(words, names)
@@ -97,6 +95,14 @@ def parse(line: str, names: Sequence[str] = ()) -> Command:
     if first in names and not rest and first not in _COMMANDS:
         return Go("vm", first)
     return _cli(line, words)
+
+
+def _setting(line: str, rest: list[str]) -> Own:
+    if len(rest) == 2 and rest[0] == "theme" and rest[1] in THEMES:
+        return Own("theme", rest[1])
+    wrong = rest[-1] if rest[:1] == ["theme"] else "".join(rest[:1])
+    at = line.find(wrong, line.find("set") + len("set")) if wrong else len(line)
+    raise Usage(f"what can be set is: theme {'|'.join(THEMES)}", hint="for example: set theme dark", at=at)
 
 
 def _is_verb(words: list[str]) -> bool:

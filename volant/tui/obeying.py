@@ -62,6 +62,7 @@ def _own(desk: Desk, command: Own) -> None:
             switching.menu(desk)
         case "theme":
             desk.effects.append(effects.Theme(command.argument))
+            desk.say(f'theme = "{command.argument}" in tui.toml keeps it')
         case "ro" | "rw":
             desk.read_only = command.word == "ro"
             # The daemon holds the next connection to it.

@@ -34,20 +34,13 @@ class Pending:
     _came: dict[int, Came] = field(default_factory=dict)
 
     def call(self, method: str, params: Mapping[str, Any], then: Answered) -> int:
-        tag: int = next(self._tags)
-        self._answered[tag] = then
-        self.effects.append(Call(tag, method, params))
-        return tag
+        return self._ask(lambda tag: Call(tag, method, params), then)
 
     def follow(self, method: str, params: Mapping[str, Any], came: Came, ended: Answered) -> int:
-        tag: int = next(self._tags)
-        self._answered[tag], self._came[tag] = ended, came
-        self.effects.append(Follow(tag, method, params))
-        return tag
+        return self._ask(lambda tag: Follow(tag, method, params), ended, came)
 
     def attach(self, params: Mapping[str, Any], came: Came, ended: Answered) -> int:
         """A call of `vm.console`; `came` hears bytes and plain `ConsolePlace`s."""
-        tag: int = next(self._tags)
         overhear = self.overhear
 
         def both(items: list[Any]) -> None:
@@ -55,43 +48,34 @@ class Pending:
             if overhear is not None:
                 overhear(params, items)
 
-        self._answered[tag], self._came[tag] = ended, came if overhear is None else both
-        self.effects.append(Attach(tag, params))
-        return tag
+        return self._ask(lambda tag: Attach(tag, params), ended, came if overhear is None else both)
 
     def run(self, words: Sequence[str], came: Came, ended: Answered, *, foreground: bool) -> int:
-        tag: int = next(self._tags)
-        self._answered[tag], self._came[tag] = ended, came
-        self.effects.append(Run(tag, tuple(words), foreground))
-        return tag
+        return self._ask(lambda tag: Run(tag, tuple(words), foreground), ended, came)
 
     def send(self, params: Mapping[str, Any], body: bytes | None, then: Answered) -> int:
         """A request to a workload; `then` hears its Answer, or the Fault."""
-        tag = self._awaited(then)
-        self.effects.append(Send(tag, params, body))
-        return tag
+        return self._ask(lambda tag: Send(tag, params, body), then)
 
     def read(self, path: str, most: int, then: Answered) -> int:
         """A file of this host; `then` hears its bytes, or the Fault."""
-        tag = self._awaited(then)
-        self.effects.append(Read(tag, path, most))
-        return tag
+        return self._ask(lambda tag: Read(tag, path, most), then)
 
     def manifest(self, place: str, then: Answered) -> int:
         """A plugin's manifest from a file or a URL; `then` hears it as a map, or the Fault."""
-        tag = self._awaited(then)
-        self.effects.append(Manifest(tag, place))
-        return tag
+        return self._ask(lambda tag: Manifest(tag, place), then)
 
     def edit(self, text: str, then: Answered) -> int:
         """A text in the person's editor; `then` hears what became of it, or the Fault."""
-        tag = self._awaited(then)
-        self.effects.append(Edit(tag, text))
-        return tag
+        return self._ask(lambda tag: Edit(tag, text), then)
 
-    def _awaited(self, then: Answered) -> int:
+    def _ask(self, effect: Callable[[int], Effect], then: Answered, came: Came | None = None) -> int:
+        """Ask for an effect under a new tag, which is returned, and remember who hears of it."""
         tag: int = next(self._tags)
         self._answered[tag] = then
+        if came is not None:
+            self._came[tag] = came
+        self.effects.append(effect(tag))
         return tag
 
     def forget(self, tag: int) -> None:
