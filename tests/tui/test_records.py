@@ -22,7 +22,7 @@ from volant.tui.feed import changed
 from volant.tui.glyphs import Glyphs
 from volant.tui.model import Changed, Record, Snapshot, reduce
 from volant.tui.past.recording import news_line
-from volant.tui.records import PackedRecord, field
+from volant.tui.records import PackedRecord, Vms, field
 
 PARTS = st.lists(
     st.dictionaries(st.sampled_from(["status", "name", "cpu_cores", "labels", "exit_code"]), st.sampled_from(["a", "b", "c"]), max_size=3),
@@ -64,6 +64,48 @@ def test_it_is_the_same_record_whenever_it_is_looked_at(parts: list[dict[str, An
     assert (len(late), set(late), field(late, "ip"), field(late, "nothing")) == (len(whole), set(whole), whole["ip"], None)
     assert late == packed(vm(1)).altered(whole)
     assert late != {**whole, "generation": -1}
+
+
+IDS = [vm(number)["id"] for number in range(1, 5)]
+TOLD = st.tuples(
+    st.lists(st.integers(1, 4), max_size=2),
+    st.lists(st.sampled_from([*IDS, "unknown"]), max_size=2),
+    st.lists(st.tuples(st.sampled_from([*IDS, "unknown"]), st.sampled_from(["status", "pid"]), st.integers(0, 9)), max_size=4),
+    st.sampled_from(["nothing", "one", "all"]),
+)
+
+
+@given(st.lists(TOLD, max_size=8), st.booleans())
+def test_what_was_told_is_there_whenever_somebody_looks(steps: list[Any], are_packed: bool) -> None:
+    """And what each moment was stays so, however many come after it and whoever looks at them first."""
+    vms, model = Vms(), dict[str, Record]()
+    moments: list[tuple[Vms, dict[str, Record]]] = []
+    for numbers, gone, altered, look in steps:
+        parts = [{"id": vm_id, name: value} for vm_id, name, value in altered]
+        vms = vms.told([packed(vm(number)) if are_packed else vm(number) for number in numbers], gone, parts)
+        model = {vm_id: record for vm_id, record in model.items() if vm_id not in gone} | {
+            vm(number)["id"]: vm(number) for number in numbers
+        }
+        for part in parts:
+            if part["id"] in model:
+                model[part["id"]] = {**model[part["id"]], **part}
+        moments.append((vms, model))
+        assert (len(vms), set(vms), [vm_id in vms for vm_id in IDS]) == (len(model), set(model), [vm_id in model for vm_id in IDS])
+        if look == "one":
+            assert vms.get(IDS[0]) == model.get(IDS[0])
+        elif look == "all":
+            assert dict(vms.items()) == model
+    for then, known in reversed(moments):
+        assert then == known
+        assert list(then.values()) == [known[vm_id] for vm_id in then]
+
+
+def test_what_does_not_change_stays_the_same_object() -> None:
+    before = Vms({vm(number)["id"]: vm(number) for number in (1, 2)}).told([], [], [{"id": vm(1)["id"], "pid": 5}])
+    seen = before[vm(1)["id"]]
+    after = before.told([], [], [{"id": vm(2)["id"], "pid": 6}])
+    assert after[vm(1)["id"]] is seen
+    assert after[vm(2)["id"]] is not before[vm(2)["id"]]
 
 
 def test_a_packed_list_is_the_list() -> None:

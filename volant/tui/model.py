@@ -6,12 +6,11 @@ break, the old one stays on the screen; only when it is complete does it take it
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from enum import Enum
 
 from volant.tui.records import Record as Record
-from volant.tui.records import alter
+from volant.tui.records import Vms
 
 KEPT_EVENTS = 1_000
 """Events kept for the lines that show the latest: far more than any screen has, and about a megabyte."""
@@ -54,7 +53,7 @@ class Link:
 class Snapshot:
     """Everything that screens show of the daemon."""
 
-    vms: Mapping[str, Record] = field(default_factory=dict)
+    vms: Vms = field(default_factory=Vms)
     """By id."""
     link: Link = Link()
     seq: int = 0
@@ -67,7 +66,7 @@ class Snapshot:
     """Of the daemon."""
     listed: bool = False
     """A whole list has been seen since the start: an empty one means that there are no VMs."""
-    arriving: Mapping[str, Record] | None = None
+    arriving: Vms | None = None
     """The list on its way after a break; None when there is none."""
 
     @property
@@ -165,7 +164,7 @@ def reduce(now: Snapshot, heard: Heard) -> tuple[Snapshot, Delta]:
             return replace(now, link=replace(now.link, phase=Phase.CONNECTING, since=since)), NOTHING
         case Connected(at, version):
             link = Link(Phase.LISTING, since=now.link.since if now.listed else at)
-            return replace(now, link=link, version=version, arriving={} if now.listed else None), NOTHING
+            return replace(now, link=link, version=version, arriving=Vms() if now.listed else None), NOTHING
         case Lost(at, reason, hint, retry_at):
             since = at if now.link.phase is Phase.LIVE else now.link.since
             return replace(now, link=Link(Phase.LOST, since, reason, hint, retry_at), arriving=None), NOTHING
@@ -191,28 +190,16 @@ def _changed(now: Snapshot, heard: Changed) -> tuple[Snapshot, Delta]:
         now = _live(now, heard)
     if not heard.items and not heard.gone and not heard.altered:
         return now, NOTHING
-    vms = dict(now.vms)
-    gone = frozenset(vm_id for vm_id in heard.gone if vms.pop(vm_id, None) is not None)
-    before = len(vms)
-    _take(vms, heard)
+    gone = frozenset(vm_id for vm_id in heard.gone if vm_id in now.vms)
+    vms = now.vms.told(heard.items, gone, heard.altered)
     changed = frozenset(record["id"] for record in (*heard.items, *heard.altered))
     fields = None if heard.items or gone else frozenset[str]().union(*heard.altered) - {"id"}
-    return replace(now, vms=vms), Delta(changed, gone, added=len(vms) - before, fields=fields)
+    return replace(now, vms=vms), Delta(changed, gone, added=len(vms) - len(now.vms) + len(gone), fields=fields)
 
 
-def _take(vms: dict[str, Record], heard: Changed) -> None:
-    """Put what is new and what is different into the list."""
-    for record in heard.items:
-        vms[record["id"]] = record
-    alter(vms, heard.altered)
-
-
-def _arriving(now: Snapshot, arriving: Mapping[str, Record], heard: Changed) -> tuple[Snapshot, Delta]:
+def _arriving(now: Snapshot, arriving: Vms, heard: Changed) -> tuple[Snapshot, Delta]:
     """Part of a list that will take the place of the old one."""
-    came = dict(arriving)
-    _take(came, heard)
-    for vm_id in heard.gone:
-        came.pop(vm_id, None)
+    came = arriving.told(heard.items, heard.gone, heard.altered)
     if not heard.complete:
         return replace(now, arriving=came), NOTHING
     old = now.vms
@@ -220,4 +207,4 @@ def _arriving(now: Snapshot, arriving: Mapping[str, Record], heard: Changed) -> 
     vms = {vm_id: old[vm_id] if old.get(vm_id) == record else record for vm_id, record in came.items()}
     changed = frozenset(vm_id for vm_id, record in vms.items() if old.get(vm_id) is not record)
     delta = Delta(changed, frozenset(old.keys() - vms.keys()), whole=True, added=len(vms.keys() - old.keys()))
-    return replace(_live(now, heard), vms=vms, arriving=None), delta
+    return replace(_live(now, heard), vms=Vms(vms), arriving=None), delta

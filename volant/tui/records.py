@@ -5,7 +5,7 @@ What every list is about (id, name, state) comes beside the encoded record, so t
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import ItemsView, Iterable, Iterator, Mapping, ValuesView
 from sys import intern
 from typing import Any
 
@@ -82,9 +82,61 @@ def field(record: Record, name: str) -> Any:
     return record.get(name)
 
 
-def alter(records: dict[str, Record], parts: Iterable[Record]) -> None:
-    """Put what is different of known records into `records`, which are by id. Each becomes another object."""
-    for part in parts:
-        vm_id = part["id"]
-        record = records[vm_id]
-        records[vm_id] = record.altered(part) if type(record) is PackedRecord else {**record, **part}
+class Vms(Mapping[str, Record]):
+    """The VMs of one moment, by id. What is different of a known one is put into its record when somebody looks at it: where thousands
+    change ten times a second, the records of few are ever made. Never changed, but for that; `told` gives those of the next moment."""
+
+    __slots__ = ("_parts", "_records")
+
+    def __init__(self, records: Mapping[str, Record] | None = None) -> None:
+        self._records = dict(records or {})
+        self._parts: dict[str, Record] = {}
+        """By id, what is not in the records yet."""
+
+    def told(self, items: Iterable[Record], gone: Iterable[str], altered: Iterable[Record]) -> Vms:
+        """Without those that are `gone`, with `items` as they are now, and with what is `altered` of those that there are then."""
+        later = Vms(self._records)
+        records, parts = later._records, dict(self._parts)
+        later._parts = parts
+        for vm_id in gone:
+            records.pop(vm_id, None)
+            parts.pop(vm_id, None)
+        for record in items:
+            vm_id = record["id"]
+            records[vm_id] = record
+            parts.pop(vm_id, None)
+        for part in altered:
+            vm_id = part["id"]
+            earlier = parts.get(vm_id)
+            if earlier is not None and not earlier.keys() <= part.keys():  # mostly it is the same fields that change again
+                part = {**earlier, **part}
+            if vm_id in records:
+                parts[vm_id] = part
+        return later
+
+    def __getitem__(self, vm_id: str) -> Record:
+        record = self._records[vm_id]
+        part = self._parts.pop(vm_id, None)
+        if part is not None:
+            record = self._records[vm_id] = record.altered(part) if isinstance(record, PackedRecord) else {**record, **part}
+        return record
+
+    def __contains__(self, vm_id: object) -> bool:
+        return vm_id in self._records
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._records)
+
+    def __len__(self) -> int:
+        return len(self._records)
+
+    def values(self) -> ValuesView[Record]:
+        return self._whole().values()
+
+    def items(self) -> ItemsView[str, Record]:
+        return self._whole().items()
+
+    def _whole(self) -> dict[str, Record]:
+        for vm_id in list(self._parts):
+            self[vm_id]
+        return self._records

@@ -1,4 +1,7 @@
-"""Which records are shown and in which order: filter, sort and selection, kept up to date change by change. Pure."""
+"""Which records are shown and in which order: filter, sort and selection, kept up to date change by change. Pure.
+
+The order is made anew when somebody asks for it: a list that arrives in many parts is sorted as often as it is drawn.
+"""
 
 from __future__ import annotations
 
@@ -23,14 +26,27 @@ class Rows:
         """The filter; None: there is none."""
         self._keys: dict[str, tuple[Any, str]] = {}
         """Of the rows that are shown."""
-        self.order: list[str] = []
-        self.selected = ""
-        """Id of the row under the cursor; empty when there is none."""
+        self._order: list[str] = []
+        self._selected = ""
         self._at = 0
         """Where that row was: who takes its place is selected when it goes."""
+        self._moved = False
+        """The order, and with it all of the above, is not that of the keys."""
 
     def __len__(self) -> int:
-        return len(self.order)
+        return len(self._keys)
+
+    @property
+    def order(self) -> list[str]:
+        """Their ids."""
+        self._arrange()
+        return self._order
+
+    @property
+    def selected(self) -> str:
+        """Id of the row under the cursor; empty when there is none."""
+        self._arrange()
+        return self._selected
 
     @property
     def total(self) -> int:
@@ -40,6 +56,7 @@ class Rows:
     @property
     def position(self) -> int:
         """Index of the selected row; 0 when there is none."""
+        self._arrange()
         return self._at
 
     @property
@@ -71,30 +88,31 @@ class Rows:
             return
         if self._takes is None and self._field and not (delta.is_about(self._field) or delta.is_about(self._name)):
             return
-        moved = False
         for vm_id in delta.gone:
-            moved = self._keys.pop(vm_id, None) is not None or moved
+            self._moved = self._keys.pop(vm_id, None) is not None or self._moved
         for vm_id in delta.changed:
             record = records.get(vm_id)
             key = self._sort_key(record) if record is not None and (self._takes is None or self._takes(record)) else None
             if key != self._keys.get(vm_id):
-                moved = True
+                self._moved = True
                 if key is None:
                     del self._keys[vm_id]
                 else:
                     self._keys[vm_id] = key
-        if moved:
-            self._arrange()
 
     def move(self, by: int) -> None:
         """Select another row, so many further down, as far as there are any."""
-        self.go(self._at + by)
+        self.go(self.position + by)
 
     def go(self, to: int) -> None:
-        """Select the row at this index; -1 and beyond is the last."""
-        if self.order:
-            self._at = max(0, min(to if to >= 0 else 0, len(self.order) - 1))
-            self.selected = self.order[self._at]
+        """Select the row at this index, or the nearest that there is."""
+        self._arrange()
+        self._go(to)
+
+    def _go(self, to: int) -> None:
+        if self._order:
+            self._at = max(0, min(to, len(self._order) - 1))
+            self._selected = self._order[self._at]
 
     def select(self, vm_id: str) -> bool:
         """Select a row by its id; whether it is shown."""
@@ -109,15 +127,19 @@ class Rows:
     def _all_anew(self) -> None:
         takes = self._takes
         self._keys = {vm_id: self._sort_key(record) for vm_id, record in self._records.items() if takes is None or takes(record)}
-        self._arrange()
+        self._moved = True
 
     def _arrange(self) -> None:
+        if not self._moved:
+            return
+        self._moved = False
+        keys = self._keys
         # Names go up whichever way the column goes: two stable sorts.
-        self.order = sorted(self._keys, key=lambda vm_id: self._keys[vm_id][1])
-        self.order.sort(key=lambda vm_id: self._keys[vm_id][0], reverse=self._reverse)
-        if not self.order:
-            self.selected, self._at = "", 0
-        elif self.selected in self._keys:
-            self._at = self.order.index(self.selected)
+        self._order = sorted(keys, key=lambda vm_id: keys[vm_id][1])
+        self._order.sort(key=lambda vm_id: keys[vm_id][0], reverse=self._reverse)
+        if not self._order:
+            self._selected, self._at = "", 0
+        elif self._selected in keys:
+            self._at = self._order.index(self._selected)
         else:
-            self.go(self._at)
+            self._go(self._at)

@@ -83,7 +83,7 @@ def test_an_event_of_a_host_whose_clock_was_set_back_keeps_its_place() -> None:
 def test_nothing_ever_happened() -> None:
     now = vm(1)
     tape = rebuilt([], {now["id"]: now})
-    assert (len(tape), tape.find(1e10), tape.at(5).vms, tape.time(0)) == (0, -1, {now["id"]: now}, 0.0)
+    assert (len(tape), tape.find(1e10), dict(tape.at(5).vms), tape.time(0)) == (0, -1, {now["id"]: now}, 0.0)
 
 
 def test_a_long_tape_gives_the_same_wherever_one_looks_first() -> None:

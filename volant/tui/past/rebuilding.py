@@ -17,6 +17,7 @@ from volant.proto.plain import to_plain
 from volant.proto.specs.states import NetworkMode, VmState, Wanted
 from volant.tui.model import Changed, Happened, Heard, Link, Phase, Record, Snapshot
 from volant.tui.past.tape import Beat, Tape
+from volant.tui.records import Vms
 
 UNKNOWN = "unknown"
 """The state of a VM at a moment that no event tells of."""
@@ -41,7 +42,7 @@ _CHANGING = ("wanted", "generation", "boot", "pid", "health", "reason", "error",
 def rebuilt(events: Sequence[Record], now: Mapping[str, Record]) -> Tape:
     """A tape of these events, oldest first; `now` are the VMs by id, as they are after the last one."""
     known = dict(_at_the_beginning(events, now))
-    begin = Snapshot(vms=dict(known), link=Link(Phase.LIVE), listed=True, seq=int(events[0]["seq"]) - 1 if events else 0)
+    begin = Snapshot(vms=Vms(known), link=Link(Phase.LIVE), listed=True, seq=int(events[0]["seq"]) - 1 if events else 0)
     beats = []
     time = 0.0
     for event in events:
