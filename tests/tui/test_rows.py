@@ -130,7 +130,9 @@ def test_what_is_told_by_its_fields_orders_as_all_at_once(told: list[Any], by: s
     snapshot, delta = reduce(snapshot, Changed(tuple(vm(number) for number in range(1, 7)), (), 1, True))
     rows.update(snapshot.vms, delta)
     for parts in told:
-        altered = tuple({"id": vm(number)["id"], field: str(value) if field == "name" else value} for number, field, value in parts)
+        altered = tuple(
+            {"id": vm(number)["id"], field: f"{value}-{number}" if field == "name" else value} for number, field, value in parts
+        )
         snapshot, delta = reduce(snapshot, Changed((), (), 1, True, altered))
         rows.update(snapshot.vms, delta)
     anew = Rows(KEYS[by])
