@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from volant.client.cli import human
 from volant.client.cli.text import harmless, width_of
-from volant.tui.keys.bindings import shown_key
+from volant.tui.keys.bindings import Binding, shown_key
 from volant.tui.lines import BLANK, Line, Span, clipped, columns_of, filled, justified, wrapped
 from volant.tui.model import Phase
 
@@ -167,9 +167,13 @@ def _fitting(desk: Desk, actions: Sequence[str], width: int) -> Line:
     taken = 1
     for action in actions:
         binding = desk.router.binding(desk.contexts, action)
-        if binding is None or not binding.keys or not binding.label or (desk.unchanging and binding.changes):
+        if binding is None or not binding.label or not _offered(desk, binding):
             continue
-        words = (f"<{shown_key(binding.keys[0]).lower() if len(binding.keys[0]) > 1 else binding.keys[0]}>", f"{binding.label} ")
+        # A context that is more particular may have taken some of its keys.
+        key = next((key for key in binding.keys if desk.router.action(desk.contexts, key) == action), "")
+        if not key:
+            continue
+        words = (f"<{shown_key(key).lower() if len(key) > 1 else key}>", f"{binding.label} ")
         taken += sum(map(len, words))
         if taken > width:
             break
@@ -184,6 +188,13 @@ def _said(desk: Desk, width: int, most: int) -> list[Line]:
     *pieces, last = wrapped(desk.said.text, width - 1)
     shown = [*pieces[: most - 1], " ".join((*pieces[most - 1 :], last))]
     return [clipped(((f" {piece}", desk.said.style),), width) for piece in shown]
+
+
+def _offered(desk: Desk, binding: Binding) -> bool:
+    """Whether the key would be obeyed now: nobody is offered what is then refused."""
+    if binding.changes and (desk.unchanging or not desk.snapshot.is_live):
+        return False
+    return desk.bar is not None or desk.overlay is not None or desk.screen.offers(desk, binding.id)
 
 
 def _status(desk: Desk, width: int) -> Line:

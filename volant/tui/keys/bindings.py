@@ -97,7 +97,7 @@ BINDINGS: dict[str, tuple[Binding, ...]] = {
         Binding("pane", ("z",), "the side pane on or off, where there is room"),
     ),
     "vms": (
-        Binding("actions", ("x",), "everything that can be done with it", "actions"),
+        Binding("actions", ("x",), "everything that can be done with it", "actions", changes=True),
         Binding("vm.describe", ("d",), "overview"),
         Binding("vm.config", ("y",), "configuration"),
         Binding("vm.events", ("e",), "its events"),
@@ -110,7 +110,7 @@ BINDINGS: dict[str, tuple[Binding, ...]] = {
         Binding("vm.calls", ("r",), "call an action of its workload", "call"),
         Binding("vm.kill", ("X",), "stop without asking the guest", changes=True),
         Binding("vm.delete", ("ctrl+d", "delete"), "delete", changes=True),
-        Binding("new", ("n",), "make one", changes=True),
+        Binding("new", ("n",), "make one", "new", changes=True),
         Binding("sort.name", ("N",), "sort by name"),
         Binding("sort.status", ("S",), "sort by state"),
         Binding("sort.cpu_cores", ("C",), "sort by CPUs"),
@@ -128,14 +128,14 @@ BINDINGS: dict[str, tuple[Binding, ...]] = {
         Binding("vm.previous", ("K",), "the VM before it"),
     ),
     "deployments": (
-        Binding("actions", ("x",), "everything that can be done with it", "actions"),
+        Binding("actions", ("x",), "everything that can be done with it", "actions", changes=True),
         Binding("deployment.scale", ("s",), "another number of VMs", "scale", changes=True),
         Binding("deployment.pause", ("p",), "hold the rollout, or go on with it", "pause", changes=True),
         Binding("deployment.undo", ("u",), "roll back to an earlier revision", "roll back", changes=True),
         Binding("deployment.update", ("U",), "roll out another description", changes=True),
         Binding("deployment.history", ("y",), "its revisions, and what each changed"),
         Binding("deployment.delete", ("ctrl+d", "delete"), "delete, with its VMs", changes=True),
-        Binding("new", ("n",), "make one", changes=True),
+        Binding("new", ("n",), "make one", "new", changes=True),
     ),
     "deployment": (
         Binding("tab.next", ("tab", "right"), "its VMs, its history", "pages"),
@@ -162,7 +162,7 @@ BINDINGS: dict[str, tuple[Binding, ...]] = {
         Binding("answer.headers", ("h",), "the answer's headers too, or not", "headers"),
     ),
     "plugins": (
-        Binding("actions", ("x",), "everything that can be done with it", "actions"),
+        Binding("actions", ("x",), "everything that can be done with it", "actions", changes=True),
         Binding("plugin.install", ("i",), "install one, from a file or a URL", "install", changes=True),
         Binding("plugin.enable", ("e",), "allow new VMs of it, or no more", "on/off", changes=True),
         Binding("plugin.run", ("n",), "make a VM of it", "make VM", changes=True),

@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from volant.tui.desk import Desk
 
 
+_WITH_DAEMON = frozenset({"vm.attach", "host.check"})
+"""Of what changes nothing: what says nothing without the daemon, but for its past."""
+
+
 class Copyable(NamedTuple):
     """A text to copy: its key and its name in the menu."""
 
@@ -98,6 +102,10 @@ class Screen:
     def act(self, desk: Desk, action: str) -> bool:
         """Do what a key means; whether it means anything here."""
         return False
+
+    def offers(self, desk: Desk, action: str) -> bool:
+        """Whether one of its hints would be obeyed now. Those that change something are left out elsewhere while nothing can be changed."""
+        return action not in _WITH_DAEMON or desk.snapshot.is_live or desk.past is not None
 
     def take_filter(self, text: str, takes: Callable[[Record, float], bool]) -> None:
         """Show only what is taken; `text` is how it was typed."""

@@ -62,7 +62,8 @@ class ConsoleScreen(Screen):
         """The size that the guest has been told in this boot."""
         self._tried: tuple[int, int] | None = None
         """The size that it was to be told last, with this hold of the keyboard."""
-        self._telling = False
+        self._telling: tuple[int, int] | None = None
+        """The size that the guest is being told. It may know it, and draw for it, before we know that it does."""
         self._searches = Past([])
         self._looking = False
 
@@ -111,6 +112,9 @@ class ConsoleScreen(Screen):
 
     def record(self, desk: Desk) -> Record | None:
         return self._last
+
+    def offers(self, desk: Desk, action: str) -> bool:
+        return super().offers(desk, action) and (self._is_up or action not in ("console.type", "console.size"))
 
     def command(self, desk: Desk) -> str:
         return f"volant console {self._name}"
@@ -243,7 +247,7 @@ class ConsoleScreen(Screen):
         self._pane = width, height
         if self._line.holds_keyboard and self._tried != self._pane:
             self._tell_size(desk)
-        size = self._told or (max(width, USUAL_COLUMNS), max(height, USUAL_ROWS))
+        size = self._telling or self._told or (max(width, USUAL_COLUMNS), max(height, USUAL_ROWS))
         self._view.resize(*size)
 
     def _tell_size(self, desk: Desk, *, asked: bool = False) -> None:
@@ -251,12 +255,12 @@ class ConsoleScreen(Screen):
         columns, rows = self._pane
         if self._telling or not columns or not rows:
             return
-        self._telling = True
+        self._telling = columns, rows
         params = {"name": self._name, "rows": rows, "cols": columns}
         desk.pending.call("vm.console_resize", params, partial(self._size_told, desk, (columns, rows), asked))
 
     def _size_told(self, desk: Desk, size: tuple[int, int], asked: bool, result: Any) -> None:
-        self._telling = False
+        self._telling = None
         self._tried = size
         columns, rows = size
         if not isinstance(result, Fault):

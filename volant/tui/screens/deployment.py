@@ -170,6 +170,9 @@ class DeploymentScreen(ListScreen):
 
     # ---------------------------------------------------------------------------------------------------------------- keys
 
+    def offers(self, desk: Desk, action: str) -> bool:
+        return super().offers(desk, action) and (action != "open" or self._tab == "replicas")
+
     def act(self, desk: Desk, action: str) -> bool:
         if action in ("tab.next", "tab.previous", "deployment.history"):
             self._tab = "history" if action == "deployment.history" or self._tab == "replicas" else "replicas"

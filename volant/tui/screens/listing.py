@@ -26,6 +26,8 @@ TABLE_BESIDE_PANE = 82
 """Columns that the table keeps beside it: what 80 columns show."""
 
 
+_WITHOUT_ROWS = ("new", "plugin.install", "back", "command", "help")
+"""What is offered where there is no row to do anything with."""
 PANE_GAP = 3
 """Columns of the rule between them."""
 
@@ -158,6 +160,10 @@ class ListScreen(Screen):
 
     def subtitle(self, desk: Desk) -> str:
         return f"{desk.glyphs['down' if self.reverse else 'up']}{self._sorting.title.lower()}"
+
+    def offers(self, desk: Desk, action: str) -> bool:
+        about_a_row = action not in (*_WITHOUT_ROWS, *(("filter",) if self.rows.total else ()))
+        return super().offers(desk, action) and (bool(self.rows.order) or not about_a_row)
 
     def status(self, desk: Desk) -> list[str]:
         rows = self.rows

@@ -100,6 +100,14 @@ class StreamScreen(Screen, Generic[T]):
             words.append(f"{reader.dropped:,} older ones dropped")
         return words
 
+    def offers(self, desk: Desk, action: str) -> bool:
+        line = self._reader.line
+        if action in ("open", "stream.console"):
+            return line is not None and bool(self.vm_of(line))
+        if action == "last":
+            return not self._reader.following or self._reader.held
+        return super().offers(desk, action) and (action != "stream.moment" or line is not None)
+
     def copies(self, desk: Desk) -> list[Copyable]:
         line = self._reader.line
         if line is None:

@@ -74,6 +74,9 @@ class VmScreen(Screen):
         moment = ("vm.moment",) if self._tab == "events" else ()
         return ("tab.next", *moment, "vm.console", "actions", "vm.logs", "vm.attach", "copy")
 
+    def offers(self, desk: Desk, action: str) -> bool:
+        return super().offers(desk, action) and (action != "vm.moment" or self._events.chosen(desk) is not None)
+
     def copies(self, desk: Desk) -> list[Copyable]:
         event = self._events.chosen(desk) if self._tab == "events" else None
         more = [] if event is None else [Copyable("e", "event as JSON", json.dumps(dict(event), ensure_ascii=False))]

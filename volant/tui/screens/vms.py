@@ -37,7 +37,7 @@ class VmsScreen(ListScreen):
     """The VMs as `vm.watch` tells them."""
 
     contexts = ("vms", "list")
-    hints = ("open", "vm.console", "actions", "vm.logs", "filter", "vm.attach", "mark", "sort", "copy")
+    hints = ("open", "vm.console", "actions", "vm.logs", "filter", "vm.attach", "mark", "sort", "copy", "new")
     fields = FIELDS
     in_past = True
     title = "vms"
