@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import errno
 import os
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -44,6 +45,24 @@ async def test_growth_is_heard(kernel: str, tmp_path: Path, monkeypatch: pytest.
         for _ in range(2):
             await trio.testing.wait_all_tasks_blocked()
             append(path, b"x")
+
+
+async def test_what_the_kernel_has_no_room_to_tell_is_heard_all_the_same(tmp_path: Path, nursery: trio.Nursery) -> None:
+    watch, quiet = GrowthWatch(nursery), tmp_path / "quiet"
+    busy = [tmp_path / "one", tmp_path / "other"]
+    with ExitStack() as stack:
+        for path in (quiet, *busy):
+            path.touch()
+        for path in busy:
+            stack.enter_context(watch.watching(path))
+        async with trio.open_nursery() as waiting:
+            waiting.start_soon(grown, watch, quiet, 1)
+            await trio.testing.wait_all_tasks_blocked()
+            files = [stack.enter_context(path.open("ab", buffering=0)) for path in busy]
+            for _ in range(int(Path("/proc/sys/fs/inotify/max_queued_events").read_text())):
+                for file in files:  # in turns, for the same event twice in a row is told once
+                    file.write(b"x")
+            append(quiet, b"x")
 
 
 async def test_a_file_that_is_not_there_is_not_watched(tmp_path: Path, nursery: trio.Nursery) -> None:

@@ -9,6 +9,7 @@ import os
 import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import chain
 from pathlib import Path
 
 import trio
@@ -19,6 +20,8 @@ LOOK_AGAIN_S = 0.1
 """How often who waits looks by itself where the kernel gives no more watches: soon enough for a person."""
 
 _IN_MODIFY = 0x02
+_IN_Q_OVERFLOW = 0x4000
+"""More happened than the kernel keeps for us (fs.inotify.max_queued_events): any file may have grown."""
 _EVENT = struct.Struct("=iIII")
 """Watch, mask, cookie, length of the name that follows: struct inotify_event of <sys/inotify.h>."""
 _READ_BYTES = 65_536
@@ -99,7 +102,7 @@ class GrowthWatch:
     def _hear(self, events: bytes) -> None:
         at = 0
         while at < len(events):
-            watch, _mask, _cookie, length = _EVENT.unpack_from(events, at)
+            watch, mask, _cookie, length = _EVENT.unpack_from(events, at)
             at += _EVENT.size + length
-            for growing in self._files.get(watch, ()):
+            for growing in chain(*self._files.values()) if mask & _IN_Q_OVERFLOW else self._files.get(watch, ()):
                 growing.lot.unpark_all()
