@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.complaints import complaint
 from tests.fakes.hello import hello
 from tests.rig import Rig, rig
 from volant.client.aio import AsyncClient
@@ -71,6 +72,12 @@ def test_deleting_or_stopping_a_replica_says_that_it_comes_again(web: Rig) -> No
     assert web.volant("vm", "delete", "web-3", "--force", "--quiet").stderr == ""
     web.volant("deployment", "status", "web", "--wait")
     assert web.json("vm", "get", "web-2")["deployment"] == "web"
+
+
+def test_a_timeout_without_a_wait_is_refused_and_not_left_without_effect(web: Rig) -> None:
+    complaint(
+        web.volant("deployment", "status", "web", "--watch", "--timeout", "1s", check=False), ExitCode.USAGE, "is for --wait", "--watch"
+    )
 
 
 def test_status_is_a_sentence_for_people_and_records_for_programs(web: Rig) -> None:

@@ -91,6 +91,8 @@ def test_the_overview_names_every_command() -> None:
     for noun, verbs in tree.TREE.items():
         assert all(f"{noun} {name}" in text for name in verbs)
         assert all(name in tree.noun_overview(noun) for name in verbs)
+        if noun:
+            assert tree.NOUN_HELP[noun][1:] in tree.noun_overview(noun)
     assert all(f"  {word} " in text for word in tree.SHORT_FORMS)
 
 

@@ -223,7 +223,7 @@ def noun_overview(noun: str) -> str:
         [
             f"usage: volant {noun} VERB ...",
             "",
-            f"{NOUN_HELP[noun].capitalize()}.",
+            f"{NOUN_HELP[noun][0].upper()}{NOUN_HELP[noun][1:]}.",
             "",
             *_verb_lines("", TREE[noun]),
             "",

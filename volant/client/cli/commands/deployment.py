@@ -23,10 +23,13 @@ from volant.client.cli.parsing import (
 from volant.client.cli.several import for_each, with_suggestion
 from volant.client.cli.style import Style
 from volant.client.cli.values import count
-from volant.proto.errors import ExitCode
+from volant.proto.errors import ExitCode, Usage
 
 PAGE = 1_000
 """Deployments asked for at a time: the daemon's largest page (`proto.api.deployment.MAX_PAGE`, held equal by a test)."""
+
+WAIT_MS = 300_000
+"""What `status --wait` waits when no `--timeout` is given."""
 
 
 def configure_list(parser: Parser) -> None:
@@ -140,7 +143,7 @@ def configure_status(parser: Parser) -> None:
     add_names(parser, many=False, noun="deployment")
     parser.add_argument("--watch", "-w", action="store_true", help="go on with each change, until interrupted")
     parser.add_argument("--wait", nargs="?", const="ready", choices=("ready",), metavar="ready", help="return when all is as wanted")
-    add_duration(parser, "--timeout", default=300_000, help="how long to wait at most (default 5m)")
+    add_duration(parser, "--timeout", help="how long to --wait at most (default 5m)")
     add_reconnect(parser)
     parser.give_examples(
         "volant deployment status web", "volant deployment status web --watch", "volant deployment status web --wait --timeout 1m"
@@ -148,8 +151,13 @@ def configure_status(parser: Parser) -> None:
 
 
 def run_status(args: argparse.Namespace) -> int:
+    if args.timeout is not None and not args.wait:
+        raise Usage(
+            "--timeout is for --wait, which was not given", hint="with --wait it ends once all is as wanted; --watch alone never does"
+        )
     style = style_of(args)
-    params = {"name": args.name, "watch": args.watch, "wait": bool(args.wait), "timeout_ms": args.timeout}
+    timeout_ms = WAIT_MS if args.timeout is None else args.timeout
+    params = {"name": args.name, "watch": args.watch, "wait": bool(args.wait), "timeout_ms": timeout_ms}
     output.begin_stream(style, columns.DEPLOYMENT)
     from volant.client.resuming import StatusProgress
 
