@@ -33,6 +33,8 @@ FRAME_S, KEY_FRAME_S = 1 / 30, 1 / 120
 drawn at once."""
 ECHO_S = 0.1
 """So long after something was typed what a guest prints is taken for its echo."""
+MOST_PARTS = 64
+"""Parts of a list that wait to be taken together: between two frames there is time for some ten, and while nothing is drawn for no more."""
 LEAVING_S = 2.0
 """How long leaving may take after a signal; it takes some 50 ms."""
 PER_TURN = 1_000
@@ -48,9 +50,13 @@ class VolantApp(App[int]):
 
     def __init__(self, desk: Desk, feed: Feed, *, theme: str) -> None:
         self._look = Look(chosen(theme, os.environ))
+        if os.environ.get("NO_COLOR") == "":
+            del os.environ["NO_COLOR"]  # Textual takes an empty one for a wish, which https://no-color.org does not
         super().__init__(driver_class=TappedDriver, ansi_color=True)
         self.desk, self.feed = desk, feed
         self._canvas = Canvas(self._look)
+        self._parts: list[Changed] = []
+        """Of a list or a burst of changes, of which more is to come."""
         self._drawn_at = 0.0
         self._drawing: asyncio.TimerHandle | None = None
         self._waking: asyncio.TimerHandle | None = None
@@ -108,8 +114,21 @@ class VolantApp(App[int]):
 
     def heard(self, news: Heard) -> None:
         """News from the feed. What comes in several parts is drawn once the last of them is there, or when that takes long."""
-        self.desk.heard(news)
-        self.settle(more=isinstance(news, Changed) and not news.complete)
+        if isinstance(news, Changed):
+            self._parts.append(news)
+            if news.complete or len(self._parts) == MOST_PARTS:
+                self._hand_on()
+            self.settle(more=not news.complete)
+        else:
+            self._hand_on()
+            self.desk.heard(news)
+            self.settle()
+
+    def _hand_on(self) -> None:
+        """Tell the desk of the parts that wait."""
+        if self._parts:
+            parts, self._parts = self._parts, []
+            self.desk.heard(*parts)
 
     # ---------------------------------------------------------------------------------------------------------- drawing
 
@@ -135,6 +154,7 @@ class VolantApp(App[int]):
         if not self.is_running:
             return
         self._drawn_at = asyncio.get_running_loop().time()
+        self._hand_on()
         self._canvas.show(self.desk.frame(self.size.width, self.size.height), self._look)
         self._do_effects()  # a console's size, for one, is known once it was drawn
         wait = self.desk.next_change_s()

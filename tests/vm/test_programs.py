@@ -1,0 +1,213 @@
+"""Full-screen programs of a real guest look and listen in the terminal UI's console as they do in tmux.
+
+Each is used twice with the same keys: by `volant console`, whose bytes tmux draws, and in the pane. After each step both show the same.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable, Iterator, Sequence
+from itertools import accumulate
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from tests.rig import VOLANT, Rig, rig
+from tests.tui.tmux import DEADLINE_S, Tmux, terminal
+from tests.tui.vt.tmux import Row, parse
+from tests.vm.programs import PROGRAMS, found, plugin
+from volant.client.cli.text import width_of
+from volant.tui.vt.styles import DEFAULT, Attribute
+
+pytestmark = [pytest.mark.vm, pytest.mark.skipif(len(found()) < len(PROGRAMS), reason="vim, htop and less are not all installed")]
+
+COLUMNS, ROWS = 80, 20
+ABOVE, AROUND = 2, 4
+"""Lines of the UI above the pane, and of all its lines that are not the pane."""
+BLANK = (" ", DEFAULT)
+QUIET_S = 0.2
+"""A program that has shown what it was to show, and then nothing for so long, is done."""
+TEXT = r"for n in $(seq 200); do echo line $n of many; done > /tmp/text; "
+TEXT += r"printf '\tone tab\n\ttwo\ttabs\n世界 中文字 日本語 wide\ne\314\201 combined, \302\240space\n\001\002 control\n' >> /tmp/text; "
+TEXT += "printf '%0300d\n' 7 >> /tmp/text; "
+SHELL = TEXT + (
+    "export TERM=tmux-256color LC_CTYPE=C.UTF-8 HOME=/ LESSHISTFILE=- PS1='guest> '; httpd -p 127.0.0.1:8000 -h /www; "
+    "while true; do setsid -c sh -i < /dev/ttyS0 > /dev/ttyS0 2>&1; sleep 1; done"
+)
+
+
+class Step(NamedTuple):
+    """Something that somebody does at the terminal."""
+
+    keys: Sequence[str]
+    """As tmux names them; other words are typed letter by letter."""
+    shows: str
+    """A pattern of what is drawn last."""
+    size: tuple[int, int] | None = None
+    """Columns and rows that the terminal is given first."""
+
+
+@pytest.fixture(scope="module")
+def host(media: Path) -> Iterator[Rig]:
+    """A daemon with one VM, web, that has a shell on its console."""
+    with rig(network="none") as made:
+        made.start()
+        made.volant("plugin", "install", plugin(media, shell=SHELL))
+        made.volant("vm", "create", "web", "--plugin", "programs", "--wait", "ready")
+        yield made
+        made.volant("vm", "delete", "web", "--force")
+
+
+class Screen:
+    """The part of a terminal that is the guest's."""
+
+    def __init__(self, tmux: Tmux, *, above: int, around: int) -> None:
+        self.tmux, self._above, self._around = tmux, above, around
+        self.columns, self.rows = COLUMNS, ROWS
+
+    def resize(self, columns: int, rows: int) -> None:
+        self.columns, self.rows = columns, rows
+        self.tmux.resize(columns, rows + self._around)
+
+    @property
+    def text(self) -> str:
+        return "\n".join(line.rstrip() for line in self.tmux.screen.split("\n")[self._above : self._above + self.rows])
+
+    def cells(self) -> list[Row]:
+        """Every cell's character and look, the cursor's reversed, without the plain blanks behind the last one of a line."""
+        shown = self.tmux.run("capture-pane", "-p", "-e", "-N")
+        rows = parse(shown.removesuffix("\n"))[self._above : self._above + self.rows]
+        visible, x, y = map(int, self.tmux.run("display-message", "-p", "#{cursor_flag} #{cursor_x} #{cursor_y}").split())
+        if visible:
+            row = rows[y - self._above]
+            row += [BLANK] * (x + 1)
+            columns = list(accumulate((width_of(text) for text, _ in row), initial=0))
+            at = columns.index(x)
+            text, style = row[at]
+            row[at] = text, style._replace(attributes=style.attributes ^ int(Attribute.REVERSE))
+        return [_without_blanks(row) for row in rows]
+
+    def wait_shown(self, pattern: str) -> None:
+        """Return when it is there and nothing more comes."""
+        end = time.monotonic() + DEADLINE_S
+        last, since = "", time.monotonic()
+        while not (re.search(pattern, last, re.MULTILINE) and time.monotonic() - since > QUIET_S):
+            assert time.monotonic() < end, f"{pattern!r} never came; there is\n{last}"
+            if (now := self.text) != last:
+                last, since = now, time.monotonic()
+
+
+def _without_blanks(row: Row) -> Row:
+    while row and row[-1] == BLANK:
+        row = row[:-1]
+    return row
+
+
+def seen(screen: Screen, steps: Sequence[Step]) -> list[list[Row]]:
+    """What is there after each step."""
+    shown = []
+    for step in steps:
+        if step.size is not None:
+            screen.resize(*step.size)
+        screen.tmux.type(*step.keys)
+        screen.wait_shown(step.shows)
+        shown.append(screen.cells())
+    return shown
+
+
+VIM = [
+    Step(["clear; vim -u NONE -N -n --cmd 'set encoding=utf-8' /tmp/text", "Enter"], r'^"/tmp/text"'),
+    Step([":set ruler number list", "Enter"], r"1,1 +Top$"),
+    Step(["5Gdd3p"], r"6,1 +Top$"),
+    Step(["Oa new line 世界 é", "Enter", "Tab", "two"], r"^-- INSERT -- +7,\S+ +Top$"),
+    Step(["Escape"], r"^ +7,\S+ +Top$"),
+    Step(["Up", "End", "Left"], r" 6,\S+ +Top$"),
+    Step(["/line 150", "Enter"], r" 15\d,1 +\d+%$"),
+    Step(["V3j>"], r"^4 lines >ed 1 time +\S+ +\d+%$"),
+    Step(["G", "C-b"], r" \d+,\S+ +\d+%$"),
+    Step(["G"], r" \d+,\S+ +Bot$"),
+    Step([":split", "Enter", "gg", "C-w", "j"], r" \d+,\S+ +Bot$"),
+    Step([":vsplit", "Enter", "PageUp"], r"^/tmp/text \[\+\].* \d+,\S+ +\d+% /tmp/text"),
+    Step([], r" Bot\n.*\Z", size=(100, 26)),
+    Step([":only", "Enter", ":40", "Enter", "zt"], r" 40,1 +\d+%\Z"),
+    Step([], r" 40,1 +\d+%\Z", size=(50, 12)),
+    Step([], r" 40,1 +\d+%\Z", size=(80, 20)),
+    Step(["5", "Down", "D"], r" 45,\S+ +\d+%\Z"),
+    Step([":q!", "Enter"], r"^guest>$"),
+]
+LESS = [
+    Step(["clear; /bin/less -M /tmp/text", "Enter"], r"^/tmp/text lines 1-19/\d+ \d+%\Z"),
+    Step(["Space", "Down", "PageDown"], r"lines \d+-\d+/\d+ \d+%"),
+    Step(["/1[0-9]5 of", "Enter"], r"lines 10\d-\d+/\d+"),
+    Step(["n", "n", "N"], r"lines \d+-\d+/\d+"),
+    Step(["G"], r"\(END\)"),
+    Step(["-", "S", "Enter", "Enter"], r"\(END\)"),
+    Step(["Right", "Right", "Left"], r"\(END\)|lines"),
+    Step(["g", "h"], r"^HELP -- .*\Z"),
+    Step([], r"^HELP -- .*\Z", size=(100, 26)),
+    Step(["q"], r"lines \d+-\d+/\d+ \d+%\Z"),
+    Step([], r"lines 1-19/\d+ \d+%\Z", size=(80, 20)),
+    Step(["q"], r"^guest>$"),
+]
+HTOP = [
+    Step(["clear; rm -rf /.config; htop -d 100 --sort-key PID", "Enter"], r"F10Quit"),
+    Step(["Down", "Down"], r"F10Quit"),
+    Step(["F5"], r"F5List"),
+    Step(["F1"], r"e: show process environment\Z"),
+    Step(["Space"], r"F5List"),
+    Step(["F6"], r"EnterSort"),
+    Step(["Down", "Down", "Enter"], r"PRI.*\n(.*\n)+F1Help.*F10Quit"),
+    Step(["F3", "httpd"], r"Search: httpd"),
+    Step(["Escape"], r"F10Quit"),
+    Step(["F4", "sh"], r"Filter: sh"),
+    Step(["Enter"], r"F10Quit"),
+    Step(["F2"], r"Categories"),
+    Step(["Down", "Right", "Down"], r"Categories"),
+    Step(["F10"], r"F10Quit"),
+    Step([], r"F10Quit\Z", size=(100, 26)),
+    Step([], r"F10Quit\Z", size=(80, 20)),
+    Step(["F10"], r"^guest>$"),
+]
+
+
+def without_figures(rows: list[Row]) -> list[Row]:
+    """htop's screen without what is another at each look: numbers and bars of the meters, and of each process all but its user and its
+    command."""
+    still = []
+    heads: tuple[tuple[int, int], ...] = ()
+    for row in rows:
+        text = "".join(character for character, _ in row)
+        if re.search("(CPU|Mem|Swp)\\[", text):
+            first, end = text.index("["), text.index("]")
+            row = [BLANK if first < at < end or cell[0].isdigit() else cell for at, cell in enumerate(row)]
+        elif heads:
+            row = [BLANK if any(first <= at < end for first, end in heads) else cell for at, cell in enumerate(row)]
+        elif " VIRT " in text:
+            heads = (text.index("PID") - 2, text.index("USER")), (text.index("PRI"), text.index("TIME+") + len("TIME+ "))
+        still.append(row)
+    return still
+
+
+@pytest.mark.parametrize(
+    ("steps", "kept"),
+    [pytest.param(VIM, list, id="vim"), pytest.param(LESS, list, id="less"), pytest.param(HTOP, without_figures, id="htop")],
+)
+def test_a_program_looks_as_in_tmux(host: Rig, steps: Sequence[Step], kept: Callable[[list[Row]], list[Row]]) -> None:
+    environ = {"VOLANT_SOCKET": str(host.socket)}
+    with terminal(*VOLANT, "console", "web", "--no-history", environ=environ, columns=COLUMNS, rows=ROWS) as attached:
+        attached.see("Ctrl-]")
+        attached.type("Enter")
+        attached.see("guest>")
+        expected = seen(Screen(attached, above=0, around=0), steps)
+        attached.type("C-]")
+        attached.see("left with 0")
+    with terminal(environ=environ, columns=COLUMNS, rows=ROWS + AROUND) as ui:
+        ui.see("web")
+        ui.type("c", "i")
+        ui.see("TYPING")
+        ui.type("Enter")
+        ui.see("guest>")
+        for step, shown, there in zip(steps, seen(Screen(ui, above=ABOVE, around=AROUND), steps), expected, strict=True):
+            assert kept(shown) == kept(there), step
