@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from tests.tui.desks import WALL, Seat, event, fault, vm
 from tests.tui.scenes_past import DB, EVENTS, WEB, answer_events, looking_back, replayed, told
+from volant.proto.errors import AgentMissing
 from volant.tui import effects
 from volant.tui.effects import Attach, Follow
 from volant.tui.model import Changed, Happened
@@ -150,6 +151,21 @@ def test_one_vm_as_it_was() -> None:
     seat.type("d @ '11:59:02' enter")
     assert "it did not exist at this moment" in seat.screen()
     assert [each for each in seat.desk.effects if isinstance(each, effects.Call)] == []
+
+
+def test_the_log_of_a_start_that_is_over_went_with_its_guest() -> None:
+    seat = looking_back("@ '11:59:05' enter")
+    seat.desk.heard(Changed((vm(2, "db-1", generation=20, boot=3),), (), 10, complete=True))
+    seat.type("g l")
+    (follow,) = seat.effects(Follow)
+    seat.desk.streamed(follow.tag, [{"seq": 1, "time": "2026-01-31T12:00:01.000Z", "stream": "stdout", "text": "of the third start"}])
+    seat.desk.answered(follow.tag, {})
+    assert "that start is over" in seat.screen() and "its console is kept" in seat.screen()
+    seat = looking_back()
+    seat.type("g l")
+    (follow,) = seat.effects(Follow)
+    seat.desk.answered(follow.tag, AgentMissing("the VM is stopped", hint="start it"))
+    assert "that start is over" in seat.screen()
 
 
 def version(number: int, second: int, memory_mb: int, **more: Any) -> dict[str, Any]:

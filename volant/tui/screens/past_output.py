@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from volant.client.cli import human
 from volant.client.cli.text import harmless, harmless_log_line
-from volant.proto.errors import Fault
+from volant.proto.errors import AgentMissing, Fault
 from volant.tui.lines import Line, clipped
 from volant.tui.model import Delta, Record
 from volant.tui.past.printed import Printed
@@ -89,6 +89,10 @@ class PastOutput(Screen):
         """What had been said by then."""
         raise NotImplementedError
 
+    def _absence(self, desk: Desk) -> Fault | None:
+        """Why there is nothing, where that is known."""
+        return self._never or self._fault
+
     def _over(self, desk: Desk, result: Any) -> None:
         """The daemon has told everything, or why it can't."""
         self._tag = 0
@@ -101,10 +105,10 @@ class PastOutput(Screen):
         self._reader.replace(self._lines_until(desk.wall()))
 
     def body(self, desk: Desk, width: int, height: int) -> list[Line]:
-        fault = self._never or self._fault
+        lines = self._reader.view(height)
+        fault = self._absence(desk) if not lines else None
         if fault is not None:
             return [((f"  {harmless(fault.message)}", "warm"),), ((f"  {harmless(fault.hint)}", "dim"),)]
-        lines = self._reader.view(height)
         if not lines:
             return [((f"  {'asking ...' if self._tag else 'nothing was said until then'}", "dim"),)]
         return [clipped(line, width) for line in lines]
@@ -144,6 +148,13 @@ class PastLogs(PastOutput):
         if not self._said and not self._tag:
             params = {"name": self._name, "tail": -1, "follow": False}
             self._tag = desk.pending.follow("vm.logs", params, self._came, lambda result: self._over(desk, result))
+
+    def _absence(self, desk: Desk) -> Fault | None:
+        then, now = desk.snapshot.vms.get(self._id), desk.live.vms.get(self._id)
+        is_over = isinstance(self._fault, AgentMissing) or (then is not None and now is not None and then["boot"] != now["boot"])
+        if self._never is None and is_over:
+            return Fault("that start is over, and its log went with its guest", hint="its console is kept")
+        return super()._absence(desk)
 
     def _came(self, lines: list[Any]) -> None:
         self._said += [(human.epoch(str(line["time"])) or 0.0, _line(f"{str(line['time'])[11:23]} {line['text']}")) for line in lines]
