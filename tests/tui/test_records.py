@@ -82,7 +82,7 @@ def test_what_was_told_is_there_whenever_somebody_looks(steps: list[Any], are_pa
     moments: list[tuple[Vms, dict[str, Record]]] = []
     for numbers, gone, altered, look in steps:
         parts = [{"id": vm_id, name: value} for vm_id, name, value in altered]
-        vms = vms.told([packed(vm(number)) if are_packed else vm(number) for number in numbers], gone, parts)
+        vms = vms.told(([packed(vm(number)) if are_packed else vm(number) for number in numbers], gone, parts))
         model = {vm_id: record for vm_id, record in model.items() if vm_id not in gone} | {
             vm(number)["id"]: vm(number) for number in numbers
         }
@@ -101,9 +101,9 @@ def test_what_was_told_is_there_whenever_somebody_looks(steps: list[Any], are_pa
 
 
 def test_what_does_not_change_stays_the_same_object() -> None:
-    before = Vms({vm(number)["id"]: vm(number) for number in (1, 2)}).told([], [], [{"id": vm(1)["id"], "pid": 5}])
+    before = Vms({vm(number)["id"]: vm(number) for number in (1, 2)}).told(([], [], [{"id": vm(1)["id"], "pid": 5}]))
     seen = before[vm(1)["id"]]
-    after = before.told([], [], [{"id": vm(2)["id"], "pid": 6}])
+    after = before.told(([], [], [{"id": vm(2)["id"], "pid": 6}]))
     assert after[vm(1)["id"]] is seen
     assert after[vm(2)["id"]] is not before[vm(2)["id"]]
 

@@ -34,7 +34,8 @@ drawn at once."""
 ECHO_S = 0.1
 """So long after something was typed what a guest prints is taken for its echo."""
 MOST_PARTS = 64
-"""Parts of a list that wait to be taken together: between two frames there is time for some ten, and while nothing is drawn for no more."""
+"""Parts of a list that wait to be taken together. Between two frames there is time for some ten; while somebody else has the terminal, and
+nothing is drawn, no more than these wait."""
 LEAVING_S = 2.0
 """How long leaving may take after a signal; it takes some 50 ms."""
 PER_TURN = 1_000
@@ -214,7 +215,7 @@ class VolantApp(App[int]):
                 self.exit(0)
 
     def _switch(self, path: str) -> None:
-        """Another feed from now on. What the old one would still tell is about another daemon; nobody waits for its end."""
+        self.feed.tell, self._parts = (lambda news: None), []
         self.feed.tell = lambda news: None
         if self._feeding is not None:
             self._leaving.add(self._feeding)

@@ -24,7 +24,7 @@ from volant.tui.keys.bindings import CONTEXTS, shown_key
 from volant.tui.keys.decoder import Decoder, Key
 from volant.tui.keys.router import Router
 from volant.tui.lines import Line
-from volant.tui.model import Delta, Heard, Phase, Record, Snapshot, reduce
+from volant.tui.model import Changed, Delta, Heard, Phase, Record, Snapshot, reduce
 from volant.tui.obeying import screens_menu
 from volant.tui.overlays import Overlay, Reading
 from volant.tui.screens.base import Screen
@@ -115,6 +115,7 @@ class Desk:
         self.context, self.place = context, place
         self.live = self.snapshot = Snapshot()
         self.past, self.looking_back, self.overlay, self.busy = None, 0, None, Busy()
+        self._counts = None
         self.operations.clear()
         self.home = VmsScreen()
         self._trail = Trail(self.home)
@@ -122,9 +123,9 @@ class Desk:
 
     # ------------------------------------------------------------------------------------------------------------- news
 
-    def heard(self, news: Heard) -> None:
-        """Something came from the daemon, or happened to the connection."""
-        self.live, delta = reduce(self.live, news)
+    def heard(self, news: Heard, *more: Changed) -> None:
+        """Something came from the daemon, or happened to the connection; `more` as `reduce` has it."""
+        self.live, delta = reduce(self.live, news, *more)
         self.busy.refreshed(self)
         if self.past is not None:
             return

@@ -156,8 +156,9 @@ class Delta:
 NOTHING = Delta()
 
 
-def reduce(now: Snapshot, heard: Heard) -> tuple[Snapshot, Delta]:
-    """The next snapshot, and what of the VMs is different in it."""
+def reduce(now: Snapshot, heard: Heard, *more: Changed) -> tuple[Snapshot, Delta]:
+    """The next snapshot, and what of the VMs is different in it. `more` are items of `vm.watch` that came right behind another one, taken
+    in one go; only the last may be complete."""
     match heard:
         case Connecting(at):
             since = now.link.since if now.listed else at
@@ -169,7 +170,7 @@ def reduce(now: Snapshot, heard: Heard) -> tuple[Snapshot, Delta]:
             since = at if now.link.phase is Phase.LIVE else now.link.since
             return replace(now, link=Link(Phase.LOST, since, reason, hint, retry_at), arriving=None), NOTHING
         case Changed():
-            return _changed(now, heard) if now.arriving is None else _arriving(now, now.arriving, heard)
+            return _changed(now, (heard, *more))
         case Happened(events):
             new = tuple(event for event in events if event["seq"] > now.seq)
             if not new:
@@ -185,21 +186,25 @@ def _live(now: Snapshot, heard: Changed) -> Snapshot:
     return replace(now, link=Link(Phase.LIVE), listed=True, seq=now.seq or heard.seq)
 
 
-def _changed(now: Snapshot, heard: Changed) -> tuple[Snapshot, Delta]:
-    if heard.complete and (now.link.phase is not Phase.LIVE or not now.listed):
-        now = _live(now, heard)
-    if not heard.items and not heard.gone and not heard.altered:
+def _changed(now: Snapshot, parts: tuple[Changed, ...]) -> tuple[Snapshot, Delta]:
+    steps = [(part.items, part.gone, part.altered) for part in parts]
+    if now.arriving is not None:
+        return _arriving(now, now.arriving.told(*steps), parts[-1])
+    if parts[-1].complete and (now.link.phase is not Phase.LIVE or not now.listed):
+        now = _live(now, parts[-1])
+    if not any(any(step) for step in steps):
         return now, NOTHING
-    gone = frozenset(vm_id for vm_id in heard.gone if vm_id in now.vms)
-    vms = now.vms.told(heard.items, gone, heard.altered)
-    changed = frozenset(record["id"] for record in (*heard.items, *heard.altered))
-    fields = None if heard.items or gone else frozenset[str]().union(*heard.altered) - {"id"}
-    return replace(now, vms=vms), Delta(changed, gone, added=len(vms) - len(now.vms) + len(gone), fields=fields)
+    before, vms = now.vms, now.vms.told(*steps)
+    changed = frozenset(record["id"] for part in parts for record in (*part.items, *part.altered))
+    gone = frozenset(vm_id for part in parts for vm_id in part.gone if vm_id in before and vm_id not in vms)
+    fields: frozenset[str] | None = frozenset[str]().union(*(each for part in parts for each in part.altered)) - {"id"}
+    if any(part.items or part.gone for part in parts):
+        changed, fields = frozenset(vm_id for vm_id in changed if vm_id in vms), None
+    return replace(now, vms=vms), Delta(changed, gone, added=len(vms) - len(before) + len(gone), fields=fields)
 
 
-def _arriving(now: Snapshot, arriving: Vms, heard: Changed) -> tuple[Snapshot, Delta]:
+def _arriving(now: Snapshot, came: Vms, heard: Changed) -> tuple[Snapshot, Delta]:
     """Part of a list that will take the place of the old one."""
-    came = arriving.told(heard.items, heard.gone, heard.altered)
     if not heard.complete:
         return replace(now, arriving=came), NOTHING
     old = now.vms

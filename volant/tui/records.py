@@ -16,6 +16,10 @@ Record = Mapping[str, Any]
 """A plain record of the API."""
 
 
+Step = tuple[Iterable[Record], Iterable[str], Iterable[Record]]
+"""VMs as they are now, ids of those that are gone, and what is different of known ones. What is gone goes first."""
+
+
 class PackedRecord(Mapping[str, Any]):
     """An encoded record and what is known of it without decoding. Equal to any record with the same fields; never changed."""
 
@@ -93,11 +97,16 @@ class Vms(Mapping[str, Record]):
         self._parts: dict[str, Record] = {}
         """By id, what is not in the records yet."""
 
-    def told(self, items: Iterable[Record], gone: Iterable[str], altered: Iterable[Record]) -> Vms:
-        """Without those that are `gone`, with `items` as they are now, and with what is `altered` of those that there are then."""
+    def told(self, *steps: Step) -> Vms:
+        """Those after these steps. What is altered of unknown ones is passed over."""
         later = Vms(self._records)
-        records, parts = later._records, dict(self._parts)
-        later._parts = parts
+        later._parts = dict(self._parts)
+        for step in steps:
+            later._take(*step)
+        return later
+
+    def _take(self, items: Iterable[Record], gone: Iterable[str], altered: Iterable[Record]) -> None:
+        records, parts = self._records, self._parts
         for vm_id in gone:
             records.pop(vm_id, None)
             parts.pop(vm_id, None)
@@ -112,7 +121,6 @@ class Vms(Mapping[str, Record]):
                 part = {**earlier, **part}
             if vm_id in records:
                 parts[vm_id] = part
-        return later
 
     def __getitem__(self, vm_id: str) -> Record:
         record = self._records[vm_id]
