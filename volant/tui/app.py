@@ -215,8 +215,8 @@ class VolantApp(App[int]):
                 self.exit(0)
 
     def _switch(self, path: str) -> None:
+        """Another feed from now on. What the old one would still tell is about another daemon; nobody waits for its end."""
         self.feed.tell, self._parts = (lambda news: None), []
-        self.feed.tell = lambda news: None
         if self._feeding is not None:
             self._leaving.add(self._feeding)
             self._feeding.add_done_callback(self._leaving.discard)

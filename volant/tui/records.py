@@ -116,11 +116,8 @@ class Vms(Mapping[str, Record]):
             parts.pop(vm_id, None)
         for part in altered:
             vm_id = part["id"]
-            earlier = parts.get(vm_id)
-            if earlier is not None and not earlier.keys() <= part.keys():  # mostly it is the same fields that change again
-                part = {**earlier, **part}
             if vm_id in records:
-                parts[vm_id] = part
+                parts[vm_id] = {**parts[vm_id], **part} if vm_id in parts else part
 
     def __getitem__(self, vm_id: str) -> Record:
         record = self._records[vm_id]
