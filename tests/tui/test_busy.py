@@ -77,3 +77,21 @@ def test_the_past_has_no_figures() -> None:
     seat.busy(31)
     seat.type("<")
     assert "cpu" not in top(seat)
+
+
+def test_a_daemon_without_a_name_is_called_by_the_end_of_its_path() -> None:
+    seat = Seat(vm(1))
+    seat.desk.context = "/home/somebody/of/a/long/name/run/volantd.sock"
+    assert "/run/volantd.sock" in top(seat)
+    assert "/home" not in top(seat)
+
+
+def test_a_large_terminal_tells_what_was_asked_for_last_and_how_it_went() -> None:
+    seat = Seat(vm(1))
+    seat.type("x S y")
+    seat.now += 0.4
+    seat.asked()
+    seat.answer({})
+    seat.now += 20
+    assert "last: volant vm stop web-1 (ok, 400ms)" in seat.screen(140, 24)
+    assert "last:" not in seat.screen(80, 24)

@@ -27,11 +27,11 @@ def logs() -> Seat:
 def test_the_newest_line_is_shown_as_a_whole_and_the_chosen_one_from_then_on() -> None:
     seat = logs()
     assert right(seat)[0].startswith("── newest line ──")
-    assert "vm        web-2" in right(seat)
+    assert "vm          web-2" in right(seat)
     seat.type("k")
     assert right(seat)[0].startswith("── line ──")
     assert [each for each in right(seat)[1:] if each] == [
-        "time      2026-01-31T11:59:07.812Z", "vm        web-1", "stream    stdout", "text      GET /status 200",
+        "time        2026-01-31T11:59:07.812Z", "vm          web-1", "stream      stdout", "text        GET /status 200",
     ]  # fmt: skip
     assert ">11:59:07.812 web-1          GET /status 200" in seat.screen(140, 24)
 

@@ -103,11 +103,11 @@ def test_events_that_cannot_be_had_are_told_and_those_heard_are_shown() -> None:
 @pytest.mark.parametrize(
     ("value", "expected"),
     [
-        ("plain words", ["text      plain words"]),
+        ("plain words", ["text        plain words"]),
         ('{"a": {"b": 1}}', ["text", "  {", '    "a": {', '      "b": 1', "    }", "  }"]),
-        ("{not json}", ["text      {not json}"]),
+        ("{not json}", ["text        {not json}"]),
         ("[" * 1_000 + "]" * 1_000, None),
-        ("\x1b[31mred", ["text      \\x1b[31mred"]),
+        ("\x1b[31mred", ["text        \\x1b[31mred"]),
     ],
 )
 def test_text_that_is_json_is_laid_out(value: Any, expected: list[str] | None) -> None:

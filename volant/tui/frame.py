@@ -16,6 +16,7 @@ from volant.tui.model import Phase
 
 if TYPE_CHECKING:
     from volant.tui.desk import Desk
+    from volant.tui.work import Operation
 
 CRUMBS_FROM, KEYS_FROM, HINT_FROM = 8, 6, 12
 """Lines of the terminal from which there is room for them."""
@@ -23,6 +24,8 @@ LABELS_FROM = 60
 """Columns from which the line of a lost connection tells of the next try, and that of the past names the keys that step."""
 PLAY_FROM = 100
 """Columns from which the line of the past names the key that lets time go on, beside the last event."""
+CONTEXT = 24
+"""Columns of the daemon's name, at most."""
 GRAPH_FROM = 110
 """Columns from which the top line has a sparkline."""
 _GAP: Line = (("   ", ""),)
@@ -79,7 +82,9 @@ def _top(desk: Desk, width: int) -> Line:
     else:
         state = (f"{glyphs['dots']} {phase.value}", "warm")
     right: Line = (("RO " if desk.unchanging else "RW ", "warm" if desk.unchanging else "dim"),)
-    context: list[tuple[int, Line]] = [(5, ((harmless(desk.context), "name"), ("  ", "")))] if desk.context else []
+    name = harmless(desk.context)
+    name = name if len(name) <= CONTEXT else desk.glyphs["dots"] + name[1 - CONTEXT :]  # of a path its end says more
+    context: list[tuple[int, Line]] = [(4, ((name, "name"), ("  ", "")))] if name else []
     parts = [*context, (PART_KEPT, (state, *_GAP)), *_figures(desk, width)]
     brand = (" volant ", "brand"), (" ", "")
     while len(parts) > 1 and columns_of((*brand, *right)) + sum(columns_of(part) for _, part in parts) >= width:
@@ -95,7 +100,7 @@ def _figures(desk: Desk, width: int) -> list[tuple[int, Line]]:
     vms += [(", ", ""), (f"{failed} failed", "bad")] if failed else []
     vms.append((f" /{len(desk.snapshot.vms)}", "dim"))
     deployments = desk.busy.deployments() if desk.past is None else ()
-    found = [(3, cpu), (2, memory), (4, tuple(vms) if desk.snapshot.listed else ()), (1, deployments)]
+    found = [(3, cpu), (2, memory), (5, tuple(vms) if desk.snapshot.listed else ()), (1, deployments)]
     return [(kept, (*part, *_GAP)) for kept, part in found if part]
 
 
@@ -190,6 +195,12 @@ def _said(desk: Desk, width: int, most: int) -> list[Line]:
     return [clipped(((f" {piece}", desk.said.style),), width) for piece in shown]
 
 
+def _last(operation: Operation) -> str:
+    """What was asked for last, as a command, and how it went."""
+    took = human.duration((operation.ended or operation.started) - operation.started)
+    return f"last: {harmless(operation.command)} ({f'{len(operation.failures)} failed' if operation.failures else 'ok'}, {took})"
+
+
 def _offered(desk: Desk, binding: Binding) -> bool:
     """Whether the key would be obeyed now: nobody is offered what is then refused."""
     if binding.changes and (desk.unchanging or not desk.snapshot.is_live):
@@ -201,6 +212,8 @@ def _status(desk: Desk, width: int) -> Line:
     left = "   ".join(("", *filter(None, desk.screen.status(desk))))[2:]
     snapshot = desk.snapshot
     right = f"event {snapshot.seq} " if snapshot.seq else ""
+    if desk.past_operations and width >= GRAPH_FROM:
+        right = f"{_last(desk.past_operations[-1])}   {right}"
     line: Line = ((left, "dim"),)
     if snapshot.missed:
         right = f"{snapshot.missed} events missed  {right}"

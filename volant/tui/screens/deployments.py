@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 from typing import TYPE_CHECKING, Any
 
+from volant.client.cli import human
 from volant.client.cli.text import harmless
 from volant.proto.specs.filter import Field, Fields, Kind
 from volant.tui import columns
@@ -16,6 +17,7 @@ from volant.tui.model import Delta, Record
 from volant.tui.relisting import Relisting
 from volant.tui.screens.base import Copyable
 from volant.tui.screens.relisted import RelistedScreen
+from volant.tui.screens.vm_pane import section
 
 if TYPE_CHECKING:
     from volant.tui.desk import Desk
@@ -138,7 +140,7 @@ class DeploymentsScreen(RelistedScreen):
     def beside(self, desk: Desk, record: Record | None, width: int, height: int) -> list[Line]:
         if record is None:
             return []
-        return [((harmless(str(record["name"])), "title"),), *about(desk, record, width)][:height]
+        return [((harmless(str(record["name"])), "title"),), *about(desk, record, width), *_replicas(desk, record, width)][:height]
 
     def copies(self, desk: Desk) -> list[Copyable]:
         record = self.rows.record
@@ -157,6 +159,20 @@ class DeploymentsScreen(RelistedScreen):
             desk.open(DeploymentScreen(record, "history" if action == "deployment.history" else "replicas"))
             return True
         return super().act(desk, action) or deployment_action(desk, action, self.victims(), record)
+
+
+def _replicas(desk: Desk, record: Record, width: int) -> list[Line]:
+    """Its VMs, and how each is."""
+    name = str(record["name"])
+    # By the name first: of most VMs nothing else has to be known.
+    mine = [vm for vm in desk.snapshot.vms.values() if str(vm["name"]).startswith(f"{name}-") and vm.get("deployment") == name]
+    lines = [section(desk, "VMs", width)] if mine else []
+    for vm in sorted(mine, key=lambda vm: (len(str(vm["name"])), vm["name"])):
+        sign = desk.glyphs.state(str(vm["status"]))
+        age = human.age(str(vm.get("started_at") or vm.get("created_at") or ""), now=desk.wall())
+        told = (f" {age:>4}   revision {vm.get('revision') or '?'}  {harmless(str(vm.get('reason') or ''))}", "dim")
+        lines.append(clipped(((f"{harmless(str(vm['name'])):<16} ", "name"), (f"{sign.sign} {vm['status']:<10}", sign.style), told), width))
+    return lines
 
 
 def of_deployment(record: Record) -> list[Copyable]:

@@ -9,7 +9,7 @@ from typing import Any
 from volant.client.cli.text import harmless
 from volant.tui.lines import Line, clipped, wrapped
 
-LABEL = 10
+LABEL = 12
 """Columns of a field's name."""
 MOST_LAID_OUT = 20_000
 """Characters of a text that is laid out as JSON: a pane shows some thousand."""
