@@ -514,3 +514,15 @@ async def test_a_page_of_failed_vms_fits_a_frame_and_each_shows_all_when_asked(a
         (encoded,) = vms.find(ListVms()).encoded
         assert len(encoded) < MAX_FRAME_TO_CLIENT / 1_000
         assert cbor.loads(encoded)["error"]["message"] == error["message"]
+
+
+async def test_a_guest_that_got_ready_while_the_daemon_stood_still_is_not_ended_for_it(mock_clock: MockClock, ensemble: Ensemble) -> None:
+    mock_clock.autojump_threshold = 0
+    ensemble.host.behaviour = Behaviour(ready_s=20)
+    async with ensemble.playing() as vms:
+        await ensemble.create(wait=None)
+        await ensemble.settled(VmState.RUNNING)
+        mock_clock.jump(10 * ensemble.services.boot_timeout_s)
+        assert (await ensemble.settled(VmState.READY)).boot == 1
+        await trio.sleep(60)
+        assert vms.get("web").status is VmState.READY

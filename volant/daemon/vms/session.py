@@ -44,6 +44,9 @@ CONSOLE_AGAIN_S = 1.0
 LAST_WORDS_S = 1.0
 """How long what a guest said before its end is listened to; the end of its channel comes right behind."""
 
+LATE_WORDS_S = 2.0
+"""How much longer a guest whose time is over is listened to; its words take milliseconds to get here."""
+
 PLACE_S = 20.0
 """How long a guest that boots may hold up others: it takes seconds, and one that hangs would do so for its whole deadline."""
 
@@ -316,12 +319,12 @@ class Session:
 
     async def _keep_deadline(self) -> None:
         limit = self._services.boot_timeout_s
-        with trio.move_on_after(limit):
-            with trio.move_on_after(PLACE_S):
+        # Last for what came while the daemon itself stood still: no guest is killed for that.
+        for patience_s in (min(PLACE_S, limit), max(limit - PLACE_S, 0), LATE_WORDS_S):
+            with trio.move_on_after(patience_s):
                 await self._book.wait_until(lambda: self._was_ready)
+                return
             self._let_next_boot()
-            await self._book.wait_until(lambda: self._was_ready)
-            return
         seen = "its agent answered, and its workload did not get ready" if self.agent.met else "its agent never answered"
         self.give_up(Timeout(f"it was not ready after {limit:g} s: {seen}"))
 
