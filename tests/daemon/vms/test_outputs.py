@@ -35,7 +35,7 @@ class Reader:
 
     async def read(self) -> None:
         async with self._vms.outputs(self._asked) as output:
-            while True:
+            while not output.is_over:
                 await output.wait_news()
                 for start, lines, ended in output.take():
                     key = (start.name, start.boot)
@@ -124,3 +124,23 @@ async def test_it_goes_on_behind_the_last_line_that_is_known(autojump_clock: Moc
         async with reading(vms, after={view.id: (7, 3)}, tail=1) as reader:
             await reader.came(("web-1", 1), "line 5")
             assert reader.lines[("web-1", 1)] == ["line 5"]
+
+
+async def test_what_was_said_so_far_is_read_whole_however_much_it_is(autojump_clock: MockClock, ensemble: Ensemble) -> None:
+    async with ensemble.playing() as vms:
+        for name in ("web-1", "web-2", "web-3"):
+            guest = ensemble.host.guest((await ensemble.create(name)).id)
+            for number in range(3_000):
+                guest.log(f"{name} says {number} " + "x" * 2_000)
+        await vms.stop(StopVm(name="web-3"))
+        await ensemble.create("off", wait=None, start=False)
+        reader = Reader(vms, WatchLogs(tail=-1, follow=False))
+        await reader.read()
+        assert {key: len(texts) for key, texts in reader.lines.items()} == {("web-1", 1): 3_001, ("web-2", 1): 3_001}
+        assert reader.ends == {}
+        few = Reader(vms, WatchLogs(tail=2, follow=False, filter="name:web-1"))
+        await few.read()
+        assert [text[:15] for text in few.lines[("web-1", 1)]] == ["web-1 says 2998", "web-1 says 2999"]
+        nobody = Reader(vms, WatchLogs(filter="name:nobody", follow=False))
+        await nobody.read()
+        assert nobody.lines == {}

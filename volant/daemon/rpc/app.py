@@ -83,6 +83,10 @@ class Output(Protocol):
 class Outputs(Protocol):
     """The output of many VMs, as it waits for one reader."""
 
+    @property
+    def is_over(self) -> bool:
+        """Nothing waits, and nothing more comes."""
+
     async def wait_news(self) -> None: ...
     def take(self) -> Sequence[tuple[Any, Sequence[Any], str]]:
         """Of whom (`id`, `name`, `boot`), their lines in plain form, and why nothing more comes; empty while more may."""

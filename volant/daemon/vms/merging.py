@@ -53,6 +53,13 @@ class Merged:
         self._waiting: dict[Start, _Waiting] = {}
         self._size = 0
         self._news = trio.Event()
+        self._taken = trio.Event()
+        self._closed = False
+
+    @property
+    def is_over(self) -> bool:
+        """Nothing waits, and nothing more comes."""
+        return self._closed and not self._waiting
 
     @property
     def size(self) -> int:
@@ -73,8 +80,18 @@ class Merged:
         """Nothing more comes of this start."""
         self._of(start).ended = why
 
+    def close(self) -> None:
+        """Nothing more comes of anybody."""
+        self._closed = True
+        self._news.set()
+
+    async def wait_room(self) -> None:
+        """Until half of the room is free: for those who need not keep up with anybody, and lose nothing."""
+        while self._size > self._most // 2:
+            await self._taken.wait()
+
     async def wait_news(self) -> None:
-        """Until something waits."""
+        """Until something waits, or nothing more comes."""
         await self._news.wait()
 
     def take(self) -> list[Piece]:
@@ -88,8 +105,10 @@ class Merged:
             if not waiting.lines:
                 del self._waiting[start]
             found.append(Piece(start, lines, "" if waiting.lines else waiting.ended))
-        if not self._waiting:
+        if not self._waiting and not self._closed:
             self._news = trio.Event()
+        taken, self._taken = self._taken, trio.Event()
+        taken.set()
         return found
 
     def _of(self, start: Start) -> _Waiting:

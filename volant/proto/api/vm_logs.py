@@ -21,6 +21,8 @@ class WatchLogs:
     after: dict[str, tuple[int, int]] = field(default_factory=dict)
     """By VM id, where this goes on: a start's number (`boot`) and the number of its last line that is known. Of that start only later
     lines come."""
+    follow: bool = True
+    """False: what they have said so far, then the call ends; nothing is lost, however slowly it is read."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
