@@ -43,7 +43,6 @@ def test_all_vms_are_heard_on_one_stream_and_those_that_come_later_too(host: Rig
 def test_what_was_said_so_far_ends_by_itself(host: Rig) -> None:
     with closing(host.client()) as client, client.stream(LOGS_WATCH, WatchLogs(filter="name:web-1*", follow=False)) as stream:
         said = {item.name: [line.text for line in item.lines] for item in stream}
-        assert stream.result().name == ""
     assert said == {name: ["workload started"] for name in ("web-1", *(f"web-1{number}" for number in range(10)))}
 
 
