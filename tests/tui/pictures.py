@@ -8,17 +8,20 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from html import escape
+from math import sin
 from pathlib import Path
+from typing import Any
 
 from rich.color import Color
 
 from tests.tui import scenes_logs
-from tests.tui.desks import Seat, event
-from tests.tui.scenes import FLEET, opened, typed
+from tests.tui.desks import Seat, event, vm
+from tests.tui.scenes import FLEET, PRINTED, overview, rest
 from tests.tui.scenes_console import busy
 from tests.tui.scenes_host import LEFT_OVER, deployments, host, measured
 from tests.tui.scenes_logs import feed, gathered, line
 from volant.client.cli.text import width_of
+from volant.tui.effects import Attach, Follow
 from volant.tui.lines import Line
 from volant.tui.model import Happened
 from volant.tui.themes import Look
@@ -29,6 +32,8 @@ COMMAND = "python -m tests.tui.pictures"
 
 CELL, ROW, SIZE, EDGE = 8.4, 18, 14, 12
 """Pixels: a character's width, a line's height, the font's size, the margin."""
+LARGE = 132, 26
+"""Columns and lines of the first picture."""
 FONT = "ui-monospace, 'DejaVu Sans Mono', Menlo, Consolas, monospace"
 
 
@@ -70,14 +75,48 @@ def _hex(color: Color | None, default: str) -> str:
     return color.get_truecolor().hex if color is not None and not color.is_default else default
 
 
-def failing() -> Seat:
-    """The list of a busy host; the cursor is on what failed."""
-    seat = typed("j")()
+BUSY = [
+    vm(7, "cache-01", deployment="cache", memory_mb=1024),
+    vm(8, "queue-01", plugin="rabbit", cpu_cores=2, memory_mb=1024, created_at="2026-01-21T11:00:00Z"),
+    *(vm(10 + number, f"web-{number:02}", deployment="web", revision=2, created_at="2026-01-31T08:00:00Z") for number in range(3, 9)),
+]
+
+
+def home() -> Seat:
+    """The list of a busy host, measured; the cursor has rested on a VM."""
+    seat = Seat(*FLEET, *BUSY)
+    for percent in (12, 20, 31, 54, 78, 66, 41, 35, 27, 31):
+        seat.busy(percent, progressing=1, ready=3)
+        seat.now += 2
     about = FLEET[1]
-    seat.desk.heard(
-        Happened((event(8, "VM_STARTING", about), event(9, "VM_RUNNING", about), event(10, "VM_FAILED", about, "the kernel panicked")))
-    )
+    seat.desk.heard(Happened((event(8, "VM_STARTING", about), event(10, "VM_FAILED", about, "the kernel panicked"))))
+    seat.type("%")
+    meter = next(each.tag for each in seat.effects(Follow) if each.method == "vm.stats_watch")
+    up = [each for each in (*FLEET, *BUSY) if each["status"] == "ready"]
+    for second in range(0, 80, 2):
+        seat.desk.streamed(
+            meter, [{"at_ns": second * 1_000_000_000, "items": [_used(each, number, second) for number, each in enumerate(up)]}]
+        )
+    seat.type("/ 'name:web-01' enter escape")
+    rest(seat, *LARGE)
+    attach = next(each.tag for each in seat.effects(Attach))
+    seat.desk.streamed(attach, [{"offset": 0}, PRINTED])
+    seat.asked()
+    web = FLEET[4]
+    seat.answer({"items": (event(4, "VM_RUNNING", web, "pid 4005"), event(6, "VM_READY", web, "ready after 812ms")), "seq": 7, "oldest": 1})
     return seat
+
+
+def _used(about: dict[str, Any], number: int, second: int) -> dict[str, Any]:
+    """A VM that is busier at some times than at others, each at its own."""
+    wave = second * (0.4 + 1.6 * (number % 4)) + 12 * sin(second / (9 + number))
+    return {
+        "id": about["id"],
+        "name": about["name"],
+        "boot": 1,
+        "cpu_ns": int(max(0.0, wave) * 1e8),
+        "memory_bytes": (60 + 9 * number + second // 2) << 20,
+    }
 
 
 def chatty() -> Seat:
@@ -95,8 +134,8 @@ def chatty() -> Seat:
 
 
 PICTURES: dict[str, tuple[Callable[[], Seat], int, int]] = {
-    "vms": (failing, 132, 25),
-    "vm": (opened, 100, 24),
+    "vms": (home, *LARGE),
+    "vm": (overview("", 132, 24), 132, 24),
     "console": (busy, 80, 28),
     "metrics": (measured, 100, 22),
     "deployments": (deployments("G"), 132, 20),

@@ -165,8 +165,8 @@ def test_the_vms_of_a_deployment_stand_beside_it_each_with_how_it_is() -> None:
     seat = deployments("G")()
     screen = seat.screen(140, 30)
     assert "── VMs ──" in screen
-    assert "web-4            ● ready " in screen
-    assert "web-5            ◐ starting " in screen
+    assert "web-4  ● ready " in screen
+    assert "web-5  ◐ starting " in screen
     assert "lone" not in screen.partition("── VMs ──")[2]
     seat.change(vm(5, "web-5", deployment="web", status="failed", reason="the kernel panicked", revision=3))
-    assert "✖ failed      60m   revision 3  the kernel panicked" in seat.screen(180, 30)
+    assert "web-5  ✖ failed       60m  rev 3  the kernel panicked" in seat.screen(180, 30)

@@ -6,13 +6,13 @@ import shlex
 from typing import TYPE_CHECKING, Any
 
 from volant.client.cli import human
-from volant.client.cli.text import harmless
+from volant.client.cli.text import harmless, width_of
 from volant.proto.specs.filter import Field, Fields, Kind
 from volant.tui import columns
 from volant.tui.deploying import deployment_action
 from volant.tui.figures import bar
 from volant.tui.glyphs import Glyphs
-from volant.tui.lines import Line, Span, clipped, wrapped
+from volant.tui.lines import Line, Span, cell, clipped, wrapped
 from volant.tui.model import Delta, Record
 from volant.tui.relisting import Relisting
 from volant.tui.screens.base import Copyable
@@ -166,12 +166,16 @@ def _replicas(desk: Desk, record: Record, width: int) -> list[Line]:
     name = str(record["name"])
     # By the name first: of most VMs nothing else has to be known.
     mine = [vm for vm in desk.snapshot.vms.values() if str(vm["name"]).startswith(f"{name}-") and vm.get("deployment") == name]
-    lines = [section(desk, "VMs", width)] if mine else []
+    if not mine:
+        return []
+    longest = max(width_of(harmless(str(vm["name"]))) for vm in mine)
+    lines = [section(desk, "VMs", width)]
     for vm in sorted(mine, key=lambda vm: (len(str(vm["name"])), vm["name"])):
         sign = desk.glyphs.state(str(vm["status"]))
         age = human.age(str(vm.get("started_at") or vm.get("created_at") or ""), now=desk.wall())
-        told = (f" {age:>4}   revision {vm.get('revision') or '?'}  {harmless(str(vm.get('reason') or ''))}", "dim")
-        lines.append(clipped(((f"{harmless(str(vm['name'])):<16} ", "name"), (f"{sign.sign} {vm['status']:<10}", sign.style), told), width))
+        told = f" {age:>4}  rev {vm.get('revision') or '?'}  {harmless(str(vm.get('reason') or ''))}"
+        state = (f"{sign.sign} {vm['status']:<11}", sign.style)
+        lines.append(clipped(((f"{cell(harmless(str(vm['name'])), longest)}  ", "name"), state, (told, "dim")), width))
     return lines
 
 
