@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 import threading
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ import pytest
 from tests.fakes import echo
 from tests.fakes.raw_peer import HELLO
 from tests.patience import PATIENCE_S
-from volant.client import AsyncClient, Client
+from volant.client import AsyncClient, Client, aio_link, blocking
 from volant.client.asking import plain_params
 from volant.proto import cbor
 from volant.proto.api.system import PING, Nothing
@@ -34,6 +35,7 @@ from volant.proto.errors import (
     SocketPathTooLong,
     SocketRefused,
     TooManyCalls,
+    Unreachable,
 )
 from volant.proto.frames import encode_frame
 from volant.proto.messages import DataReceived, EndReceived, ItemReceived
@@ -319,6 +321,32 @@ def test_cancelling_a_task_cancels_its_call(journal: echo.Journal, socket_path: 
                 await client.call(echo.SAY, echo.Text(text="a"))
 
     asyncio.run(main())
+
+
+def test_a_daemon_that_accepts_and_says_nothing_is_given_up(socket_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As one that was stopped by a signal: the kernel takes connections in its place."""
+    for module in (blocking, aio_link):
+        monkeypatch.setattr(module, "GREETING_S", 1.0)
+
+    async def ask() -> None:
+        async with AsyncClient(str(socket_path)) as client:
+            await client.call(PING, Nothing())
+
+    with _listening(socket_path):
+        with Client(str(socket_path)) as client, pytest.raises(Unreachable, match="has said nothing"):
+            client.call(PING, Nothing())
+        with pytest.raises(Unreachable, match="has said nothing"):
+            asyncio.run(asyncio.wait_for(ask(), PATIENCE_S))
+
+
+def test_a_daemon_that_takes_no_more_connections_is_given_up(socket_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(blocking, "GREETING_S", 1.0)
+    with socket.socket(socket.AF_UNIX) as listening, ExitStack() as waiting:
+        listening.bind(str(socket_path))
+        listening.listen(0)
+        with pytest.raises(Unreachable, match="has said nothing"):
+            for _ in range(10):
+                waiting.enter_context(Client(str(socket_path)))
 
 
 def test_waits_that_are_given_up_leave_nothing_in_memory(journal: echo.Journal, socket_path: Path) -> None:

@@ -10,7 +10,7 @@ import os
 from contextlib import suppress
 from typing import Any
 
-from volant.client.asking import check_path, check_read_only, lost, new_connection, why_unreachable
+from volant.client.asking import GREETING_S, check_path, check_read_only, lost, new_connection, silent, why_unreachable
 from volant.client.calls import Inbox
 from volant.proto.connection import Connection
 from volant.proto.errors import ConnectionLost, Fault
@@ -67,6 +67,7 @@ class Link(asyncio.Protocol):
         self._hello, self._waiting = self.wire.hello(), bytearray()
         self._may_write = asyncio.Event()
         self._connecting: asyncio.Task[None] | None = None
+        self._patience: asyncio.TimerHandle | None = None
 
     async def connect(self) -> None:
         """SocketMissing, SocketRefused, SocketForbidden, SocketPathTooLong; NotAllowed where the daemon can't hold us to reading."""
@@ -135,7 +136,7 @@ class Link(asyncio.Protocol):
         for inbox in self._inboxes.values():
             inbox.fail(self.broken)
         self._inboxes.clear()
-        self.greeted.set()
+        self._be_greeted()
         self._may_write.set()
         if self._connecting is not None:
             self._connecting.cancel()
@@ -148,6 +149,7 @@ class Link(asyncio.Protocol):
         assert isinstance(transport, asyncio.Transport)  # a Unix stream connection's always is
         self._transport = transport
         self._may_write.set()
+        self._patience = asyncio.get_running_loop().call_later(GREETING_S, lambda: self.end(silent(self._path)))
         transport.write(self._hello)
         if not self._read_only:
             self._send_waiting()
@@ -184,8 +186,13 @@ class Link(asyncio.Protocol):
         if self._read_only:
             assert self.wire.peer is not None  # its hello has come
             check_read_only(self.wire.peer)
-        self.greeted.set()
+        self._be_greeted()
         self._send_waiting()
+
+    def _be_greeted(self) -> None:
+        self.greeted.set()
+        if self._patience is not None:
+            self._patience.cancel()
 
     def _send_waiting(self) -> None:
         waiting, self._waiting = bytes(self._waiting), bytearray()

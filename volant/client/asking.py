@@ -36,6 +36,9 @@ if TYPE_CHECKING:
 MAX_PATH_BYTES = 107
 """sun_path of struct sockaddr_un has 108 bytes, with the final NUL."""
 
+GREETING_S = 60.0
+"""How long a daemon may take to greet: it does so at once, and one that takes hundreds of VMs over as it starts, in some seconds."""
+
 GRANT_BYTES = INITIAL_CREDIT // 4
 """Credit is granted again in steps of this size: few messages, and the sender never runs dry while we keep up."""
 
@@ -75,9 +78,19 @@ def why_unreachable(path: str, error: OSError) -> Fault:
         if os.path.exists(path) and not stat.S_ISSOCK(os.stat(path).st_mode):
             return Unreachable(f"{path} is no socket", hint="name the daemon's socket with --socket or VOLANT_SOCKET")
         return SocketRefused(path)
+    if error.errno == errno.EAGAIN:  # it takes no more connections
+        return silent(path)
     if error.errno in (errno.EACCES, errno.EPERM):
         return SocketForbidden(path, _group_allowed(path))
     return Unreachable(f"can't connect to {path}: {error.strerror}", hint="`volant system info` shows whether the daemon runs")
+
+
+def silent(path: str) -> Unreachable:
+    """The fault of a socket at which somebody listens, and does not greet."""
+    return Unreachable(
+        f"whoever listens at {path} has said nothing for {GREETING_S:g} s",
+        hint="see in its log what keeps volantd, and restart it if it hangs; its VMs go on",
+    )
 
 
 def lost(why: str) -> ConnectionLost:

@@ -5,10 +5,22 @@ from __future__ import annotations
 import select
 import socket
 import struct
+import time
 from contextlib import suppress
 from types import TracebackType
 
-from volant.client.asking import NAMED, asked, check_path, check_read_only, lost, new_connection, typed_result, why_unreachable
+from volant.client.asking import (
+    GREETING_S,
+    NAMED,
+    asked,
+    check_path,
+    check_read_only,
+    lost,
+    new_connection,
+    silent,
+    typed_result,
+    why_unreachable,
+)
 from volant.client.calls import Inbox
 from volant.client.paths import default_socket
 from volant.proto.errors import ConnectionLost, Fault
@@ -65,6 +77,8 @@ class Client:
         self._broken: Fault | None = None
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.pack("ll", _LONGEST_SLEEP, 0))
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, struct.pack("ll", int(GREETING_S), 0))  # holds for connecting too
+        self._greeted_by = time.monotonic() + GREETING_S
         try:
             self._socket.connect(self.path)
         except OSError as error:
@@ -164,6 +178,8 @@ class Client:
         try:
             data = self._socket.recv(_READ_BYTES, 0 if wait else socket.MSG_DONTWAIT)
         except BlockingIOError:
+            if self._wire.peer is None and time.monotonic() > self._greeted_by:
+                self._break(silent(self.path))
             return False
         except OSError as error:
             self._break(lost(str(error.strerror)))
