@@ -17,11 +17,13 @@ import trio
 from tests.daemon.net.conftest import VM_IDS, port_for
 from tests.netns import NetNs, fresh_netns
 from tests.strangers import as_stranger
+from volant.daemon.main import allow_descriptors
 from volant.daemon.net.config import parse_subnet
+from volant.daemon.net.kernel import MAX_BRIDGED_VMS
 from volant.daemon.net.network import HostNetwork
 from volant.daemon.net.taps import open_tap
 from volant.daemon.ports import NetPort, NetPresence, Network
-from volant.proto.errors import NetworkFailed, SubnetTaken
+from volant.proto.errors import HostShort, NetworkFailed, SubnetTaken
 
 pytestmark = pytest.mark.root
 
@@ -373,6 +375,22 @@ async def test_who_only_looks_for_leavings_has_the_network_no_longer_than_that(m
     await second.prepare()
     for network in (first, second):
         await network.close()
+
+
+async def test_more_vms_than_a_bridge_has_ports_are_refused_in_plain_words(make_network: MakeNetwork, netns: NetNs) -> None:
+    network = make_network(subnet=parse_subnet("10.127.0.0/20"))
+    allow_descriptors()
+    attached = [network.attached(port_for(network, f"{number:012x}")) for number in range(MAX_BRIDGED_VMS)]
+    for attachment in attached:
+        await attachment.__aenter__()
+    with pytest.raises(HostShort, match="has all the 1,023 ports"):
+        await network.attached(port_for(network, "one too many")).__aenter__()
+    assert network.tap_name("one too many") not in interfaces(netns)
+    async with trio.open_nursery() as nursery:
+        for attachment in attached:
+            nursery.start_soon(attachment.__aexit__, None, None, None)
+    assert interfaces(netns) == {"lo", "vbr0"}
+    await network.close()
 
 
 async def test_a_network_that_could_not_be_set_up_is_nobodys(make_network: MakeNetwork, netns: NetNs) -> None:

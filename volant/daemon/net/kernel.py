@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import socket
 from collections.abc import Callable, Iterator, Sequence
@@ -20,6 +21,9 @@ from volant.daemon.net.rtnetlink import LinkSocket
 from volant.daemon.net.rules import Guest
 from volant.daemon.net.taps import interface_exists, interface_index, open_tap
 from volant.proto.errors import HostShort, NetworkFailed
+
+MAX_BRIDGED_VMS = 1_023
+"""BR_MAX_PORTS of the kernel's net/bridge/br_private.h, less the number 0. A pool may have more addresses, for VMs that are stopped."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -300,6 +304,11 @@ def _explained(action: str) -> Iterator[None]:
         hint = "load the kernel's module `tun`, or use `--network user`" if error.filename == "/dev/net/tun" else "`dmesg` may say more"
         raise NetworkFailed(f"could not {action}: {error.filename or 'the kernel'}: {error.strerror}", hint=hint) from error
     except OSError as error:
+        if error.errno == errno.EXFULL:
+            raise HostShort(
+                f"could not {action}: the bridge has all the {MAX_BRIDGED_VMS:,} ports that the kernel gives one",
+                hint="stop other VMs, or create this one with `--network user` or `none`",
+            ) from error
         raise NetworkFailed(f"could not {action}: {error.strerror or error}", hint="`dmesg` may say more") from error
 
 
