@@ -108,6 +108,13 @@ class DaemonMachine(RuleBasedStateMachine):
     def teardown(self) -> None:
         if not hasattr(self, "callers"):
             return
+        try:
+            self._check()
+        finally:
+            # What a finding leaves would be one in the next run, and so in the one that shows it.
+            self._clean_up()
+
+    def _check(self) -> None:
         calls = [call for caller in self.callers for call in caller.finish()]
         now = time.monotonic()
         history = History([_ended(call, self.restarts) for call in calls])
@@ -119,7 +126,6 @@ class DaemonMachine(RuleBasedStateMachine):
         history.events = list(self.listener.wait_for(newest))
         check(history)
         assert "Traceback" not in self.host.log.read_text()
-        self._clean_up()
 
     def _last_look(self, client: Client, noun: str, name: str, now: float) -> Call:
         """What is wanted in the end, which has to be what was answered last."""
