@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 
 from tests.tui.desks import WALL, Seat, event, fault, vm
 from tests.tui.scenes_past import DB, EVENTS, WEB, answer_events, looking_back, replayed, told
-from volant.proto.errors import AgentMissing
 from volant.tui import effects
 from volant.tui.effects import Attach, Follow
 from volant.tui.model import Changed, Happened
@@ -153,19 +152,49 @@ def test_one_vm_as_it_was() -> None:
     assert [each for each in seat.desk.effects if isinstance(each, effects.Call)] == []
 
 
+def said(about: dict[str, Any], *seconds: int, text: str = "line", boot: int = 1) -> dict[str, Any]:
+    """A plain `VmLines`: what it said in these seconds of 11:59."""
+    lines = [{"seq": at, "time": f"2026-01-31T11:59:{at:02}.500Z", "stream": "stdout", "text": f"{text} {at}\x1b[31m"} for at in seconds]
+    return {"id": about["id"], "name": about["name"], "boot": boot, "lines": lines, "ended": ""}
+
+
 def test_the_log_of_a_start_that_is_over_went_with_its_guest() -> None:
     seat = looking_back("@ '11:59:05' enter")
     seat.desk.heard(Changed((vm(2, "db-1", generation=20, boot=3),), (), 10, complete=True))
     seat.type("g l")
     (follow,) = seat.effects(Follow)
-    seat.desk.streamed(follow.tag, [{"seq": 1, "time": "2026-01-31T12:00:01.000Z", "stream": "stdout", "text": "of the third start"}])
+    seat.desk.streamed(follow.tag, [said(DB, 59, text="of the third start")])
     seat.desk.answered(follow.tag, {})
     assert "that start is over" in seat.screen() and "its console is kept" in seat.screen()
     seat = looking_back()
     seat.type("g l")
     (follow,) = seat.effects(Follow)
-    seat.desk.answered(follow.tag, AgentMissing("the VM is stopped", hint="start it"))
-    assert "that start is over" in seat.screen()
+    seat.desk.answered(follow.tag, {})
+    assert "that start is over" in seat.screen(), "it crashed"
+    seat = looking_back()
+    seat.type("g l")
+    (follow,) = seat.effects(Follow)
+    seat.desk.answered(follow.tag, fault("the connection is gone", "it comes back"))
+    assert "the connection is gone" in seat.screen()
+
+
+def test_the_logs_of_many_are_merged_and_end_at_the_moment() -> None:
+    seat = looking_back("@ '11:59:08' enter")
+    seat.type(": 'logs' enter")
+    (follow,) = seat.effects(Follow)
+    assert (follow.method, follow.params) == ("vm.logs_watch", {"filter": "", "tail": 1_000, "follow": False})
+    seat.desk.streamed(follow.tag, [said(WEB, 3, 6, 8, text="web"), said(DB, 5, 7, 9, text="db")])
+    seat.desk.answered(follow.tag, {})
+    screen = seat.screen()
+    places = [screen.index(text) for text in ("web 3", "db 5", "web 6", "db 7")]
+    assert places == sorted(places)
+    assert "web 8" not in screen and "web-1 " in screen
+    seat.type("@ '11:59:03.700' enter")
+    assert "web 3" in seat.screen() and "db" not in seat.screen()
+    assert seat.effects(Follow) == []
+    seat.type("escape : 'logs_db*' enter")
+    (follow,) = seat.effects(Follow)
+    assert follow.params["filter"] == "name:db*"
 
 
 def version(number: int, second: int, memory_mb: int, **more: Any) -> dict[str, Any]:
@@ -239,9 +268,8 @@ def test_the_log_ends_at_the_moment() -> None:
     seat = looking_back()
     seat.type("g l")
     (follow,) = seat.effects(Follow)
-    assert (follow.method, follow.params) == ("vm.logs", {"name": "db-1", "tail": -1, "follow": False})
-    lines = [{"seq": at, "time": f"2026-01-31T11:59:{at:02}.500Z", "stream": "stdout", "text": f"line {at}\x1b[31m"} for at in (5, 7, 9)]
-    seat.desk.streamed(follow.tag, lines)
+    assert (follow.method, follow.params) == ("vm.logs_watch", {"filter": f"id:{DB['id']}", "tail": -1, "follow": False})
+    seat.desk.streamed(follow.tag, [said(DB, 5, 7, 9)])
     seat.desk.answered(follow.tag, {})
     assert "line 7" in seat.screen() and "line 9" not in seat.screen()
     seat.type("< < <")

@@ -30,9 +30,10 @@ def open_about(desk: Desk, action: str, record: Record) -> bool:
     """Open what an action means for one VM; whether it means anything."""
     name = str(record["name"])
     if desk.past is not None and action in _THEN:
-        from volant.tui.screens.past_output import PastConsole, PastLogs
+        from volant.tui.screens.past_logs import PastLogs
+        from volant.tui.screens.past_output import PastConsole
 
-        desk.open(PastLogs(record) if action == "vm.logs" else PastConsole(record))
+        desk.open(PastLogs.of(record) if action == "vm.logs" else PastConsole(record))
     elif action in _PAGES:
         desk.open(VmScreen(str(record["id"]), _PAGES[action]))
     elif action in _TERMINAL:

@@ -100,6 +100,17 @@ def test_output_goes_no_further_than_the_moment_and_on_with_it() -> None:
     assert [each for each in seat.desk.effects if hasattr(each, "method")] == []
 
 
+def test_the_logs_of_many_vms_are_replayed_in_the_order_of_their_times(made: recorder.Recorder, tmp_path: Path) -> None:
+    made.printed(lines(WEB, "one", "three"))
+    made.printed({**lines(DB, "two"), "lines": [{**lines(DB, "two")["lines"][0], "time": "2026-01-31T12:00:01.000Z"}]})
+    made.close()
+    seat = replayed(tmp_path)
+    seat.type("@ '2030-01-01' enter : 'logs' enter")
+    screen = seat.screen()
+    assert screen.index("one") < screen.index("two") < screen.index("three")
+    assert "12:00:01.000 db-1 " in screen
+
+
 def test_the_end_of_a_recording_is_where_its_output_ends() -> None:
     begun = head_line("", WALL) + news_line(0, Connected(0.0, "0.1.0")) + news_line(0, Changed((WEB,), (), 7, complete=True))
     seat = Seat(live=False)

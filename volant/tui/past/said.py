@@ -21,6 +21,8 @@ class Said:
     """By the ids of VMs."""
 
     def __init__(self) -> None:
+        self.names: dict[str, str] = {}
+        """Of the VMs whose logs there are."""
         self._lines: dict[str, list[tuple[float, str]]] = {}
         self._printed: dict[str, Printed] = {}
         self._left_out: dict[tuple[str, str], int] = {}
@@ -29,6 +31,7 @@ class Said:
         """What a line of a recording tells, which was written at this time, in seconds since 1970. InvalidParams."""
         if kind == LOGS:
             heard = from_plain(VmLines, told)
+            self.names[heard.id] = heard.name
             lines = self._lines.setdefault(heard.id, [])
             lines += [(epoch(line.time) or time, f"{line.time[11:23]} {line.text}") for line in heard.lines]
             return

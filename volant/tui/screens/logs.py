@@ -20,6 +20,8 @@ from volant.tui.screens.stream import StreamScreen
 
 if TYPE_CHECKING:
     from volant.tui.desk import Desk
+    from volant.tui.screens.base import Screen
+    from volant.tui.screens.past_logs import PastLogs
 
 KNOWN = 5_000
 """VMs of which it is told, after a break, what is known of them already: all that a host runs, in half of what a request may hold."""
@@ -57,11 +59,13 @@ class LogsScreen(StreamScreen[LogLine]):
         self._looked_at = self._live = False
 
     @classmethod
-    def opened(cls, desk: Desk, argument: str) -> LogsScreen:
+    def opened(cls, desk: Desk, argument: str) -> Screen:
+        """While somebody looks back, what there was of it then."""
         is_name = any(vm["name"] == argument for vm in desk.snapshot.vms.values())
         text = f"name:{argument}" if is_name or ("*" in argument and ":" not in argument) else argument
         takes = parse_filter(text, VM_FIELDS, field)
-        return cls(argument, text, lambda vm: takes(vm, desk.wall()))
+        screen = cls if desk.past is None else _past_logs()
+        return screen(argument, text, lambda vm: takes(vm, desk.wall()))
 
     @property
     def title(self) -> str:
@@ -202,6 +206,12 @@ class LogsScreen(StreamScreen[LogLine]):
             self._wraps = not self._wraps
             return True
         return super().act(desk, action)
+
+
+def _past_logs() -> type[PastLogs]:
+    from volant.tui.screens.past_logs import PastLogs
+
+    return PastLogs
 
 
 def _time(line: LogLine) -> str:

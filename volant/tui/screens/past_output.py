@@ -1,23 +1,21 @@
-"""What a VM had said up to the moment that is looked at: its workload's log, or its console.
+"""What was said up to the moment that is looked at; and a VM's console of then.
 
-Lines of the log have times. A console's are known to a second or so where the daemon noted them; else the whole boot is shown.
+When a console printed what is known to a second or so where the daemon noted it; else the whole boot is shown.
 """
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from volant.client.cli import human
 from volant.client.cli.text import harmless, harmless_log_line
-from volant.proto.errors import AgentMissing, Fault
+from volant.proto.errors import Fault
 from volant.tui.lines import Line, clipped
 from volant.tui.model import Delta, Record
 from volant.tui.past.printed import Printed
-from volant.tui.past.said import CONSOLE, LOGS, Said
+from volant.tui.past.said import CONSOLE
 from volant.tui.screens.base import Screen
-from volant.tui.screens.reader import KEPT_LINES, Reader
+from volant.tui.screens.reader import Reader
 
 if TYPE_CHECKING:
     from volant.tui.desk import Desk
@@ -30,42 +28,30 @@ MAX_CONSOLE_BYTES = 6 * 1024 * 1024
 
 
 class PastOutput(Screen):
-    """What is common to both: `_lines_until` says what is shown."""
+    """Reading what the daemon tells once, or a recording holds. Subclasses ask for it, and say what of it is shown."""
 
     contexts = ("text",)
     hints = ("last",)
     in_past = True
     what = ""
-    """Of what a VM says; LOGS and CONSOLE of `past.said`."""
+    """Of what VMs say; LOGS and CONSOLE of `past.said`."""
     missing = ""
     """Why a recording may hold none."""
     unit = ""
 
-    def __init__(self, record: Record) -> None:
-        self._id, self._name = str(record["id"]), str(record["name"])
+    def __init__(self, which: str) -> None:
+        self._which = which
         self._reader: Reader[Line] = Reader(follow=True)
         self._tag = 0
-        self._never: Fault | None = None
-        """Why nobody can tell what it said."""
         self._fault: Fault | None = None
-        """Why the daemon did not."""
-        self._left_out = 0
-        """What a recording had no room for."""
+        """Why the daemon did not tell."""
 
     @property
     def title(self) -> str:
-        return f"{self.what} {self._name}"
+        return f"{self.what} {self._which}" if self._which else self.what
 
     def shown(self, desk: Desk) -> None:
-        if desk.past is not None and desk.past.tape.said is not None:
-            held = self._replay(desk.past.tape.said)
-            self._never = None if held else Fault(f"the recording holds no {self.what} of it", hint=self.missing)
-            self._left_out = desk.past.tape.said.left_out(self.what, self._id)
-        elif self._id not in desk.live.vms:
-            self._never = Fault(f"it was deleted since then, and its {self.what} went with it")
-        else:
-            self._ask(desk)
-        self._lay_out(desk)
+        self.refreshed(desk, Delta())
 
     def hidden(self, desk: Desk) -> None:
         desk.pending.forget(self._tag)
@@ -73,25 +59,25 @@ class PastOutput(Screen):
 
     def refreshed(self, desk: Desk, delta: Delta) -> None:
         """Another moment."""
-        if desk.screen is self and self._never is None and desk.past is not None and desk.past.tape.said is None:
+        if desk.screen is self:
             self._ask(desk)
         self._lay_out(desk)
 
-    def _replay(self, said: Said) -> bool:
-        """Take what a recording holds of it; whether there is any."""
-        raise NotImplementedError
-
     def _ask(self, desk: Desk) -> None:
-        """Ask the daemon for what is not known yet."""
+        """Get what is not known yet."""
         raise NotImplementedError
 
-    def _lines_until(self, moment: float) -> list[Line]:
-        """What had been said by then."""
+    def _lines_until(self, desk: Desk) -> list[Line]:
+        """What had been said by the moment that is looked at."""
+        raise NotImplementedError
+
+    def _left_out(self, desk: Desk) -> int:
+        """How much of it a recording had no room for."""
         raise NotImplementedError
 
     def _absence(self, desk: Desk) -> Fault | None:
         """Why there is nothing, where that is known."""
-        return self._never or self._fault
+        return self._fault
 
     def _over(self, desk: Desk, result: Any) -> None:
         """The daemon has told everything, or why it can't."""
@@ -102,7 +88,7 @@ class PastOutput(Screen):
     # ----------------------------------------------------------------------------------------------------------- looks
 
     def _lay_out(self, desk: Desk) -> None:
-        self._reader.replace(self._lines_until(desk.wall()))
+        self._reader.replace(self._lines_until(desk))
 
     def body(self, desk: Desk, width: int, height: int) -> list[Line]:
         lines = self._reader.view(height)
@@ -117,50 +103,16 @@ class PastOutput(Screen):
         return "up to this moment" if desk.past is not None else "as it was"
 
     def status(self, desk: Desk) -> Sequence[str]:
-        left_out = f"{self._left_out:,} {self.unit} more had no room in the recording" if self._left_out else ""
-        return [self._reader.place, left_out]
+        count = self._left_out(desk)
+        return [self._reader.place, f"{count:,} {self.unit} more had no room in the recording" if count else ""]
 
     def act(self, desk: Desk, action: str) -> bool:
         return self._reader.act(action)
 
 
-def _line(text: str) -> Line:
+def harmless_line(text: str) -> Line:
+    """A line of a guest's text."""
     return ((harmless_log_line(text, colour=False).expandtabs(), ""),)
-
-
-class PastLogs(PastOutput):
-    """The log of its workload: what the agent still has of it."""
-
-    what = LOGS
-    missing = "it holds what VMs printed while it was made, as far as there was room"
-    unit = "lines"
-
-    def __init__(self, record: Record) -> None:
-        super().__init__(record)
-        self._said: deque[tuple[float, Line]] = deque(maxlen=KEPT_LINES)
-        """Lines with their times."""
-
-    def _replay(self, said: Said) -> bool:
-        self._said = deque(((time, _line(text)) for time, text in said.lines(self._id)), maxlen=KEPT_LINES)
-        return bool(self._said)
-
-    def _ask(self, desk: Desk) -> None:
-        if not self._said and not self._tag:
-            params = {"name": self._name, "tail": -1, "follow": False}
-            self._tag = desk.pending.follow("vm.logs", params, self._came, lambda result: self._over(desk, result))
-
-    def _absence(self, desk: Desk) -> Fault | None:
-        then, now = desk.snapshot.vms.get(self._id), desk.live.vms.get(self._id)
-        is_over = isinstance(self._fault, AgentMissing) or (then is not None and now is not None and then["boot"] != now["boot"])
-        if self._never is None and is_over:
-            return Fault("that start is over, and its log went with its guest", hint="its console is kept")
-        return super()._absence(desk)
-
-    def _came(self, lines: list[Any]) -> None:
-        self._said += [(human.epoch(str(line["time"])) or 0.0, _line(f"{str(line['time'])[11:23]} {line['text']}")) for line in lines]
-
-    def _lines_until(self, moment: float) -> list[Line]:
-        return [line for time, line in self._said if time <= moment]
 
 
 class PastConsole(PastOutput):
@@ -171,7 +123,10 @@ class PastConsole(PastOutput):
     unit = "bytes"
 
     def __init__(self, record: Record) -> None:
-        super().__init__(record)
+        super().__init__(str(record["name"]))
+        self._id = str(record["id"])
+        self._never: Fault | None = None
+        """Why nobody can tell what it said."""
         self._printed = Printed()
         self._starts: list[tuple[int, int]] = []
         """Where on the tape, and where on the console, its boots begin."""
@@ -180,13 +135,17 @@ class PastConsole(PastOutput):
         self._boot: tuple[int, int | None] | None = None
         """Where on the console the boot that is shown begins and ends."""
 
-    def _replay(self, said: Said) -> bool:
-        self._printed = said.printed(self._id)
-        return bool(len(self._printed))
-
     def _ask(self, desk: Desk) -> None:
         """Of another boot, ask for what that printed."""
         if desk.past is None:
+            return
+        said = desk.past.tape.said
+        if said is not None:
+            self._printed = said.printed(self._id)
+            self._never = None if len(self._printed) else Fault("the recording holds no console of it", hint=self.missing)
+            return
+        if self._id not in desk.live.vms:
+            self._never = Fault("it was deleted since then, and its console went with it")
             return
         boot = self._boot_at(desk.past)
         if boot == self._boot:
@@ -230,11 +189,18 @@ class PastConsole(PastOutput):
                 desk.pending.forget(self._tag)
                 self._over(desk, None)
 
-        params = {"name": self._name, "from_offset": start, "follow": False, "times": True}
+        params = {"name": self._which, "from_offset": start, "follow": False, "times": True}
         self._tag = desk.pending.attach(params, came, lambda result: self._over(desk, result))
 
-    def _lines_until(self, moment: float) -> list[Line]:
-        return [_line(text) for text in self._printed.until(moment)]
+    def _lines_until(self, desk: Desk) -> list[Line]:
+        return [harmless_line(text) for text in self._printed.until(desk.wall())]
+
+    def _left_out(self, desk: Desk) -> int:
+        said = desk.past.tape.said if desk.past is not None else None
+        return said.left_out(CONSOLE, self._id) if said is not None else 0
+
+    def _absence(self, desk: Desk) -> Fault | None:
+        return self._never or self._fault
 
     def subtitle(self, desk: Desk) -> str:
         return super().subtitle(desk) if self._printed.is_timed or not len(self._printed) else "of this boot, as a whole"
