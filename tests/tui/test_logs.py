@@ -179,3 +179,15 @@ def test_vms_that_change_cost_nothing_however_often() -> None:
     for generation in range(2, 50):
         seat.change(vm(3, "db-1", generation=generation))
     assert followed(seat) == []
+
+
+def test_logs_are_copied_as_a_line_that_follows_the_same_vms() -> None:
+    tail = "| xargs -P 0 -I NAME volant logs NAME --follow"
+    for typed, command in (
+        ("logs web-1", "volant logs web-1 --follow"),
+        ("logs web-*", f"volant vm list -o name --filter 'name:web-*' {tail}"),
+        ("logs", f"volant vm list -o name {tail}"),
+    ):
+        seat = Seat(*WEBS)
+        seat.type(f": '{typed.replace(' ', '_')}' enter . C")
+        assert seat.effects(effects.Copy) == [effects.Copy(command)]

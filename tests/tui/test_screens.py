@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import Any
 
 import pytest
 
 from tests.tui.desks import Seat, event, fault, vm
 from tests.tui.scenes import COMMAND, FOLDER, SCENES, drawn
+from volant.client.cli import tree
+from volant.client.cli.parsing import command_parser
 from volant.tui import effects
 from volant.tui.keys.bindings import BINDINGS, CONTEXTS
 from volant.tui.model import Connected, Happened
@@ -192,3 +195,36 @@ def test_the_menu_of_columns_begins_at_the_one_it_is_sorted_by() -> None:
     seat = Seat(vm(1, memory_mb=1), vm(2, memory_mb=2))
     seat.type("M o enter")
     assert "↓mem" in seat.screen()
+
+
+COMMANDS = [
+    *("vms", "vm web-1", "deployments", "call web-1", "peek web-1", "plugins", "host", "logs web-1", "events"),
+    *(f"vm web-1{' TAB' * number}" for number in range(1, 6)),
+    "vm list --filter state:ready",
+]
+
+
+@pytest.mark.parametrize("line", COMMANDS)
+def test_every_screen_is_copied_as_a_command_that_the_command_line_takes(line: str) -> None:
+    seat = Seat(vm(1, "web-1"))
+    word, *tabs = line.split(" TAB")
+    seat.type(f": '{word.replace(' ', '_')}' enter" + " tab" * len(tabs))
+    copied = seat.desk.screen.command(seat.desk)
+    assert copied
+    for command in copied.split("; "):
+        chosen = tree.choose(shlex.split(command)[1:])
+        command_parser(" ".join(chosen.words), chosen.verb).read(chosen.rest)
+
+
+@pytest.mark.parametrize(
+    ("keys", "command"),
+    [
+        ("M M / 'web' enter", "volant vm list --filter web --sort=-memory"),
+        ("N / 'cpu>80' enter", "volant vm list --sort=-name"),
+        ("S", "volant vm list"),
+    ],
+)
+def test_the_list_is_copied_with_its_filter_and_its_order_where_the_command_knows_them(keys: str, command: str) -> None:
+    seat = Seat(vm(1, "web-1"))
+    seat.type(keys)
+    assert seat.desk.screen.command(seat.desk) == command

@@ -97,9 +97,9 @@ def addressed(desk: Desk, command: str) -> str:
     if desk.place == desk.daemons.get(LOCAL, desk.place):
         return command
     socket = shlex.quote(desk.place)
-    if "; volant " in command:
-        return f"(export {SOCKET_VARIABLE}={socket}; {command})"
-    return f"volant --socket {socket} {command.removeprefix('volant ')}"
+    if command.count("volant ") == 1:
+        return f"volant --socket {socket} {command.removeprefix('volant ')}"
+    return f"(export {SOCKET_VARIABLE}={socket}; {command})"
 
 
 def _copying(desk: Desk, chosen: Copyable) -> Callable[[], None]:

@@ -69,6 +69,9 @@ class EventsScreen(StreamScreen[Record]):
         now = human.epoch(str(self._reader.all[-1]["time"])) if self._reader.all else None
         self._reader.filter(lambda event: takes(event, now or 0.0))
 
+    def command(self, desk: Desk) -> str:
+        return "volant events --follow"
+
     def fields_of(self, line: Record) -> Mapping[str, Any]:
         return line
 

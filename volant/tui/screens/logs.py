@@ -196,8 +196,11 @@ class LogsScreen(StreamScreen[LogLine]):
         return 1.0 if self._times == 1 or self._rate.per_second(desk.clock()) else None
 
     def command(self, desk: Desk) -> str:
-        names = sorted({source.vm for source in self._sources.values()})
-        return "; ".join(shlex.join(("volant", "logs", name, "--follow")) for name in names[:4])
+        name = self._asked.removeprefix("name:")
+        if name in {vm["name"] for vm in desk.snapshot.vms.values()}:
+            return shlex.join(("volant", "logs", name, "--follow"))
+        meant = shlex.join(("volant", "vm", "list", "-o", "name", *(("--filter", self._asked) if self._asked else ())))
+        return f"{meant} | xargs -P 0 -I NAME volant logs NAME --follow"
 
     # ---------------------------------------------------------------------------------------------------------------- keys
 

@@ -56,6 +56,9 @@ class OutputScreen(Screen):
     def subtitle(self, desk: Desk) -> str:
         return self._ended or "running"
 
+    def command(self, desk: Desk) -> str:
+        return shlex.join(("volant", *self._words))
+
     def status(self, desk: Desk) -> list[str]:
         reader = self._reader
         words = [reader.place]

@@ -84,8 +84,9 @@ class VmScreen(Screen):
 
     def command(self, desk: Desk) -> str:
         words = {"overview": ("vm", "get"), "config": ("vm", "config"), "history": ("vm", "history"), "actions": ("vm", "actions")}
-        about = ("events", "--vm") if self._tab == "events" else words.get(self._tab, ("top",))
-        return shlex.join(("volant", *about, self.title))
+        words |= {"events": ("events", "--vm")}
+        name = f"name:{self.title}" if self._tab == "metrics" else self.title
+        return shlex.join(("volant", *words.get(self._tab, ("top", "--filter")), name))
 
     def shown(self, desk: Desk) -> None:
         self.refreshed(desk, Delta())

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from volant.client.cli.text import harmless
 from volant.proto.errors import Fault
 from volant.proto.specs.filter import VM_FIELDS, Field, Fields, Kind
+from volant.proto.specs.filter import parse as parse_filter
 from volant.tui import columns
 from volant.tui.lines import Line, clipped, wrapped
 from volant.tui.model import Delta, Phase, Record
@@ -31,6 +33,8 @@ FIELDS = Fields(
     searched=VM_FIELDS.searched, labels=VM_FIELDS.labels,
 )  # fmt: skip
 """Those of VMs, and what they cost the host while that is measured."""
+_SORTS = {"name": "name", "plugin": "plugin", "ip": "ip", "cpu_cores": "cpu", "memory_mb": "memory"}
+"""Columns by which the command sorts as well, in the same order, and what it calls them."""
 
 
 class VmsScreen(ListScreen):
@@ -122,7 +126,13 @@ class VmsScreen(ListScreen):
         return of_vm(self.rows.record)
 
     def command(self, desk: Desk) -> str:
-        words = ["volant", "vm", "list", *(["--filter", self.filter] if self.filter else [])]
+        words = ["volant", "vm", "list"]
+        with suppress(Fault):  # fields of what VMs cost are the UI's own
+            parse_filter(self.filter, VM_FIELDS, dict.get)
+            words += ["--filter", self.filter] if self.filter else []
+        field = _SORTS.get(self.sorted_by, "")
+        if field and (field != "name" or self.reverse):
+            words.append(f"--sort={'-' * self.reverse}{field}")
         return shlex.join(words)
 
     def body(self, desk: Desk, width: int, height: int) -> list[Line]:
