@@ -7,6 +7,7 @@ from typing import Any
 
 from tests.tui.desks import WALL, Seat, event, vm
 from volant.tui import travelling
+from volant.tui.effects import Attach, Follow
 from volant.tui.model import Connected, Heard
 from volant.tui.past.recording import head_line, news_line, read
 
@@ -76,6 +77,58 @@ def replayed() -> Seat:
     return seat
 
 
+def config() -> Seat:
+    """Two versions that there were, and one of later."""
+    seat = looking_back("@ '11:59:08.700' enter")
+    seat.type("g y")
+    seat.asked()
+    first: dict[str, Any] = {
+        "version": 1, "note": "created", "changes": [], "author": "uid:0(root)", "origin": "", "created_at": "2026-01-31T11:59:04.000Z",
+        "config": {"cpu_cores": 1, "memory_mb": 256, "restart": "no"},
+    }  # fmt: skip
+    changed = {
+        **first,
+        "version": 2,
+        "note": "changed",
+        "created_at": "2026-01-31T11:59:08.500Z",
+        "config": {**first["config"], "memory_mb": 512},
+    }
+    later = {**changed, "version": 3, "created_at": "2026-01-31T11:59:30.000Z", "config": {**first["config"], "memory_mb": 1024}}
+    seat.answer({"name": "db-1", "running_version": 0, "items": [first, changed, later]})
+    return seat
+
+
+def logs() -> Seat:
+    seat = looking_back("@ '11:59:08.700' enter")
+    seat.type(": 'logs' enter")
+    (follow,) = seat.effects(Follow)
+    for about, seconds in ((WEB, (3, 6, 9)), (DB, (5, 8))):
+        lines = [{"seq": at, "time": f"2026-01-31T11:59:{at:02}.500Z", "stream": "stdout", "text": f"GET /{at} 200"} for at in seconds]
+        seat.desk.streamed(follow.tag, [{"id": about["id"], "name": about["name"], "boot": 2, "lines": lines, "ended": ""}])
+    seat.desk.answered(follow.tag, {})
+    return seat
+
+
+def console() -> Seat:
+    seat = looking_back("@ '11:59:07.200' enter")
+    seat.type("g a")
+    (attach,) = seat.effects(Attach)
+    said = [b"Linux version 6.1.0\r\n", b"kestrel: ready\r\n", b"panic: out of coffee\r\n"]
+    ends = [250 + sum(map(len, said[: number + 1])) for number in range(3)]
+    times = [[end, round((WALL - 53 + after) * 1_000)] for end, after in zip(ends, (0.1, 1.0, 2.0), strict=True)]
+    seat.desk.streamed(attach.tag, [{"offset": 250, "writer": "", "times": times}, b"".join(said)])
+    seat.desk.answered(attach.tag, {})
+    return seat
+
+
+def playing() -> Seat:
+    seat = replayed()
+    seat.type(") ) space")
+    seat.screen()
+    seat.now += 0.1
+    return seat
+
+
 SCENES: dict[str, tuple[Callable[[], Seat], int, int]] = {
     "past-vms": (then("{ {"), 80, 14),
     "past-vm": (then("{ { k j enter"), 80, 20),
@@ -84,6 +137,10 @@ SCENES: dict[str, tuple[Callable[[], Seat], int, int]] = {
     "past-ask": (lambda: _asking(), 80, 16),
     "past-20x5": (then(""), 20, 5),
     "past-replay": (replayed, 80, 12),
+    "past-playing-120x14": (playing, 120, 14),
+    "past-config": (config, 80, 14),
+    "past-logs": (logs, 80, 14),
+    "past-console": (console, 80, 14),
 }
 
 
