@@ -22,7 +22,7 @@ SETTLED = frozenset({"ready", "stopped", "failed", "crashed"})
 
 _TAP = re.compile(r"vol[0-9a-f]{12}")
 _STATE_FILES = re.compile(r"console\.(log|times)|root\.qcow2|disk-[0-9]+\.qcow2|upper\.img")
-_RUNTIME_FILES = re.compile(r"(qmp|console|agent)\.sock|(qemu|vmm)\.stderr")
+_RUNTIME_FILES = re.compile(r"(qmp|console|agent)\.sock|console|(qemu|vmm)\.stderr")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
