@@ -141,3 +141,14 @@ def test_what_is_told_by_its_fields_orders_as_all_at_once(told: list[Any], by: s
     anew.update(snapshot.vms, Delta(whole=True))
     assert rows.order == anew.order
     assert rows.records(rows.order) == anew.records(anew.order)
+
+
+def test_what_a_filter_does_to_the_cursor_does_not_depend_on_who_looked_meanwhile() -> None:
+    for looks in (True, False):
+        rows = rows_of(vm(1, "a"), vm(2, "b"), vm(3, "c"))
+        assert rows.record is not None
+        rows.filter(lambda record: record["name"] == "c")
+        if looks:
+            assert names(rows) == ["c"]
+        rows.filter(None)
+        assert rows.record["name"] == "c"

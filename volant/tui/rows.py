@@ -78,6 +78,8 @@ class Rows:
         """Show only those that this takes; None: all."""
         self._takes = takes
         self._all_anew()
+        # It may hide the selected row. Which one is selected then must not depend on whether anybody looked before the next key.
+        self._arrange()
 
     def update(self, records: Mapping[str, Record], delta: Delta) -> None:
         """`records` is what there is now, `delta` what of it is different from the last time."""
