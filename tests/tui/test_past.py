@@ -317,7 +317,8 @@ def test_what_had_been_printed_only_grows(pieces: list[bytes], marks: list[tuple
         printed.add(piece)
     ordered = zip(sorted(offset for offset, _ in marks), sorted(time for _, time in marks), strict=True)
     printed.mark(ordered)
-    assert len("".join(printed.until(moment))) <= len("".join(printed.until(moment + 5))) <= len(printed)
+    assert 0 <= printed.end_at(moment) <= printed.end_at(moment + 5)
+    assert len("".join(printed.lines(printed.end_at(moment)))) <= len(printed)
 
 
 def test_a_console_that_is_opened_before_the_events_are_there_waits_for_them() -> None:

@@ -35,10 +35,12 @@ class Printed:
             self._offsets.append(offset)
             self._times.append(max(time, self._times[-1]) if self._times else time)
 
-    def until(self, moment: float) -> list[str]:
-        """The lines that had been printed by then, of the last SHOWN_BYTES. Before the first mark what that is of, from the last one on
-        everything: as exact as it is known."""
+    def end_at(self, moment: float) -> int:
+        """How much had been printed by then. Before the first mark what that is of, from the last one on everything: as exact as it is
+        known."""
         at = bisect_right(self._times, moment)
-        end = len(self._data) if at == len(self._times) else self._offsets[max(0, at - 1)]
-        start = max(0, end - SHOWN_BYTES)
-        return bytes(self._data[start:end]).decode(errors="replace").splitlines()
+        return len(self._data) if at == len(self._times) else min(len(self._data), self._offsets[max(0, at - 1)])
+
+    def lines(self, end: int) -> list[str]:
+        """The lines up to there, of the last SHOWN_BYTES."""
+        return bytes(self._data[max(0, end - SHOWN_BYTES) : end]).decode(errors="replace").splitlines()

@@ -128,6 +128,9 @@ class PastConsole(PastOutput):
         self._never: Fault | None = None
         """Why nobody can tell what it said."""
         self._printed = Printed()
+        self._drawn: object = None
+        self._lines: list[Line] = []
+        """What is shown, and what it was made of: as long as time alone goes on, it stays the same."""
         self._starts: list[tuple[int, int]] = []
         """Where on the tape, and where on the console, its boots begin."""
         self._looked: Tape | None = None
@@ -193,7 +196,11 @@ class PastConsole(PastOutput):
         self._tag = desk.pending.attach(params, came, lambda result: self._over(desk, result))
 
     def _lines_until(self, desk: Desk) -> list[Line]:
-        return [harmless_line(text) for text in self._printed.until(desk.wall())]
+        basis = (id(self._printed), len(self._printed), self._printed.end_at(desk.wall()))
+        if basis != self._drawn:
+            self._drawn = basis
+            self._lines = [harmless_line(text) for text in self._printed.lines(basis[-1])]
+        return self._lines
 
     def _left_out(self, desk: Desk) -> int:
         said = desk.past.tape.said if desk.past is not None else None

@@ -15,7 +15,7 @@ def configure_tui(parser: Parser) -> None:
     parser.add_argument("--theme", choices=THEMES, help="colours (default: as the terminal suggests)")
     parser.add_argument("--keys", action="store_true", help="list the actions and their keys, as tui.toml names them, and end")
     files = parser.add_mutually_exclusive_group()
-    files.add_argument("--record", metavar="FILE", help="record what is heard of the host in a new file, to look at it again")
+    files.add_argument("--record", metavar="FILE", help="record in a new file what happens on the host and what its VMs print")
     files.add_argument("--replay", metavar="FILE", help="look at a recording; no daemon is needed")
     parser.give_examples("volant tui", "volant tui --read-only", "volant tui --record host.rec", "volant tui --replay host.rec")
 
