@@ -262,6 +262,7 @@ async def test_a_full_disk_is_named_with_what_is_missing(tmp_path: Path, web: We
         with pytest.raises(HostShort, match=str(state)) as caught:
             await library.fetch(url, checksum="", format="raw")
         assert caught.value.data["missing_bytes"] > 0
+        assert "MiB more are needed" in caught.value.message
         assert kept(tmp_path) == []
     finally:
         subprocess.run(["umount", str(state)], check=True)

@@ -22,9 +22,10 @@ from volant.proto.errors import ConnectionLost, NotAllowed, SocketPathTooLong, S
 from volant.proto.method import NOUNS, methods_of
 
 
-def test_only_the_owner_and_the_group_may_open_the_socket(socket_path: Path) -> None:
+def test_only_the_owner_and_the_group_may_open_the_socket(socket_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     with bind_socket(socket_path, group="no such group"):
         assert stat.S_IMODE(socket_path.stat().st_mode) == 0o600
+    assert "the group 'no such group' does not exist" in caplog.text
 
 
 @pytest.mark.root

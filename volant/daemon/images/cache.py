@@ -25,6 +25,7 @@ from volant.proto.errors import HostShort, ImageFailed
 MAX_IMAGE_BYTES = 64 << 30
 """Largest artifact: beyond any root file system people ship, and a bound to what a lying server can make us store."""
 _DIGEST_CHARS = 64
+_MIB = 1024 * 1024
 
 
 class Draft:
@@ -185,7 +186,7 @@ def free_bytes(folder: Path) -> int:
 def disk_full(folder: Path, missing: int) -> HostShort:
     """The fault of a full disk: where, and how much is missing."""
     return HostShort(
-        f"the disk of {folder} is full: {missing} more bytes are needed",
+        f"the disk of {folder} is full: {-(-missing // _MIB)} MiB more are needed",
         hint="free some space there, or move the state folder",
         missing_bytes=missing,
     )

@@ -65,6 +65,8 @@ def bind_socket(path: Path, *, group: str = GROUP) -> socket.socket:
         finally:
             os.umask(before)
         gid = group_id(group)
+        if gid is None and group != GROUP:
+            _log.warning("the group %r does not exist, so nobody may use this daemon as its member", group)
         if gid is not None:
             with suppress(PermissionError):  # not root, nor in the group: then the socket is its owner's alone
                 os.chown(path, -1, gid)
