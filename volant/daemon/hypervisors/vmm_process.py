@@ -16,7 +16,7 @@ from volant.daemon.host.processes import Process, command_line_of
 from volant.daemon.hypervisors import marks
 from volant.daemon.hypervisors.endpoints import Sockets, connect
 from volant.daemon.ports import ExitReport, LaunchPlan, ProcessIdentity
-from volant.proto.errors import MAX_EXCERPT_CHARS, Fault
+from volant.proto.errors import MAX_EXCERPT_CHARS, AgentMissing, Fault
 
 CONTROL_S = 20.0
 """How long a VMM may take to greet: 0.05 s when idle, some seconds when many start at once on few CPUs."""
@@ -76,6 +76,9 @@ class VmmProcess(ABC):
         return await self.wait_exited()
 
     async def open_agent(self) -> trio.abc.Stream:
+        # In this order: what led to a VMM is taken away once it is dead.
+        if not self._sockets.agent.exists() and self._process.alive:
+            raise AgentMissing(f"somebody removed {self._sockets.agent}, by which its agent is reached", hint="restart the VM")
         return await connect(self._sockets.agent, "agent channel")
 
     async def open_console(self) -> trio.abc.Stream:

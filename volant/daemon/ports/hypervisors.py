@@ -113,7 +113,10 @@ class Vmm(Protocol):
         """
 
     async def open_agent(self) -> trio.abc.Stream:
-        """Connect to the agent's byte pipe (one at a time); bytes may be lost until the guest opens its end."""
+        """Connect to the agent's byte pipe (one at a time); bytes may be lost until the guest opens its end.
+
+        AgentMissing where that can't be done any more while the VMM lives; ConnectionLost where it can't be done now.
+        """
 
     async def open_console(self) -> trio.abc.Stream:
         """Connect to the serial line (one at a time). Must be drained always: a full pipe stops the guest."""

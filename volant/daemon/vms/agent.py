@@ -93,6 +93,10 @@ class AgentWatch:
             began = trio.current_time()
             try:
                 link = self._services.link_over(await vmm.open_agent())
+            except AgentMissing as gone:
+                await self._cut_off(said(f"{gone.message}; {gone.hint}"), gone)
+                await trio.sleep(REATTACH_MAX_S)
+                continue
             except (OSError, ConnectionLost):
                 await trio.sleep(REATTACH_S)
                 continue
@@ -129,20 +133,24 @@ class AgentWatch:
         return None
 
     async def _refuse(self, fault: VersionMismatch) -> None:
-        """The agent is of another version: told once, and shown with the VM, which goes on as it is. A start waits for no other agent."""
-        skew = said(f"{fault.message}; {fault.hint}")
-        if skew == self.skew:
+        """The agent is of another version."""
+        hint = "start it again; if it stays so, its initramfs is not this volantd's"
+        await self._cut_off(said(f"{fault.message}; {fault.hint}"), GuestFailed(said(fault.message), hint=hint))
+
+    async def _cut_off(self, why: str, fault: Fault) -> None:
+        """The agent can't be talked to: told once, and shown with the VM, which goes on as it is. A start fails for it, with `fault`."""
+        if why == self.skew:
             return
-        self.skew = skew
-        await self._book.tell("SYSTEM_AGENT_LOST", skew)
+        self.skew = why
+        await self._book.tell("SYSTEM_AGENT_LOST", why)
 
         def update(record: VmRecord) -> Update | None:
             if record.state is VmState.READY:
-                return Update({"reason": skew}, VmState.RUNNING)
-            return Update({"reason": skew}) if record.state is VmState.RUNNING else None
+                return Update({"reason": why}, VmState.RUNNING)
+            return Update({"reason": why}) if record.state is VmState.RUNNING else None
 
         await self._book.insist(update)
-        self._listener.give_up(GuestFailed(said(fault.message), hint="start it again; if it stays so, its initramfs is not this volantd's"))
+        self._listener.give_up(fault)
 
     async def _converse(self, link: GuestLink, word: str) -> None:
         sync = guest.Sync(time_ns=self._services.wall_ns(), entropy=os.urandom(ENTROPY_BYTES), hostname=self._book.record.name)
