@@ -113,10 +113,15 @@ def main(socket: str, count: int, share: float, hertz: float, lines: int = 0) ->
         call.wait_over()
         return {}
 
+    def figures(call: Served) -> Any:
+        call.item({"cpu_percent": 31, "memory_mib": 65_536, "memory_available_mib": 52_000, "deployments": {}})
+        return follow(call)
+
     begun = time.monotonic()
-    with serving(
-        Path(socket), {"vm.watch": watch, "event.follow": follow, "vm.logs_watch": lambda call: flood(call, lines, vms)}
-    ) as server:
+    handlers = {
+        "vm.watch": watch, "event.follow": follow, "system.watch": figures, "vm.logs_watch": lambda call: flood(call, lines, vms),
+    }  # fmt: skip
+    with serving(Path(socket), handlers) as server:
         server.hello = Hello("daemon", "0.0.0-benchmark", features=(READ_ONLY, PACKED))
         print("listening", flush=True)
         sys.stdin.read()
