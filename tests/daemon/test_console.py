@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from benchmarks._daemons import PLUGIN, start_fake
-from tests.patience import PATIENCE_S
+from tests.patience import PATIENCE_S, until
 from tests.rig import Rig, rig
 from volant.client.aio import AsyncBytesCall, AsyncClient
 from volant.proto.api.vm import STDIN
@@ -109,21 +109,21 @@ def test_who_is_taken_over_from_is_told_by_whom(host: Rig) -> None:
 
 
 def test_when_the_history_was_printed_is_told_on_request(host: Rig) -> None:
-    async def work() -> None:
-        began = time.time() * 1000
-        async with AsyncClient(str(host.socket)) as client:
-            await client.call_plain("vm.create", {"name": "timed", "plugin": PLUGIN, "wait": "ready"})
-            asked = {"name": "timed", "from_offset": 0, "times": True, "follow": False}
-            marks: list[Any] = []
-            while not marks:
-                async with client.bytes_call("vm.console", asked) as call:
-                    marks = (await place(call))["times"]
-                    seen = await text(call, b"kestrel: ready")
-            offset, at_ms = marks[-1]
-            assert 0 < offset <= len(seen)
-            assert began - 2_000 <= at_ms <= time.time() * 1000 + 2_000  # file systems and clocks differ by some milliseconds
+    began = time.time() * 1000
+    asked = {"name": "timed", "from_offset": 0, "times": True, "follow": False}
+    with closing(host.client()) as client:
+        client.call_plain("vm.create", {"name": "timed", "plugin": PLUGIN, "wait": "ready"})
 
-    run(work())
+        def heard() -> list[Any]:
+            with client.bytes_call("vm.console", asked) as call:
+                return list(call)
+
+        until(lambda: heard()[0].item["times"])
+        first, *rest = heard()
+    printed = b"".join(each.data for each in rest if isinstance(each, DataReceived))
+    offset, at_ms = first.item["times"][-1]
+    assert b"kestrel: ready" in printed and 0 < offset <= len(printed)
+    assert began - 2_000 <= at_ms <= time.time() * 1000 + 2_000  # file systems and clocks differ by some milliseconds
 
 
 def test_the_size_goes_to_the_guest_that_has_an_agent(host: Rig) -> None:
