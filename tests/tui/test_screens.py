@@ -228,3 +228,10 @@ def test_the_list_is_copied_with_its_filter_and_its_order_where_the_command_know
     seat = Seat(vm(1, "web-1"))
     seat.type(keys)
     assert seat.desk.screen.command(seat.desk) == command
+
+
+@pytest.mark.parametrize("name", sorted(SCENES))
+def test_every_screen_can_be_drawn_at_any_size(name: str) -> None:
+    seat = SCENES[name][0]()
+    for columns, rows in ((20, 5), (60, 15), (110, 6), (109, 24), (110, 24), (1, 1), (300, 3), (140, 40)):
+        seat.screen(columns, rows)
