@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections import deque
+from bisect import bisect_right
 from collections.abc import Callable
+from itertools import islice
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -43,10 +44,14 @@ class PastLogs(PastOutput):
     def __init__(self, which: str, asked: str, takes: Callable[[Record], bool]) -> None:
         super().__init__(which)
         self._asked, self._takes = asked, takes
-        self._said: deque[_Said] = deque(maxlen=KEPT_LINES)
+        self._said: list[_Said] = []
+        """In the order of their times, once all have come."""
         self._tape: Tape | None = None
         """The tape for which they were asked, or that has them."""
         self._is_one = False
+        self._drawn: object = None
+        self._lines: list[Line] = []
+        """What is shown, and what it was made of."""
 
     @classmethod
     def of(cls, record: Record) -> PastLogs:
@@ -62,7 +67,7 @@ class PastLogs(PastOutput):
         if desk.past is None or desk.past.waiting is not None or desk.past.tape is self._tape:
             return
         self._tape, said = desk.past.tape, desk.past.tape.said
-        self._said.clear()
+        self._said = []
         known = {**desk.live.vms, **desk.snapshot.vms}
         self._is_one = sum(map(self._takes, known.values())) <= 1
         if said is not None:
@@ -77,16 +82,18 @@ class PastLogs(PastOutput):
     def _take(self, said: Said) -> None:
         """What a recording holds."""
         for vm_id, name in said.names.items():
-            self._said += [_Said(time, vm_id, self._drawn(name, text)) for time, text in said.lines(vm_id)]
+            self._said += [_Said(time, vm_id, self._told(name, text)) for time, text in said.lines(vm_id)]
         self._sort()
 
     def _came(self, items: list[Any]) -> None:
         for item in items:
             for line in item["lines"]:
-                told = self._drawn(item["name"], f"{str(line['time'])[11:23]} {line['text']}")
+                told = self._told(item["name"], f"{str(line['time'])[11:23]} {line['text']}")
                 self._said.append(_Said(human.epoch(str(line["time"])) or 0.0, item["id"], told))
+        if len(self._said) > 2 * KEPT_LINES:
+            self._sort()
 
-    def _drawn(self, name: str, text: str) -> Line:
+    def _told(self, name: str, text: str) -> Line:
         """A line behind its time, with its VM's name between them where there are several."""
         when, _, rest = text.partition(" ")
         head: Line = (
@@ -99,11 +106,17 @@ class PastLogs(PastOutput):
         super()._over(desk, result)
 
     def _sort(self) -> None:
-        self._said = deque(sorted(self._said, key=itemgetter(0)), maxlen=KEPT_LINES)
+        """Into the order of their times, of which the latest are kept."""
+        self._said = sorted(self._said, key=itemgetter(0))[-KEPT_LINES:]
 
     def _lines_until(self, desk: Desk) -> list[Line]:
-        moment, meant = desk.wall(), {str(vm["id"]) for vm in self._meant(desk)}
-        return [line for time, vm_id, line in self._said if time <= moment and vm_id in meant]
+        meant = {str(vm["id"]) for vm in self._meant(desk)}
+        count = bisect_right(self._said, desk.wall(), key=itemgetter(0))
+        basis = (len(self._said), count, meant)
+        if basis != self._drawn:
+            self._drawn = basis
+            self._lines = [line for _, vm_id, line in islice(self._said, count) if vm_id in meant]
+        return self._lines
 
     def _left_out(self, desk: Desk) -> int:
         said = self._tape.said if self._tape is not None else None

@@ -45,6 +45,7 @@ class PastOutput(Screen):
         self._tag = 0
         self._fault: Fault | None = None
         """Why the daemon did not tell."""
+        self._laid_out: list[Line] | None = None
 
     @property
     def title(self) -> str:
@@ -68,7 +69,7 @@ class PastOutput(Screen):
         raise NotImplementedError
 
     def _lines_until(self, desk: Desk) -> list[Line]:
-        """What had been said by the moment that is looked at."""
+        """What had been said by the moment that is looked at; the same list as before, when that is the same."""
         raise NotImplementedError
 
     def _left_out(self, desk: Desk) -> int:
@@ -88,7 +89,10 @@ class PastOutput(Screen):
     # ----------------------------------------------------------------------------------------------------------- looks
 
     def _lay_out(self, desk: Desk) -> None:
-        self._reader.replace(self._lines_until(desk))
+        lines = self._lines_until(desk)
+        if lines is not self._laid_out:
+            self._laid_out = lines
+            self._reader.replace(lines)
 
     def body(self, desk: Desk, width: int, height: int) -> list[Line]:
         lines = self._reader.view(height)
