@@ -100,7 +100,7 @@ def test_pausing_needs_no_question_and_goes_the_other_way_for_a_paused_one() -> 
 
 def test_deleting_names_the_effect_and_asks_and_several_want_their_number() -> None:
     seat = deployments("delete")()
-    assert "Delete api?" in seat.screen()
+    assert "Delete deployment api?" in seat.screen()
     assert "disks are gone for good" in seat.screen()
     seat.asked()
     seat.type("escape * delete '4' enter")

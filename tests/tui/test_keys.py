@@ -47,9 +47,20 @@ def test_remapping() -> None:
     assert router.problems == []
 
 
+def test_a_key_that_somebody_gives_to_an_action_is_taken_from_who_had_it() -> None:
+    router = Router({"vms.vm.logs": ("d",)})
+    assert router.action(("vms",), "d") == "vm.logs"
+    assert router.problems == []
+    assert next(binding.keys for binding in router.bindings("vms") if binding.id == "vm.describe") == ()
+
+
 @pytest.mark.parametrize(
     ("remap", "said"),
-    [({"fly": ("f",)}, "no such action"), ({"quit": ("ctrl+z",)}, "may not be bound"), ({"everywhere.quit": (":",)}, "means both")],
+    [
+        ({"fly": ("f",)}, "no such action"),
+        ({"quit": ("ctrl+z",)}, "may not be bound"),
+        ({"everywhere.command": (":",), "everywhere.quit": (":",)}, "means both"),
+    ],
 )
 def test_what_is_wrong_with_a_remap_is_told_and_nothing_fails(remap: dict[str, tuple[str, ...]], said: str) -> None:
     router = Router(remap)
@@ -82,7 +93,7 @@ def test_settings() -> None:
     assert "contexts.wrong" in found.problems[2]
 
 
-@pytest.mark.parametrize("text", [b"theme = ", b"\xff", b"theme = 'pink'", b"ascii = 3"])
+@pytest.mark.parametrize("text", [b"theme = ", b"\xff", b"theme = 'pink'", b"ascii = 3", b"keys = 3"])
 def test_a_settings_file_that_makes_no_sense_changes_nothing_and_is_told(tmp_path: Path, text: bytes) -> None:
     path = tmp_path / "tui.toml"
     path.write_bytes(text)

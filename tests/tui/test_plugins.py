@@ -55,7 +55,7 @@ def test_a_version_is_enabled_and_disabled_by_the_same_key() -> None:
 def test_removing_asks_and_shows_a_command_that_means_the_same() -> None:
     seat = plugins("delete")()
     screen = seat.screen()
-    assert "Remove hello@1.0.0?" in screen
+    assert "Remove plugin hello@1.0.0?" in screen
     assert "volant plugin remove --yes hello --version 1.0.0" in screen
     seat.type("y")
     assert [call.params for call in seat.effects(effects.Call)] == [{"name": "hello", "version": "1.0.0"}]

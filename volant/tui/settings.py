@@ -114,6 +114,8 @@ def read(given: Mapping[str, Any]) -> Settings:
             keys[action] = tuple(word for word in words if word)
         else:
             problems.append(f"keys.{action} must be a key or a list of keys")
+    if not isinstance(asked, dict):
+        problems.append('keys must be a table of actions and their keys, such as quit = "Q"')
     named, wrong = contexts.read(given.get("contexts", {}))
     return Settings(theme, flags["ascii"], flags["read_only"], keys, named, (*problems, *wrong))
 

@@ -144,7 +144,8 @@ def question(
     """
     names = [harmless(str(record["name"])) for record in records]
     protected = [harmless(str(record["name"])) for record in records if is_protected(record)]
-    title = f"{action.question} {names[0]}?" if len(names) == 1 else f"{action.question} {len(names)} {action.noun}s?"
+    one = names[0] if action.noun == "VM" else f"{action.noun} {names[0]}"
+    title = f"{action.question} {one}?" if len(names) == 1 else f"{action.question} {len(names)} {action.noun}s?"
     text = [action.effect]
     if len(names) > 1:
         more = f" and {len(names) - MAX_VICTIMS} more" if len(names) > MAX_VICTIMS else ""

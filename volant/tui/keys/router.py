@@ -14,11 +14,19 @@ class Router:
     """The bindings in force."""
 
     def __init__(self, remaps: Remaps | None = None) -> None:
-        """Unknown actions, keys that may not be bound, and keys bound twice in one context are passed over, and told in `problems`."""
+        """A key that is given to an action is taken from those that have it in the same context by themselves. Unknown actions, keys that may
+        not be bound, and keys given to two actions of one context are passed over, and told in `problems`."""
         self.problems: list[str] = []
-        self._bound: dict[str, tuple[Binding, ...]] = dict(BINDINGS)
+        self._bound: dict[str, tuple[Binding, ...]] = {}
+        given: dict[str, dict[str, tuple[str, ...]]] = {context: {} for context in CONTEXTS}
         for name, keys in (remaps or {}).items():
-            self._remap(name, keys)
+            for context, action in self._meant(name, keys):
+                given[context][action] = keys
+        for context, chosen in given.items():
+            taken = frozenset(key for keys in chosen.values() for key in keys)
+            self._bound[context] = tuple(
+                each._replace(keys=chosen.get(each.id, tuple(key for key in each.keys if key not in taken))) for each in BINDINGS[context]
+            )
         self._actions: dict[str, dict[str, Binding]] = {context: self._table(context) for context in CONTEXTS}
 
     def action(self, contexts: Iterable[str], key: str) -> str:
@@ -37,21 +45,19 @@ class Router:
         """An action as it is bound in the first of `contexts` that has it."""
         return next((each for context in contexts for each in self._bound[context] if each.id == action), None)
 
-    def _remap(self, name: str, keys: tuple[str, ...]) -> None:
+    def _meant(self, name: str, keys: tuple[str, ...]) -> list[tuple[str, str]]:
+        """The contexts and ids of the actions that a person means by `name`; none where it can't be done."""
         context, _, action = name.partition(".")
         chosen = [context] if context in CONTEXTS else list(CONTEXTS)
         action = action if context in CONTEXTS else name
         refused = FORBIDDEN.intersection(keys)
         if refused:
             self.problems.append(f"{name}: {', '.join(sorted(refused))} may not be bound")
-            return
-        known = False
-        for each in chosen:
-            if any(binding.id == action for binding in self._bound[each]):
-                known = True
-                self._bound[each] = tuple(one._replace(keys=keys) if one.id == action else one for one in self._bound[each])
-        if not known:
+            return []
+        found = [(each, action) for each in chosen if any(binding.id == action for binding in BINDINGS[each])]
+        if not found:
             self.problems.append(f"{name}: there is no such action")
+        return found
 
     def _table(self, context: str) -> dict[str, Binding]:
         table: dict[str, Binding] = {}
