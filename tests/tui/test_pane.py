@@ -149,7 +149,7 @@ def test_what_vms_cost_is_there_while_it_is_measured() -> None:
 
     seat.desk.streamed(watch.tag, [used(second) for second in range(0, 20, 2)])
     assert any(line.startswith("cpu") and line.endswith("50% of 100%") for line in pane(seat))
-    assert any(line.startswith("memory") and line.endswith("64M of 256M") for line in pane(seat))
+    assert any(line.startswith("memory") and line.endswith("64M resident") for line in pane(seat))
 
 
 def test_what_failed_last_and_what_happened_last_stand_below_the_list() -> None:

@@ -28,7 +28,7 @@ def opened(*, width: int = 80) -> Seat:
 def test_the_overview_tells_what_it_costs_as_that_is_pushed() -> None:
     screen = overview()().screen(140, 30)
     assert "▆▇▇ 80% of 100%" in screen
-    assert "98M of 256M" in screen
+    assert "98M resident" in screen
 
 
 def test_a_vm_that_does_not_run_has_no_figures() -> None:

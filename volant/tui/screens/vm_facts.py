@@ -91,7 +91,7 @@ def usage(desk: Desk, record: Record, readings: Sequence[Reading], width: int, l
     for name, values, top, now in (
         ("cpu", [each.cpu_percent for each in readings], 100.0 * cpus, f"{last.cpu_percent:.0f}% of {cpus * 100}%"),
         ("memory", [each.memory_bytes / mebibyte for each in readings], float(promised),
-         f"{human.mebibytes(round(last.memory_bytes / mebibyte))} of {human.mebibytes(promised)}"),
+         f"{human.mebibytes(round(last.memory_bytes / mebibyte))} resident"),
     ):  # fmt: skip
         graphed = max(0, min(SPARK, width - label - len(now) - 1))
         spark = sparkline(values, graphed, max(top, *values), desk.glyphs)
