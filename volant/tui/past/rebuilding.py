@@ -2,7 +2,7 @@
 
 Events say what became of a VM (docs/events.md): its state, boot, address, plugin, why it ended. What they don't say is taken from the
 VM's record of now, where there still is one: size, network, labels. Of a VM that no event tells the state of at a moment, it is what it
-is now if none changed it since; else what the first one after it implies, or `unknown`.
+is now if none changed it since, else `unknown`: each state may follow several.
 """
 
 from __future__ import annotations
@@ -24,8 +24,6 @@ UNKNOWN = "unknown"
 
 _STATES = {f"VM_{state.name}": state.value for state in VmState}
 """Kinds that tell of entering a state."""
-_IMPLIED = {"VM_RUNNING": "starting", "VM_READY": "running"}
-"""The state before, where a kind can only follow one (`lifecycle` of the daemon)."""
 _ENDED = ("VM_STOPPED", "VM_CRASHED", "VM_FAILED")
 _NOTHING = VmView(
     id="", name="", plugin="", plugin_version="", runtime="", status=VmState.PENDING, wanted=Wanted.RUNNING, generation=0,
@@ -135,7 +133,7 @@ def _state_before(about: _Told) -> str:
     told = (first.get("data") or {}).get("status")
     if first is not about.state and isinstance(told, str):
         return told
-    return _IMPLIED.get(str(about.state["kind"]), UNKNOWN) if about.state is not None else UNKNOWN
+    return UNKNOWN
 
 
 def _basis(event: Record, record: Record | None) -> Record:
