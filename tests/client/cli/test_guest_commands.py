@@ -177,6 +177,22 @@ def test_logs_keep_the_streams_apart(volant: Run, server: RpcServer) -> None:
     assert json.loads(volant("logs", "web-1", "-o", "jsonl").stdout.splitlines()[2])["stream"] == "agent"
 
 
+def test_lines_that_are_lost_are_counted_and_a_new_boot_is_no_loss(volant: Run, server: RpcServer) -> None:
+    def logs(call: Served) -> Any:
+        for seq in (7, 8, 10, 15, 1, 2):
+            call.item({"seq": seq, "time": "T", "stream": "stdout", "text": str(seq)})
+        return {"name": ""}
+
+    server.handlers["vm.logs"] = logs
+    done = volant("logs", "web-1")
+    lost = "lost: the guest keeps the newest ones only"
+    assert (done.stdout.split(), done.stderr.splitlines()) == (
+        ["7", "8", "10", "15", "1", "2"],
+        [f"1 line of output is {lost}", f"4 lines of output are {lost}"],
+    )
+    assert volant("logs", "web-1", "--quiet").stderr == ""
+
+
 # -------------------------------------------------------------------------------------------------------------------- cp
 
 

@@ -9,10 +9,11 @@ from typing import Any
 
 import pytest
 import trio
-from trio.testing import MockClock
+from trio.testing import MockClock, wait_all_tasks_blocked
 
 from tests.ensemble import Ensemble, no_threads
-from tests.patience import wait_until
+from tests.patience import PATIENCE_S, wait_until
+from volant.daemon.guests.calls import MAX_QUEUED_ITEMS
 from volant.daemon.hypervisors.fake.guest import FakeGuest
 from volant.daemon.vms.output import BootOutput
 from volant.daemon.vms.roster import Roster
@@ -136,6 +137,20 @@ async def test_a_channel_that_breaks_and_comes_back_costs_no_line_and_repeats_no
             await stop(vms, running)
         assert reader.lines == ["workload started", "nobody listened", "somebody listened"]
         assert reader.end == "VM 'web' is stopped"
+
+
+async def test_who_reads_too_slowly_for_what_is_printed_goes_on_with_what_the_guest_still_has(
+    autojump_clock: MockClock, ensemble: Ensemble
+) -> None:
+    async with ensemble.playing() as vms:
+        running = ensemble.host.guest((await ensemble.create()).id)
+        async with aclosing(vms.output("web").follow(guest.Logs(follow=True))) as lines:
+            assert (await anext(lines))["seq"] == 1
+            for number in range(2 * MAX_QUEUED_ITEMS):
+                running.log(str(number))
+            await wait_all_tasks_blocked()
+            with trio.fail_after(PATIENCE_S):
+                assert [(await anext(lines))["seq"] for _ in range(2 * MAX_QUEUED_ITEMS)] == list(range(2, 2 * MAX_QUEUED_ITEMS + 2))
 
 
 async def test_who_asks_for_the_output_of_a_vm_that_is_down_is_told_so(autojump_clock: MockClock, ensemble: Ensemble) -> None:

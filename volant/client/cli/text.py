@@ -94,3 +94,10 @@ def pad(text: str, width: int, *, right: bool = False) -> str:
     """`text` filled up with blanks to `width` columns."""
     fill = " " * (width - width_of(text))
     return fill + text if right else text + fill
+
+
+def lines_lost(count: int) -> str:
+    """What is said of a gap in the numbers of a workload's lines."""
+    return (
+        f"{count} {'line' if count == 1 else 'lines'} of output {'is' if count == 1 else 'are'} lost: the guest keeps the newest ones only"
+    )

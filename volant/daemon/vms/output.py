@@ -15,7 +15,7 @@ from volant.daemon.vms.diagnosis import failure_of
 from volant.daemon.vms.owner import Owner
 from volant.daemon.vms.restarts import waits
 from volant.proto.api import guest
-from volant.proto.errors import ConnectionLost
+from volant.proto.errors import ConnectionLost, Lagged
 from volant.proto.specs.states import VmState, Wanted
 
 
@@ -48,7 +48,8 @@ class BootOutput:
     async def follow(self, order: guest.Logs) -> AsyncGenerator[Any, None]:
         """The lines in plain form, from `order` on, until the boot or the agent has ended them; `end` is set then.
 
-        AgentMissing, GuestFailed, Lagged; the VM's own failure when it crashed.
+        What is printed faster than it is read is asked for again, as far as the guest still has it: a gap in the numbers tells of the
+        rest. AgentMissing, GuestFailed; the VM's own failure when it crashed.
         """
         while not self.end:
             link = self.link
@@ -58,6 +59,8 @@ class BootOutput:
                         order = replace(order, tail=-1, since="", after=line["seq"])
                         yield line
                 return
+            except Lagged:
+                continue
             except ConnectionLost:
                 self.end = await self._wait_over(link)
 

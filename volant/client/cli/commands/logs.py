@@ -12,7 +12,7 @@ from volant.client.cli import output, terminal
 from volant.client.cli.connect import open_client, open_following
 from volant.client.cli.parsing import Parser, add_reconnect, checked
 from volant.client.cli.several import with_suggestion
-from volant.client.cli.text import harmless, harmless_log_line
+from volant.client.cli.text import harmless, harmless_log_line, lines_lost
 from volant.client.cli.values import count, instant
 from volant.proto.errors import ExitCode, Usage
 
@@ -51,7 +51,13 @@ def run_logs(args: argparse.Namespace) -> int:
     on_terminal, colour = terminal.is_tty(1), terminal.wants_colour(1)
 
     def show(lines: Iterable[Any]) -> None:
+        last = 0
         for line in lines:
+            # The numbers begin anew with each boot.
+            if 0 < last < line["seq"] - 1 and not args.quiet:
+                sys.stdout.flush()
+                terminal.say(lines_lost(line["seq"] - last - 1))
+            last = line["seq"]
             if args.output:
                 output.write_line(output.as_json(line))
             else:

@@ -11,7 +11,7 @@ from typing import Protocol
 from volant.client.aio import AsyncBytesCall, AsyncClient
 from volant.client.cli import terminal
 from volant.client.cli.running.outlet import Outlet
-from volant.client.cli.text import harmless_log_line
+from volant.client.cli.text import harmless_log_line, lines_lost
 from volant.client.cli.tty import ModeWatcher
 from volant.proto.api import vm as api
 from volant.proto.api import vm_console
@@ -92,7 +92,7 @@ class WorkloadLines:
     def _pass_on(self, line: api.LogLine) -> None:
         missed = line.seq - self._seq - 1
         if missed:
-            self._outlet.say(f"{missed} lines of output are lost: the guest keeps the newest ones only")
+            self._outlet.say(lines_lost(missed))
         self._seq = line.seq
         if line.stream != "agent":
             target = 2 if line.stream == "stderr" else 1
