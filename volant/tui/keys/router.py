@@ -14,8 +14,8 @@ class Router:
     """The bindings in force."""
 
     def __init__(self, remaps: Remaps | None = None) -> None:
-        """A key that is given to an action is taken from those that have it in the same context by themselves. Unknown actions, keys that may
-        not be bound, and keys given to two actions of one context are passed over, and told in `problems`."""
+        """A key that is given to an action is taken from those that have it in the same context by themselves. Unknown actions, keys that
+        may not be bound, and keys given to two actions of one context are passed over, and told in `problems`."""
         self.problems: list[str] = []
         self._bound: dict[str, tuple[Binding, ...]] = {}
         given: dict[str, dict[str, tuple[str, ...]]] = {context: {} for context in CONTEXTS}
