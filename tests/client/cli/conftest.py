@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -12,6 +14,7 @@ import pytest
 
 from tests.client.cli.records import event, plugin, vm
 from tests.fakes.rpc_server import RpcServer, Served, serving
+from tests.orchestra import Orchestra
 from tests.patience import PATIENCE_S
 from volant.proto.errors import NoSuchPlugin, NoSuchVm
 
@@ -86,3 +89,13 @@ def volant(environment: dict[str, str]) -> Run:
         )
 
     return run
+
+
+@pytest.fixture
+def house() -> Iterator[Orchestra]:
+    """A state folder and a fake host, to run daemons on."""
+    root = Path(tempfile.mkdtemp(prefix="vl-"))  # short enough for a socket's path
+    try:
+        yield Orchestra(root)
+    finally:
+        shutil.rmtree(root, ignore_errors=True)

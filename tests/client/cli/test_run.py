@@ -2,103 +2,17 @@
 
 from __future__ import annotations
 
-import fcntl
-import os
-import shutil
 import signal
 import socket
-import subprocess
-import sys
-import tempfile
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
-from pathlib import Path
-from typing import Any
 
 import pytest
-import trio
 
+from tests.client.cli.runs import ready, run, vm
 from tests.orchestra import Orchestra
 from tests.patience import wait_until
-from tests.rig import VOLANT
 from volant.client.cli.running.outcome import CRASHED, FENCED, KILLED
-from volant.client.cli.running.outlet import MAX_BACKLOG
 from volant.daemon.hypervisors.fake.guest import Behaviour
-from volant.proto.api.vm import VmView
-from volant.proto.errors import NoSuchVm
 from volant.proto.specs.states import VmState
-
-
-@pytest.fixture
-def house() -> Iterator[Orchestra]:
-    root = Path(tempfile.mkdtemp(prefix="vl-"))  # short enough for a socket's path
-    try:
-        yield Orchestra(root)
-    finally:
-        shutil.rmtree(root, ignore_errors=True)
-
-
-class Running:
-    """One `volant run` with its output in files."""
-
-    def __init__(self, process: subprocess.Popen[bytes], out: Path, err: Path) -> None:
-        self.process, self._out, self._err = process, out, err
-
-    @property
-    def out(self) -> str:
-        return self._out.read_text()
-
-    @property
-    def err(self) -> str:
-        return self._err.read_text()
-
-    def signal(self, number: int = signal.SIGTERM) -> None:
-        self.process.send_signal(number)
-
-    async def ended(self) -> int:
-        await wait_until(lambda: self.process.poll() is not None)
-        return self.process.returncode
-
-
-@asynccontextmanager
-async def run(house: Orchestra, *words: str, stdout: Any = None, **environ: str) -> AsyncIterator[Running]:
-    """`volant run` while the block runs, then killed."""
-    with tempfile.TemporaryDirectory(dir=house.root) as folder:
-        out, err = Path(folder) / "out", Path(folder) / "err"
-        with out.open("wb") as out_file, err.open("wb") as err_file:
-            process = subprocess.Popen(
-                [*VOLANT, "run", *words],
-                stdin=subprocess.DEVNULL,
-                stdout=out_file if stdout is None else stdout,
-                stderr=err_file,
-                env={**os.environ, "VOLANT_SOCKET": str(house.config.socket), **environ},
-            )
-        try:
-            yield Running(process, out, err)
-        finally:
-            process.kill()
-            process.wait()
-            if process.stdout is not None:
-                process.stdout.close()
-
-
-def vm(house: Orchestra, name: str = "web") -> VmView | None:
-    try:
-        return house.app.vms.get(name)
-    except NoSuchVm:
-        return None
-
-
-async def ready(house: Orchestra, *, boot: int = 1, token: int = 1) -> None:
-    """The VM is ready, and held under this token."""
-
-    def holds() -> bool:
-        found = vm(house)
-        held = found.lease if found else None
-        return bool(found and found.status is VmState.READY and found.boot == boot and held and held.connected and held.token == token)
-
-    await wait_until(holds)
-
 
 # -------------------------------------------------------------------------------------------------------------------- the whole way
 
@@ -386,118 +300,6 @@ async def test_without_a_daemon_it_says_so_and_nothing_was_stopped(house: Orches
         assert "was not stopped, because volantd is away: it runs on" in runner.err
     async with house.playing():
         await wait_until(lambda: vm(house).status is VmState.READY)  # type: ignore[union-attr]
-
-
-# --------------------------------------------------------------------------------------------------------------------- its output
-
-
-async def test_a_reader_that_takes_nothing_holds_up_no_signal(house: Orchestra) -> None:
-    reader, writer = os.pipe()
-    fcntl.fcntl(writer, fcntl.F_SETPIPE_SZ, 4_096)
-    try:
-        async with house.playing():
-            await house.install()
-            async with run(house, "hello", "web", stdout=writer) as runner:
-                await ready(house)
-                for _ in range(4 * MAX_BACKLOG // 1_000):
-                    house.guest().log("x" * 1_000)
-                await trio.sleep(0.5)
-                runner.signal()
-                assert await runner.ended() == 128 + signal.SIGTERM
-                assert vm(house).status is VmState.STOPPED and "nobody reads it" in runner.err  # type: ignore[union-attr]
-    finally:
-        os.close(reader)
-        os.close(writer)
-
-
-async def test_a_reader_that_went_away_costs_the_output_and_not_the_vm(house: Orchestra) -> None:
-    reader, writer = os.pipe()
-    os.close(reader)
-    try:
-        async with house.playing():
-            await house.install()
-            async with run(house, "hello", "web", stdout=writer) as runner:
-                await ready(house)
-                await wait_until(lambda: "standard output can't be written (broken pipe)" in runner.err)
-                house.guest().log("more")
-                house.guest().log("still here", "stderr")
-                house.guest().turn("exited", exit_code=2)
-                assert await runner.ended() == 2
-                assert runner.err.count("broken pipe") == 1 and "still here" in runner.err
-    finally:
-        os.close(writer)
-
-
-async def test_a_full_disk_costs_the_output_and_not_the_vm(house: Orchestra) -> None:
-    async with house.playing():
-        await house.install()
-        with Path("/dev/full").open("wb") as full:
-            async with run(house, "hello", "web", stdout=full) as runner:
-                await ready(house)
-                await wait_until(lambda: "no space left" in runner.err)
-                house.guest().turn("exited", exit_code=2)
-                assert await runner.ended() == 2
-
-
-BROKEN = """
-import sys
-from volant.client.cli.main import main
-from volant.client.cli.running.sources import WorkloadLines
-
-async def follow(self):
-    raise RuntimeError("a mistake")
-
-WorkloadLines.follow = follow
-sys.exit(main(["run", "hello", "web"]))
-"""
-
-
-async def test_a_defect_of_ours_ends_the_runner_with_a_sentence_and_not_the_vm(house: Orchestra) -> None:
-    async with house.playing():
-        await house.install()
-        command = [sys.executable, "-c", BROKEN]
-        environ = {**os.environ, "VOLANT_SOCKET": str(house.config.socket)}
-        done = await trio.run_process(command, env=environ, capture_stdout=True, capture_stderr=True, check=False)
-        said = done.stderr.decode()
-        assert done.returncode == 125 and "has a defect (RuntimeError('a mistake') at <string>:7)" in said and "Traceback" not in said
-        await wait_until(lambda: vm(house).status is VmState.READY)  # type: ignore[union-attr]
-
-
-async def test_descriptors_that_are_closed_are_given_to_nobody(house: Orchestra) -> None:
-    async with house.playing():
-        await house.install()
-        process = subprocess.Popen(
-            ["/bin/sh", "-c", 'exec "$@" <&- >&- 2>&-', "sh", *VOLANT, "run", "hello", "web"],
-            env={**os.environ, "VOLANT_SOCKET": str(house.config.socket)},
-        )
-        try:
-            await ready(house)
-            house.guest().log("to nobody")
-            house.guest().turn("exited", exit_code=3)
-            await wait_until(lambda: process.poll() is not None)
-            assert process.returncode == 3
-        finally:
-            process.kill()
-            process.wait()
-
-
-async def test_the_console_goes_on_where_it_was_over_boots_and_runners(house: Orchestra) -> None:
-    async with house.playing():
-        await house.install()
-        async with run(house, "--console", "hello", "web") as first:
-            await ready(house)
-            await wait_until(lambda: "guest is up" in first.out)
-            house.guest().print("first line")
-            await wait_until(lambda: "first line" in first.out)
-            first.signal()
-            await first.ended()
-            assert "reboot: Power down" in first.out
-        async with run(house, "--console", "--reattach", "--name", "web") as second:
-            await ready(house, boot=2, token=2)
-            await wait_until(lambda: "kestrel: ready" in second.out)
-            second.signal()
-            await second.ended()
-            assert "first line" not in second.out and second.out.count("guest is up") == 1
 
 
 # ---------------------------------------------------------------------------------------------------------------- what makes no sense
