@@ -104,6 +104,16 @@ def test_a_line_of_a_vm_that_is_gone_has_a_moment_and_no_console() -> None:
     assert seat.desk.screen is seat.desk.home
 
 
+def test_a_guest_that_says_nonsense_about_its_times_leads_nowhere() -> None:
+    seat = gathered(opened(Seat(vm(1, "web-1"))))
+    feed(seat, "web-1", [{**line(1, "hello"), "time": "\x1b[2J yesterday"}])
+    seat.screen(140, 24)
+    seat.type("m")
+    assert seat.desk.past is None
+    assert "is no moment" in seat.screen(140, 24)
+    assert "\x1b" not in seat.screen(140, 24)
+
+
 def test_a_line_is_copied_as_it_is_and_as_json() -> None:
     seat = logs()
     seat.type("k . l")

@@ -107,10 +107,14 @@ def test_events_that_cannot_be_had_are_told_and_those_heard_are_shown() -> None:
         ('{"a": {"b": 1}}', ["text", "  {", '    "a": {', '      "b": 1', "    }", "  }"]),
         ("{not json}", ["text        {not json}"]),
         ("[" * 1_000 + "]" * 1_000, None),
+        ("[" * 900 + "]" * 900, None),
+        ("[" + "1, " * 2_000 + "1]", None),
+        ("long " * 100_000, None),
         ("\x1b[31mred", ["text        \\x1b[31mred"]),
     ],
 )
 def test_text_that_is_json_is_laid_out(value: Any, expected: list[str] | None) -> None:
     lines = told({"text": value, "empty": ""}, 40)
     assert all(columns_of(line) <= 40 for line in lines)
+    assert len(lines) <= 201
     assert expected is None or [text_of(line).rstrip() for line in lines] == expected

@@ -11,8 +11,8 @@ from volant.tui.lines import Line, clipped, wrapped
 
 LABEL = 12
 """Columns of a field's name."""
-MOST_LAID_OUT = 20_000
-"""Characters of a text that is laid out as JSON: a pane shows some thousand."""
+MOST_TEXT, MOST_LINES = 8_000, 200
+"""Characters of one value that are looked at, and lines that it gets: more than a pane shows, and done in a millisecond for each frame."""
 
 
 def told(record: Mapping[str, Any], width: int) -> list[Line]:
@@ -24,7 +24,7 @@ def told(record: Mapping[str, Any], width: int) -> list[Line]:
         label = (f"{harmless(name)[: LABEL - 1]:<{LABEL}}", "label")
         laid = _laid_out(value)
         if laid is None:
-            for at, piece in enumerate(wrapped(harmless(str(value)), max(8, width - LABEL))):
+            for at, piece in enumerate(wrapped(harmless(str(value)[:MOST_TEXT]), max(8, width - LABEL))[:MOST_LINES]):
                 lines.append((label if not at else (" " * LABEL, ""), (piece, "")))
         else:
             lines.append((label,))
@@ -38,7 +38,7 @@ def _laid_out(value: Any) -> list[str] | None:
     """A map or a list, also one that is written as JSON, as lines; None for anything else."""
     if isinstance(value, str):
         text = value.strip()
-        if len(text) > MOST_LAID_OUT or text[:1] + text[-1:] not in ("{}", "[]"):
+        if len(text) > MOST_TEXT or text[:1] + text[-1:] not in ("{}", "[]"):
             return None
         try:
             value = json.loads(text)
@@ -46,4 +46,7 @@ def _laid_out(value: Any) -> list[str] | None:
             return None
     if not isinstance(value, (dict, list, tuple)):
         return None
-    return json.dumps(value, ensure_ascii=False, indent=2).splitlines()
+    try:
+        return json.dumps(value, ensure_ascii=False, indent=2).splitlines()[:MOST_LINES]
+    except RecursionError:
+        return None

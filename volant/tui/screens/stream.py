@@ -8,6 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Generic
 
 from volant.client.cli.text import harmless
+from volant.proto.errors import Usage
 from volant.tui import travelling
 from volant.tui.lines import Line, filled, restyled
 from volant.tui.overlays import CHOICE_KEYS, Choice, Menu
@@ -149,7 +150,11 @@ class StreamScreen(Screen, Generic[T]):
         if console and record is None:
             desk.say("its VM is no more, and its console went with it")
             return
-        travelling.go_to(desk, self.moment_of(line))
+        try:
+            travelling.go_to(desk, self.moment_of(line))
+        except Usage as fault:  # a guest says when its lines were written, and may say anything
+            desk.say_fault(fault)
+            return
         if record is not None:
             path: list[Screen] = [desk.home, VmScreen(str(record["id"]))]
             if console:

@@ -62,7 +62,7 @@ def _facts(desk: Desk, record: Record, width: int, most: int) -> list[Line]:
     from volant.client.cli.commands.vm import facts as told
 
     known = dict(told(dict(record), now=desk.wall()))
-    if record.get("pid"):
+    if record.get("pid") and "hypervisor" in known:
         known["hypervisor"] += f", pid {record['pid']}"
     pairs = [(_SHORT.get(name, name), harmless(known[name])) for name in _TOLD if known.get(name)]
     pairs[2:2] = _times(desk, record)
