@@ -21,7 +21,7 @@ from volant.proto.messages import PACKED, READ_ONLY, Hello
 
 PER_ITEM = 200
 """As the daemon does."""
-CHANGING = ("id", "generation", "deployment", "cpu_cores")
+CHANGING = ("generation", "deployment", "cpu_cores")
 """What is different of a VM after each round: three cells of its line."""
 HEADS = {"ids": "id", "names": "name", "statuses": "status"}
 """What stands beside packed records."""
@@ -106,8 +106,10 @@ def main(socket: str, count: int, share: float, hertz: float, lines: int = 0) ->
 
     def tell(call: Served, records: list[dict[str, Any]]) -> None:
         for start in range(0, len(records), PER_ITEM):
-            parts = [{name: one[name] for name in CHANGING} for one in records[start : start + PER_ITEM]]
-            call.item({"items": [], "altered": parts, "gone": [], "seq": 1, "complete": start + PER_ITEM >= len(records)})
+            page = records[start : start + PER_ITEM]
+            columns = [[one[name] for one in page] for name in CHANGING]
+            alike = {"fields": CHANGING, "ids": [one["id"] for one in page], "columns": columns}
+            call.item({"items": [], "alike": [alike], "gone": [], "seq": 1, "complete": start + PER_ITEM >= len(records)})
 
     def follow(call: Served) -> Any:
         call.wait_over()

@@ -22,7 +22,7 @@ from volant.tui.feed import changed
 from volant.tui.glyphs import Glyphs
 from volant.tui.model import Changed, Record, Snapshot, reduce
 from volant.tui.past.recording import news_line
-from volant.tui.records import PackedRecord, Vms, field
+from volant.tui.records import Alike, PackedRecord, Step, Vms, field
 
 PARTS = st.lists(
     st.dictionaries(st.sampled_from(["status", "name", "cpu_cores", "labels", "exit_code"]), st.sampled_from(["a", "b", "c"]), max_size=3),
@@ -71,6 +71,13 @@ TOLD = st.tuples(
     st.lists(st.integers(1, 4), max_size=2),
     st.lists(st.sampled_from([*IDS, "unknown"]), max_size=2),
     st.lists(st.tuples(st.sampled_from([*IDS, "unknown"]), st.sampled_from(["status", "pid"]), st.integers(0, 9)), max_size=4),
+    st.lists(
+        st.tuples(
+            st.lists(st.sampled_from(["status", "pid", "boot"]), unique=True, min_size=1).map(tuple),
+            st.lists(st.tuples(st.sampled_from([*IDS, "unknown"]), st.lists(st.integers(0, 9), min_size=3, max_size=3)), max_size=4),
+        ),
+        max_size=3,
+    ),
     st.sampled_from(["nothing", "one", "all"]),
 )
 
@@ -80,13 +87,18 @@ def test_what_was_told_is_there_whenever_somebody_looks(steps: list[Any], are_pa
     """And what each moment was stays so, however many come after it and whoever looks at them first."""
     vms, model = Vms(), dict[str, Record]()
     moments: list[tuple[Vms, dict[str, Record]]] = []
-    for numbers, gone, altered, look in steps:
+    for numbers, gone, altered, together, look in steps:
+        groups = [
+            Alike(fields, tuple(vm_id for vm_id, _ in rows), tuple(tuple(row[: len(fields)]) for _, row in rows))
+            for fields, rows in together
+        ]
         parts = [{"id": vm_id, name: value} for vm_id, name, value in altered]
-        vms = vms.told(([packed(vm(number)) if are_packed else vm(number) for number in numbers], gone, parts))
+        items = [packed(vm(number)) if are_packed else vm(number) for number in numbers]
+        vms = vms.told(Step(gone, items, parts, groups))
         model = {vm_id: record for vm_id, record in model.items() if vm_id not in gone} | {
             vm(number)["id"]: vm(number) for number in numbers
         }
-        for part in parts:
+        for part in [*parts, *(part for group in groups for part in group.parts)]:
             if part["id"] in model:
                 model[part["id"]] = {**model[part["id"]], **part}
         moments.append((vms, model))
@@ -101,9 +113,9 @@ def test_what_was_told_is_there_whenever_somebody_looks(steps: list[Any], are_pa
 
 
 def test_what_does_not_change_stays_the_same_object() -> None:
-    before = Vms({vm(number)["id"]: vm(number) for number in (1, 2)}).told(([], [], [{"id": vm(1)["id"], "pid": 5}]))
+    before = Vms({vm(number)["id"]: vm(number) for number in (1, 2)}).told(Step(altered=[{"id": vm(1)["id"], "pid": 5}]))
     seen = before[vm(1)["id"]]
-    after = before.told(([], [], [{"id": vm(2)["id"], "pid": 6}]))
+    after = before.told(Step(altered=[{"id": vm(2)["id"], "pid": 6}]))
     assert after[vm(1)["id"]] is seen
     assert after[vm(2)["id"]] is not before[vm(2)["id"]]
 
@@ -123,15 +135,36 @@ def test_a_packed_list_is_the_list() -> None:
     assert snapshot.vms[vm(2)["id"]] == vm(2)
 
 
-def test_a_record_is_recorded_as_it_was_told() -> None:
-    assert json.loads(news_line(1.0, changed(item(vm(1)))))[2]["items"] == [vm(1)]
+def alike(fields: list[str], ids: list[str], *columns: list[Any]) -> dict[str, Any]:
+    return {"fields": fields, "ids": ids, "columns": list(columns)}
+
+
+def test_what_is_different_of_several_together_is_different_of_each() -> None:
+    ids = [vm(1)["id"], vm(3)["id"]]
+    snapshot, _ = reduce(Snapshot(), changed(item(vm(1), vm(2), vm(3))))
+    news = changed(item(alike=[alike(["status", "pid"], ids, ["crashed", "failed"], [0, 1]), alike(["boot"], ids[:1], [9])]))
+    later, delta = reduce(snapshot, news)
+    assert (delta.changed, sorted(delta.fields or ()), delta.words) == (frozenset(ids), ["boot", "pid", "status"], "~2")
+    assert dict(later.vms) == {
+        vm(1)["id"]: {**vm(1), "status": "crashed", "pid": 0, "boot": 9},
+        vm(2)["id"]: vm(2),
+        vm(3)["id"]: {**vm(3), "status": "failed", "pid": 1},
+    }
+
+
+def test_records_are_recorded_as_they_were_told() -> None:
+    told = json.loads(news_line(1.0, changed(item(vm(1), alike=[alike(["pid"], [vm(2)["id"]], [7])]))))[2]
+    assert (told["items"], told["altered"]) == ([vm(1)], [{"id": vm(2)["id"], "pid": 7}])
 
 
 def test_columns_that_do_not_fit_together_are_refused() -> None:
     broken = item(vm(1))
     broken["packed"]["names"] = []
-    with pytest.raises(MalformedFrame, match="more of one thing"):
-        changed(broken)
+    too_few = alike(["pid", "boot"], ["1"], [2])
+    too_many = alike(["pid"], ["1"], [2, 3])
+    for told in (broken, item(alike=[too_few]), item(alike=[too_many])):
+        with pytest.raises(MalformedFrame, match="more of one thing"):
+            changed(told)
 
 
 @pytest.mark.parametrize("junk", [b"\xff", b"\x03", cbor.dumps(["a list"])])
@@ -152,7 +185,19 @@ def test_a_real_daemon_packs_what_it_lists() -> None:
         with host.client() as client:
             assert PACKED in client.daemon.features
             listed = client.call_plain("vm.list", {})["items"]
-            item = next(iter(client.stream_plain("vm.watch", {"packed": True})))
-    assert from_plain(VmChanges, item).packed is not None
-    assert (item["items"], item["complete"]) == ([], True)
-    assert {record["id"]: record for record in changed(item).items} == {record["id"]: record for record in listed}
+            with client.stream_plain("vm.watch", {"packed": True, "deltas": True}) as items:
+                first = next(iter(items))
+                snapshot, _ = reduce(Snapshot(), changed(first))
+                assert dict(snapshot.vms) == {record["id"]: record for record in listed}
+                host.volant("vm", "create", "cache", "--plugin", "hello", "--wait")
+                host.volant("vm", "start", "web", "db", "--wait")
+                listed = client.call_plain("vm.list", {})["items"]
+                wanted = {record["id"]: record["generation"] for record in listed}
+                later = []
+                while {vm_id: record["generation"] for vm_id, record in snapshot.vms.items()} != wanted:
+                    later.append(next(iter(items)))
+                    snapshot, _ = reduce(snapshot, changed(later[-1]))
+    assert all(from_plain(VmChanges, told).packed is not None and not told["items"] for told in (first, *later))
+    assert any(told["alike"] for told in later)
+    assert not any(told["altered"] for told in later)
+    assert dict(snapshot.vms) == {record["id"]: record for record in listed}

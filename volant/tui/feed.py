@@ -13,7 +13,7 @@ from volant.client.aio import AsyncClient, AsyncStream
 from volant.proto.errors import Fault, Lagged, MalformedFrame
 from volant.proto.messages import PACKED
 from volant.tui.model import Changed, Connected, Connecting, EventsLost, Happened, Heard, Lost
-from volant.tui.records import PackedRecord, Record, shared
+from volant.tui.records import Alike, PackedRecord, Record, shared
 
 FIRST_RETRY_S, SOON_S, LATE_S = 0.25, 0.8, 5.0
 """Pauses between tries, doubled each time up to SOON_S, after a while up to LATE_S: a daemon that is restarted is found within a
@@ -29,7 +29,16 @@ QUIET_S = 3.0
 def changed(item: dict[str, Any]) -> Changed:
     """An item of `vm.watch`. MalformedFrame when what is packed doesn't fit together."""
     items: tuple[Record, ...] = (*map(shared, item["items"]), *_unpacked(item.get("packed") or {}))
-    return Changed(items, tuple(item["gone"]), item["seq"], item["complete"], tuple(item.get("altered", ())))
+    alike = tuple(map(_alike, item.get("alike", ())))
+    return Changed(items, tuple(item["gone"]), item["seq"], item["complete"], tuple(item.get("altered", ())), alike)
+
+
+def _alike(told: dict[str, Any]) -> Alike:
+    """An `AlikeVms`."""
+    fields, ids, columns = tuple(map(intern, told["fields"])), tuple(told["ids"]), told["columns"]
+    if len(columns) != len(fields) or any(len(column) != len(ids) for column in columns):
+        raise MalformedFrame("what volantd told of VMs has more of one thing than of another")
+    return Alike(fields, ids, tuple(zip(*columns, strict=True)))
 
 
 def _unpacked(packed: dict[str, Any]) -> list[Record]:

@@ -9,8 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from enum import Enum
 
+from volant.tui.records import Alike, Step, Vms
 from volant.tui.records import Record as Record
-from volant.tui.records import Vms
 
 KEPT_EVENTS = 1_000
 """Events kept for the lines that show the latest: far more than any screen has, and about a megabyte."""
@@ -109,6 +109,13 @@ class Changed:
     complete: bool
     altered: tuple[Record, ...] = ()
     """Ids and what is different of VMs that were told before."""
+    alike: tuple[Alike, ...] = ()
+    """The same of several together."""
+
+    @property
+    def parts(self) -> tuple[Record, ...]:
+        """All that is different of known VMs, one by one."""
+        return (*self.altered, *(part for alike in self.alike for part in alike.parts))
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,7 +194,7 @@ def _live(now: Snapshot, heard: Changed) -> Snapshot:
 
 
 def _changed(now: Snapshot, parts: tuple[Changed, ...]) -> tuple[Snapshot, Delta]:
-    steps = [(part.items, part.gone, part.altered) for part in parts]
+    steps = [Step(part.gone, part.items, part.altered, part.alike) for part in parts]
     if now.arriving is not None:
         return _arriving(now, now.arriving.told(*steps), parts[-1])
     if parts[-1].complete and (now.link.phase is not Phase.LIVE or not now.listed):
@@ -195,9 +202,11 @@ def _changed(now: Snapshot, parts: tuple[Changed, ...]) -> tuple[Snapshot, Delta
     if not any(any(step) for step in steps):
         return now, NOTHING
     before, vms = now.vms, now.vms.told(*steps)
-    changed = frozenset(record["id"] for part in parts for record in (*part.items, *part.altered))
+    alike = [each for part in parts for each in part.alike]
+    changed = frozenset(record["id"] for part in parts for record in (*part.items, *part.altered)).union(*(each.ids for each in alike))
     gone = frozenset(vm_id for part in parts for vm_id in part.gone if vm_id in before and vm_id not in vms)
-    fields: frozenset[str] | None = frozenset[str]().union(*(each for part in parts for each in part.altered)) - {"id"}
+    altered = (each for part in parts for each in part.altered)
+    fields: frozenset[str] | None = frozenset[str]().union(*altered, *(each.fields for each in alike)) - {"id"}
     if any(part.items or part.gone for part in parts):
         changed, fields = frozenset(vm_id for vm_id in changed if vm_id in vms), None
     return replace(now, vms=vms), Delta(changed, gone, added=len(vms) - len(before) + len(gone), fields=fields)

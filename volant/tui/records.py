@@ -6,8 +6,9 @@ What every list is about (id, name, state) comes beside the encoded record, so t
 from __future__ import annotations
 
 from collections.abc import ItemsView, Iterable, Iterator, Mapping, ValuesView
+from itertools import repeat
 from sys import intern
-from typing import Any
+from typing import Any, NamedTuple
 
 from volant.proto import cbor
 from volant.proto.errors import MalformedFrame
@@ -16,8 +17,27 @@ Record = Mapping[str, Any]
 """A plain record of the API."""
 
 
-Step = tuple[Iterable[Record], Iterable[str], Iterable[Record]]
-"""VMs as they are now, ids of those that are gone, and what is different of known ones. What is gone goes first."""
+class Alike(NamedTuple):
+    """Of several VMs the same fields are different now."""
+
+    fields: tuple[str, ...]
+    ids: tuple[str, ...]
+    rows: tuple[tuple[Any, ...], ...]
+    """For each VM the values of the fields."""
+
+    @property
+    def parts(self) -> list[Record]:
+        """The same for each VM by itself."""
+        return [{"id": vm_id, **dict(zip(self.fields, row, strict=True))} for vm_id, row in zip(self.ids, self.rows, strict=True)]
+
+
+class Step(NamedTuple):
+    """What is new of VMs, in the order in which it counts. Known VMs that are different are told one by one, or together."""
+
+    gone: Iterable[str] = ()
+    items: Iterable[Record] = ()
+    altered: Iterable[Record] = ()
+    alike: Iterable[Alike] = ()
 
 
 class PackedRecord(Mapping[str, Any]):
@@ -90,39 +110,69 @@ class Vms(Mapping[str, Record]):
     """The VMs of one moment, by id. What is different of a known one is put into its record when somebody looks at it: where thousands
     change ten times a second, the records of few are ever made. Never changed, but for that; `told` gives those of the next moment."""
 
-    __slots__ = ("_parts", "_records")
+    __slots__ = ("_fields", "_parts", "_records", "_rows")
 
     def __init__(self, records: Mapping[str, Record] | None = None) -> None:
         self._records = dict(records or {})
         self._parts: dict[str, Record] = {}
         """By id, what is not in the records yet."""
+        self._rows: dict[str, tuple[tuple[str, ...], tuple[Any, ...]]] = {}
+        """By id, fields and their values that are not in the parts yet."""
+        self._fields: frozenset[str] = frozenset()
+        """All that the rows are about."""
 
     def told(self, *steps: Step) -> Vms:
-        """Those after these steps. What is altered of unknown ones is passed over."""
+        """Those after these steps. What is different of unknown ones is passed over."""
         later = Vms(self._records)
-        later._parts = dict(self._parts)
+        later._parts, later._rows, later._fields = dict(self._parts), dict(self._rows), self._fields
         for step in steps:
-            later._take(*step)
+            later._take(step)
         return later
 
-    def _take(self, items: Iterable[Record], gone: Iterable[str], altered: Iterable[Record]) -> None:
-        records, parts = self._records, self._parts
-        for vm_id in gone:
-            records.pop(vm_id, None)
-            parts.pop(vm_id, None)
-        for record in items:
+    def _take(self, step: Step) -> None:
+        records = self._records
+        for vm_id in step.gone:
+            if records.pop(vm_id, None) is not None:
+                self._forget(vm_id)
+        for record in step.items:
             vm_id = record["id"]
+            self._forget(vm_id)
             records[vm_id] = record
-            parts.pop(vm_id, None)
-        for part in altered:
+        for part in step.altered:
             vm_id = part["id"]
             if vm_id in records:
-                parts[vm_id] = {**parts[vm_id], **part} if vm_id in parts else part
+                self._parts[vm_id] = {**self._unread(vm_id), **part}
+        for alike in step.alike:
+            self._take_alike(alike)
+
+    def _take_alike(self, alike: Alike) -> None:
+        fields, ids, rows = alike
+        if not self._records.keys() >= set(ids):
+            known = [(vm_id, row) for vm_id, row in zip(ids, rows, strict=True) if vm_id in self._records]
+            ids, rows = tuple(vm_id for vm_id, _ in known), tuple(row for _, row in known)
+        if self._fields.issubset(fields):
+            self._fields = frozenset(fields)
+        else:
+            # What is overwritten below holds more than these fields.
+            self._parts.update((vm_id, self._unread(vm_id)) for vm_id in ids if vm_id in self._rows)
+            self._fields = self._fields.union(fields)
+        self._rows.update(zip(ids, zip(repeat(fields), rows), strict=False))
+
+    def _unread(self, vm_id: str) -> dict[str, Any]:
+        """What is not in a record yet; from now on it counts as read."""
+        part = dict(self._parts.pop(vm_id, ()))
+        if vm_id in self._rows:
+            part.update(zip(*self._rows.pop(vm_id), strict=True))
+        return part
+
+    def _forget(self, vm_id: str) -> None:
+        self._parts.pop(vm_id, None)
+        self._rows.pop(vm_id, None)
 
     def __getitem__(self, vm_id: str) -> Record:
         record = self._records[vm_id]
-        part = self._parts.pop(vm_id, None)
-        if part is not None:
+        if vm_id in self._rows or vm_id in self._parts:
+            part = self._unread(vm_id)
             record = self._records[vm_id] = record.altered(part) if isinstance(record, PackedRecord) else {**record, **part}
         return record
 
@@ -142,6 +192,6 @@ class Vms(Mapping[str, Record]):
         return self._whole().items()
 
     def _whole(self) -> dict[str, Record]:
-        for vm_id in list(self._parts):
+        for vm_id in self._parts.keys() | self._rows.keys():
             self[vm_id]
         return self._records

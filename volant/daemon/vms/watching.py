@@ -13,7 +13,6 @@ from typing import Any, Protocol
 import trio
 
 from volant.daemon.ports import VmRecord
-from volant.proto import cbor
 from volant.proto.api.vm import VmView
 from volant.proto.plain import to_plain
 
@@ -43,8 +42,8 @@ class Changes:
     """Views of VMs that are new to it or have changed."""
     views: tuple[VmView, ...]
     """The same."""
-    altered: tuple[bytes, ...]
-    """Of VMs that it knows: their ids and what is different, where it asked for no more."""
+    altered: tuple[dict[str, Any], ...]
+    """Of VMs that it knows: first their ids, then what is different, where it asked for no more."""
     gone: tuple[str, ...]
     complete: bool
     """It has been told everything."""
@@ -78,7 +77,7 @@ class Watch:
         """What of at most `limit` VMs it has to be told; from then on it counts as told."""
         encoded: list[bytes] = []
         views: list[VmView] = []
-        altered: list[bytes] = []
+        altered: list[dict[str, Any]] = []
         gone: list[str] = []
         for vm_id in list(self._untold)[:limit]:
             book = self._untold.pop(vm_id)
@@ -89,7 +88,7 @@ class Watch:
                     encoded.append(book.encoded)
                     views.append(now)
                 elif before != now:
-                    altered.append(cbor.dumps({"id": vm_id, **difference(before, now)}))
+                    altered.append({"id": vm_id, **difference(before, now)})
             elif before is not None:
                 gone.append(vm_id)
         if not self._untold:

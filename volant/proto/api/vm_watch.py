@@ -20,8 +20,8 @@ class WatchVms:
     deltas: bool = False
     """Of a VM that was sent before, send only what is different, in `altered`, not `items`: a tenth of the work for who keeps records."""
     packed: bool = False
-    """Send records in `packed`, not `items`: who shows a few of thousands decodes no others. Where the daemon's hello has the feature
-    `packed`."""
+    """Send records in `packed`, not `items`, and what is different in `alike`, not `altered`: who shows a few of thousands decodes
+    no others. Where the daemon's hello has the feature `packed`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +33,16 @@ class PackedVms:
     statuses: tuple[str, ...]
     records: tuple[bytes, ...]
     """Each is one item of the wire's CBOR, a `VmView`."""
+
+
+@dataclass(frozen=True, slots=True)
+class AlikeVms:
+    """VMs that were sent before, and of which the same fields are different now."""
+
+    fields: tuple[str, ...]
+    ids: tuple[str, ...]
+    columns: tuple[tuple[Any, ...], ...]
+    """For each of the fields its value now of each of the VMs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +64,8 @@ class VmChanges:
     """With `deltas`: for each VM that was sent before, its `id` and those fields of its record that are different now."""
     packed: PackedVms | None = None
     """With `packed`: what would be in `items`, which is empty then."""
+    alike: tuple[AlikeVms, ...] = ()
+    """With `packed` and `deltas`: what would be in `altered`, which is empty then."""
 
 
 WATCH = NOUN.add(

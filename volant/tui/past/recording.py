@@ -78,7 +78,7 @@ def _plain(news: Heard) -> tuple[str, dict[str, Any]]:
         case Changed():
             records = list(map(dict, news.items))
             told: dict[str, Any] = {"items": records, "gone": list(news.gone), "seq": news.seq, "complete": news.complete}
-            return "vms", told | ({"altered": list(news.altered)} if news.altered else {})
+            return "vms", told | ({"altered": list(parts)} if (parts := news.parts) else {})
         case Happened(events):
             return "events", {"items": list(events)}
         case EventsLost(oldest):

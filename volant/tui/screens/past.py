@@ -93,6 +93,6 @@ def _told(journey: Journey, index: int) -> str:
     if isinstance(news, Lost):
         return f"the connection was lost: {harmless(news.reason)}"
     if isinstance(news, Changed):
-        count = len(news.items) + len(news.altered)
+        count = len(news.items) + len(news.parts)
         return f"{count} VM{'' if count == 1 else 's'} told anew" + (f", {len(news.gone)} gone" if news.gone else "")
     return "the connection was made anew"

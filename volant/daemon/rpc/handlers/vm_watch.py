@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import trio
 
@@ -35,11 +35,10 @@ async def watch(app: App, peer: Peer, asked: api.WatchVms, call: Call) -> NoRetu
 
 def _item(changes: Changes, seq: int, *, packed: bool) -> Encoded:
     """A `VmChanges`, spliced from views that were encoded when they changed."""
-    whole = () if packed else changes.encoded
-    parts = [map_head(6 if packed else 5), cbor.dumps("items"), array_head(len(whole)), *whole]
-    parts += [cbor.dumps("packed"), _packed(changes)] if packed else []
-    parts += [cbor.dumps("altered"), array_head(len(changes.altered)), *changes.altered]
-    parts += [cbor.dumps(value) for value in ("gone", list(changes.gone), "seq", seq, "complete", changes.complete)]
+    encoded, altered = ((), ()) if packed else (changes.encoded, changes.altered)
+    parts = [map_head(7 if packed else 5), cbor.dumps("items"), array_head(len(encoded)), *encoded]
+    parts += [cbor.dumps("packed"), _packed(changes), cbor.dumps("alike"), cbor.dumps(_alike(changes))] if packed else []
+    parts += [cbor.dumps(value) for value in ("altered", altered, "gone", list(changes.gone), "seq", seq, "complete", changes.complete)]
     return Encoded(b"".join(parts))
 
 
@@ -48,3 +47,14 @@ def _packed(changes: Changes) -> bytes:
     views = changes.views
     heads = {"ids": [view.id for view in views], "names": [view.name for view in views], "statuses": [view.status.value for view in views]}
     return cbor.dumps({**heads, "records": changes.encoded})
+
+
+def _alike(changes: Changes) -> list[dict[str, Any]]:
+    """An `AlikeVms` for each set of fields that is different of some VMs."""
+    found: dict[tuple[str, ...], list[dict[str, Any]]] = {}
+    for part in changes.altered:
+        found.setdefault(tuple(part)[1:], []).append(part)
+    return [
+        {"fields": fields, "ids": [part["id"] for part in parts], "columns": [[part[name] for part in parts] for name in fields]}
+        for fields, parts in found.items()
+    ]
