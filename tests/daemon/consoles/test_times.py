@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from itertools import pairwise
 from pathlib import Path
 
@@ -18,7 +20,7 @@ from volant.daemon.consoles import times as times_module
 from volant.daemon.consoles.console import LATE_LOOKS_S, Console
 from volant.daemon.consoles.times import MAX_MARKS, ConsoleTimes
 
-WALL = 1_769_860_800.0
+WALL = 1_769_860_800
 QUIET_S = sum(LATE_LOOKS_S) + 0.1
 """After so long without a byte everything is noted."""
 
@@ -28,75 +30,67 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "console.times"
 
 
-def held(vmm: Vmm) -> Console:
-    """A console whose wall clock goes with trio's."""
-    return Console("0123456789ab", vmm.log, wall=lambda: WALL + trio.current_time())
+async def say(vmm: Vmm, data: bytes, at: float, *, heard: bool = True) -> None:
+    """The guest prints at this time."""
+    vmm.write_log(data)
+    os.utime(vmm.log, (at, at))
+    if heard:
+        await vmm.guest.send_all(data)
+
+
+@asynccontextmanager
+async def holding(vmm: Vmm) -> AsyncIterator[Console]:
+    """A daemon holds the console meanwhile."""
+    async with trio.open_nursery() as nursery:
+        console = Console("0123456789ab", vmm.log)
+        nursery.start_soon(console.hold, vmm.host)
+        await trio.testing.wait_all_tasks_blocked()
+        yield console
+        nursery.cancel_scope.cancel()
 
 
 async def test_what_was_printed_is_found_by_its_time(tmp_path: Path, autojump_clock: MockClock) -> None:
     vmm = Vmm(tmp_path / "console.log")
-    async with trio.open_nursery() as nursery:
-        console = held(vmm)
-        began = WALL + trio.current_time()
-        nursery.start_soon(console.hold, vmm.host)
-        await trio.testing.wait_all_tasks_blocked()
-        await vmm.print(b"booting\n")
+    async with holding(vmm) as console:
+        await say(vmm, b"booting\n", WALL)
         await trio.sleep(10)
-        await vmm.print(b"ready\n")
+        await say(vmm, b"ready\n", WALL + 10)
         await trio.sleep(QUIET_S)
-        (first, at), (end, later) = console.times(0)
-        assert (first, end) == (8, 14)
-        assert at == pytest.approx(began * 1000, abs=10)
-        assert later == pytest.approx((began + 10) * 1000, abs=10)
-        assert console.times(8) == ((end, later),)
-        nursery.cancel_scope.cancel()
+        assert console.times(0) == ((8, WALL * 1000), (14, (WALL + 10) * 1000))
+        assert console.times(8) == ((14, (WALL + 10) * 1000),)
 
 
 async def test_a_guest_that_prints_all_the_while_is_noted_once_a_second(tmp_path: Path, autojump_clock: MockClock) -> None:
     vmm = Vmm(tmp_path / "console.log")
-    async with trio.open_nursery() as nursery:
-        console = held(vmm)
-        nursery.start_soon(console.hold, vmm.host)
-        for _ in range(300):
-            await vmm.print(b"x" * 100)
+    async with holding(vmm) as console:
+        for tenth in range(300):
+            await say(vmm, b"x" * 100, WALL + tenth / 10)
             await trio.sleep(0.1)
         await trio.sleep(QUIET_S)
         marks = console.times(0)
         assert 25 <= len(marks) <= 35
-        assert marks[-1][0] == 30_000
-        nursery.cancel_scope.cancel()
+        offset, at_ms = marks[-1]
+        assert (offset, round(at_ms / 100)) == (30_000, WALL * 10 + 299)
 
 
 async def test_the_next_daemon_goes_on_and_knows_when_the_guest_last_printed_meanwhile(tmp_path: Path, autojump_clock: MockClock) -> None:
     vmm = Vmm(tmp_path / "console.log")
-    async with trio.open_nursery() as nursery:
-        nursery.start_soon(held(vmm).hold, vmm.host)
-        await trio.testing.wait_all_tasks_blocked()
-        await vmm.print(b"before\n")
+    async with holding(vmm):
+        await say(vmm, b"before\n", WALL)
         await trio.sleep(QUIET_S)
-        nursery.cancel_scope.cancel()
-    vmm.write_log(b"alone\n")
-    os.utime(vmm.log, (WALL + 50, WALL + 50))
-    async with trio.open_nursery() as nursery:
-        console = held(vmm)
-        nursery.start_soon(console.hold, Vmm(vmm.log).host)
-        await trio.testing.wait_all_tasks_blocked()
-        assert [offset for offset, _ in console.times(0)] == [7, 13]
-        assert console.times(7) == ((13, int((WALL + 50) * 1000)),)
-        nursery.cancel_scope.cancel()
+    await say(vmm, b"alone\n", WALL + 50, heard=False)
+    async with holding(Vmm(vmm.log)) as console:
+        assert console.times(0) == ((7, WALL * 1000), (13, (WALL + 50) * 1000))
 
 
 async def test_a_folder_that_takes_no_notes_harms_no_console(tmp_path: Path, autojump_clock: MockClock) -> None:
     vmm = Vmm(tmp_path / "console.log")
     (tmp_path / "console.times").mkdir()
-    async with trio.open_nursery() as nursery:
-        console = held(vmm)
-        nursery.start_soon(console.hold, vmm.host)
+    async with holding(vmm) as console:
         await vmm.print(b"up\n")
         await trio.sleep(QUIET_S)
         assert console.tail() == "up"
         assert console.times(0) == ()
-        nursery.cancel_scope.cancel()
 
 
 def test_marks_survive_and_only_grow(path: Path) -> None:

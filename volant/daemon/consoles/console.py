@@ -11,8 +11,7 @@ The log's old part is punched out, so that a guest that prints for ever takes `k
 from __future__ import annotations
 
 import logging
-import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -54,17 +53,13 @@ NOTE_EVERY_S = 1.0
 class Console:
     """One VM's line; satisfies `ports.ConsoleHolder`."""
 
-    def __init__(self, vm_id: str, log_path: Path, *, wall: Callable[[], float] = time.time) -> None:
-        """`wall` gives the seconds since 1970."""
+    def __init__(self, vm_id: str, log_path: Path) -> None:
         self.vm_id = vm_id
         self.log = ConsoleLog(log_path)
         """For the readers."""
         self._times = ConsoleTimes(log_path.with_name(f"{log_path.stem}.times"))
-        self._wall = wall
-        self._printed_at = 0.0
-        """When the guest was heard last, on the wall's clock."""
         self._noted_at = float("-inf")
-        """When that was last noted, on trio's clock."""
+        """When they were noted last, on trio's clock."""
         self._grown = trio.lowlevel.ParkingLot()
         self._stream: trio.abc.Stream | None = None
         self._writer: Writer | None = None
@@ -74,17 +69,16 @@ class Console:
     async def hold(self, stream: trio.abc.Stream) -> None:
         """Drain `stream` until it ends, and close it; readers and the writer work meanwhile."""
         self._stream = stream
+        self._note()
         self._trim()
-        # What was printed while nobody listened was printed by the time of the log's last change.
-        self._note(self.log.changed_at())
         try:
             async with stream:
                 await self._drain(stream)
         finally:
             if self._stream is stream:
                 self._stream = None
+            self._note()
             self._trim()
-            self._note(self._printed_at)
             self._grown.unpark_all()
 
     def times(self, start: int) -> tuple[Mark, ...]:
@@ -185,10 +179,8 @@ class Console:
             if data is not None and not data:
                 return
             late = 0 if data else late + 1
-            if data:
-                self._printed_at = self._wall()
             if late == len(LATE_LOOKS_S) or (data and trio.current_time() - self._noted_at >= NOTE_EVERY_S):
-                self._note(self._printed_at)
+                self._note()
             drained += len(data or b"")
             if drained >= TRIM_EVERY:
                 self._trim()
@@ -202,12 +194,12 @@ class Console:
             # Too long a history is better than a guest that stands still because nobody drains it.
             _log.warning("the console log of VM %s can't be shortened: %s", self.vm_id, error)
 
-    def _note(self, at: float) -> None:
-        """What is in the log was printed by then."""
+    def _note(self) -> None:
+        """What is in the log was printed by the time of its last change, whether anybody listened or not."""
         self._noted_at = trio.current_time()
         try:
             start, end = self.log.span()
-            self._times.note(end, int(at * 1000), kept_from=start)
+            self._times.note(end, self.log.changed_ms(), kept_from=start)
         except OSError as error:
             # The console itself matters more than when it said what.
             _log.debug("when the console of VM %s printed what can't be noted: %s", self.vm_id, error)

@@ -41,12 +41,12 @@ class ConsoleLog:
         finally:
             os.close(fd)
 
-    def changed_at(self) -> float:
-        """When it was last written to, in seconds since 1970; 0 when there is none."""
+    def changed_ms(self) -> int:
+        """When it was last written to, in milliseconds since 1970; 0 when there is none."""
         try:
-            return self._path.stat().st_mtime
+            return self._path.stat().st_mtime_ns // 1_000_000
         except FileNotFoundError:
-            return 0.0
+            return 0
 
     def read(self, offset: int, length: int) -> ConsoleChunk:
         """Up to `length` bytes from `offset`, or from the first byte kept if that comes later; no data at the end."""
