@@ -18,7 +18,7 @@ from tests.tui import scenes_logs
 from tests.tui.desks import Seat, event, vm
 from tests.tui.scenes import FLEET, PRINTED, overview, rest
 from tests.tui.scenes_console import busy
-from tests.tui.scenes_host import LEFT_OVER, deployments, host, measured
+from tests.tui.scenes_host import LEFT_OVER, beside, host, measured
 from tests.tui.scenes_logs import feed, gathered, line
 from volant.client.cli.text import width_of
 from volant.tui.effects import Attach, Follow
@@ -138,7 +138,7 @@ PICTURES: dict[str, tuple[Callable[[], Seat], int, int]] = {
     "vm": (overview("", 132, 24), 132, 24),
     "console": (busy, 80, 28),
     "metrics": (measured, 100, 22),
-    "deployments": (deployments("G"), 132, 20),
+    "deployments": (beside, 132, 24),
     "logs": (chatty, 132, 20),
     "host": (host(LEFT_OVER), 100, 30),
 }

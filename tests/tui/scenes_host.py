@@ -97,6 +97,14 @@ def undoing() -> Seat:
     return seat
 
 
+def beside() -> Seat:
+    """A large terminal: what the newest revision changed has come."""
+    seat = deployments("G")()
+    seat.screen(140, 30)
+    give(seat, "deployment.history", {"items": REVISIONS})
+    return seat
+
+
 def no_deployments() -> Seat:
     seat = Seat()
     seat.type(", d")
@@ -202,7 +210,7 @@ def measured() -> Seat:
 
 SCENES: dict[str, tuple[Callable[[], Seat], int, int]] = {
     "deployments-80x24": (deployments(), 80, 24),
-    "deployments-140x30": (deployments("G"), 140, 30),
+    "deployments-140x30": (beside, 140, 30),
     "deployments-60x15": (deployments("x"), 60, 15),
     "deployments-empty": (no_deployments, 80, 12),
     "deployment-80x24": (one(), 80, 24),

@@ -170,3 +170,26 @@ def test_the_vms_of_a_deployment_stand_beside_it_each_with_how_it_is() -> None:
     assert "lone" not in screen.partition("── VMs ──")[2]
     seat.change(vm(5, "web-5", deployment="web", status="failed", reason="the kernel panicked", revision=3))
     assert "web-5  ✖ failed       60m  rev 3  the kernel panicked" in seat.screen(180, 30)
+
+
+def test_what_the_newest_revision_changed_is_asked_once_and_only_where_it_is_shown() -> None:
+    seat = deployments("G")()
+    seat.screen(80, 24)
+    assert "deployment.history" not in [method for method, _ in seat.asked()]
+    seat.screen(140, 30)
+    seat.screen(140, 30)
+    assert seat.asked() == [("deployment.history", "web")]
+    seat.answer({"items": REVISIONS})
+    screen = seat.screen(140, 30)
+    assert "revision 3, 57m ago" in screen
+    assert "- env.COLOUR: green" in screen
+    assert "+ plugin_version: 1.1.0" in screen
+
+
+def test_a_deployment_that_was_never_updated_or_whose_history_is_refused_has_no_change() -> None:
+    seat = deployments("G")()
+    for result in ({"items": REVISIONS[-1:]}, fault("the store can't be read")):
+        seat.screen(140, 30)
+        give(seat, "deployment.history", result)
+        assert "revision 1," not in seat.screen(140, 30)
+        seat.type("k")

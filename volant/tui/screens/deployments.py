@@ -16,6 +16,7 @@ from volant.tui.lines import Line, Span, cell, clipped, wrapped
 from volant.tui.model import Delta, Record
 from volant.tui.relisting import Relisting
 from volant.tui.screens.base import Copyable
+from volant.tui.screens.last_change import LastChange
 from volant.tui.screens.relisted import RelistedScreen
 from volant.tui.screens.vm_pane import section
 
@@ -90,6 +91,7 @@ class DeploymentsScreen(RelistedScreen):
         super().__init__()
         self._followed: dict[str, int] = {}
         """Tags of the watches, by name."""
+        self._last_change = LastChange()
         self._list = Relisting("deployment.list", {"limit": PAGE}, lambda kind: kind.startswith("DEPLOYMENT_"), self._listed)
 
     # ---------------------------------------------------------------------------------------------------------------- news
@@ -140,7 +142,8 @@ class DeploymentsScreen(RelistedScreen):
     def beside(self, desk: Desk, record: Record | None, width: int, height: int) -> list[Line]:
         if record is None:
             return []
-        return [((harmless(str(record["name"])), "title"),), *about(desk, record, width), *_replicas(desk, record, width)][:height]
+        told = [((harmless(str(record["name"])), "title"),), *about(desk, record, width), *self._last_change.lines(desk, record, width)]
+        return [*told, *_replicas(desk, record, width)][:height]
 
     def copies(self, desk: Desk) -> list[Copyable]:
         record = self.rows.record
