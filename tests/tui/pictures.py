@@ -138,7 +138,7 @@ PICTURES: dict[str, tuple[Callable[[], Seat], int, int]] = {
     "vm": (overview("", 132, 24), 132, 24),
     "console": (busy, 80, 28),
     "metrics": (measured, 100, 22),
-    "deployments": (beside, 132, 24),
+    "deployments": (beside, 132, 28),
     "logs": (chatty, 132, 20),
     "host": (host(LEFT_OVER), 100, 30),
 }

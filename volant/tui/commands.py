@@ -28,7 +28,7 @@ _ABOUT = {"vm": "vms", "plugin": "plugins", "deployment": "deployments", "deploy
 """Screens of nouns that stand alone, where a shell would show their verbs."""
 
 _READING = frozenset({"list", "get", "logs", "config", "history", "diff", "explain", "status", "show", "info", "ping", "ledger", "actions",
-                      "wait", "follow", "watch", "top", "completion", "doctor"})  # fmt: skip
+                      "wait", "follow", "watch", "top", "completion", "doctor", "contexts"})  # fmt: skip
 """Verbs that change nothing; any other is refused in read-only mode, one that this list doesn't know yet included."""
 _COMMANDS = frozenset({*tree.TREE, *tree.SHORT_FORMS, *tree.PLURALS, "help"})
 """What a command of the CLI begins with."""
