@@ -235,3 +235,25 @@ def test_every_screen_can_be_drawn_at_any_size(name: str) -> None:
     seat = SCENES[name][0]()
     for columns, rows in ((20, 5), (60, 15), (110, 6), (109, 24), (110, 24), (1, 1), (300, 3), (140, 40)):
         seat.screen(columns, rows)
+
+
+def test_the_console_of_a_vm_that_is_down_is_read_and_not_attached() -> None:
+    seat = Seat(vm(1, status="stopped"))
+    seat.type("a")
+    assert seat.effects(effects.Run) == []
+    assert "vms > console web-1" in seat.screen()
+    assert "web-1 is stopped: this is what it printed; x s starts it" in seat.screen()
+    seat.type("escape")
+    seat.change(vm(1, status="paused"))
+    seat.type("s")
+    assert "shell: web-1 is paused" in seat.screen()
+    seat.type("a")
+    assert [run.words for run in seat.effects(effects.Run)] == [("console", "web-1")]
+
+
+def test_enter_on_the_page_of_actions_calls_one() -> None:
+    seat = Seat(vm(1))
+    seat.type("enter enter")
+    assert "Enter means nothing here" in seat.screen()
+    seat.type("shift+tab enter")
+    assert "call web-1" in seat.screen()

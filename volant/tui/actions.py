@@ -62,18 +62,19 @@ class Action:
 
 
 _LIVE = frozenset({"starting", "running", "ready", "paused", "stopping"})
-_DOWN = frozenset({"stopped", "crashed", "failed"})
+DOWN = frozenset({"stopped", "crashed", "failed"})
+"""States in which nothing of a VM runs, and a start makes sense."""
 
 VM_ACTIONS: tuple[Action, ...] = (
-    Action("vm.start", "s", "start", "vm.start", ("vm", "start"), "is starting", states=_DOWN, way_back="{actions} S stops it"),
+    Action("vm.start", "s", "start", "vm.start", ("vm", "start"), "is starting", states=DOWN, way_back="{actions} S stops it"),
     Action("vm.stop", "S", "stop", "vm.stop", ("vm", "stop"), "stopped", params={"wait": True}, question="Stop", states=_LIVE | {"pending"},
            ends=True, effect="The guest is asked to power off, and killed when it has not after 10 s. Its disks stay."),
-    Action("vm.restart", "R", "restart", "vm.restart", ("vm", "restart"), "is restarting", question="Restart", states=_LIVE | _DOWN,
+    Action("vm.restart", "R", "restart", "vm.restart", ("vm", "restart"), "is restarting", question="Restart", states=_LIVE | DOWN,
            effect="The guest is asked to power off, and boots anew, with its newest configuration."),
     Action("vm.kill", "X", "kill", "vm.stop", ("vm", "stop", "--force"), "killed", params={"force": True, "wait": True}, question="Kill",
            states=_LIVE, ends=True, effect="The guest is not asked: what it has not written to its disks is lost."),
     Action("vm.delete", "d", "delete", "vm.delete", ("vm", "delete", "--yes"), "deleted", question="Delete",
-           states=frozenset({"stopped", "crashed", "failed"}), ends=True, effect="Its disks and everything else it had are gone for good."),
+           states=DOWN, ends=True, effect="Its disks and everything else it had are gone for good."),
     Action("vm.destroy", "D", "kill and delete", "vm.delete", ("vm", "delete", "--force", "--yes"), "deleted", params={"force": True},
            question="Kill and delete", states=_LIVE | {"pending"},
            ends=True, effect="It is killed; its disks and everything else it had are gone for good."),
@@ -83,7 +84,7 @@ VM_ACTIONS: tuple[Action, ...] = (
 
 def action(id: str, records: Sequence[Record]) -> Action:
     """The action of this id; deleting what runs is killing it, too."""
-    if id == "vm.delete" and any(record["status"] not in _DOWN for record in records):
+    if id == "vm.delete" and any(record["status"] not in DOWN for record in records):
         id = "vm.destroy"
     return by_id(id)
 

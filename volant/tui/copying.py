@@ -10,6 +10,7 @@ from volant.client.cli.text import harmless
 from volant.client.contexts import LOCAL
 from volant.client.paths import SOCKET_VARIABLE
 from volant.proto.errors import Fault
+from volant.tui.actions import DOWN
 from volant.tui.effects import Copy
 from volant.tui.model import Record
 from volant.tui.overlays import Choice, Menu
@@ -37,12 +38,7 @@ def open_about(desk: Desk, action: str, record: Record) -> bool:
     elif action in _PAGES:
         desk.open(VmScreen(str(record["id"]), _PAGES[action]))
     elif action in _TERMINAL:
-        words = (*_TERMINAL[action], name, *(("--read-only",) if desk.read_only and action == "vm.attach" else ()))
-        if action == "vm.shell":
-            if desk.refuses("shell") or _has_no_agent(desk, record):
-                return True
-            words = (*words, "--", "/bin/sh")
-        run_in_foreground(desk, words)
+        _give_terminal(desk, action, record)
     elif action in ("vm.edit", "vm.rollback"):
         # Imported when needed: it builds on `doing`, which builds on this.
         from volant.tui.configuring import ask_edit, ask_rollback
@@ -55,17 +51,27 @@ def open_about(desk: Desk, action: str, record: Record) -> bool:
     return True
 
 
-def _has_no_agent(desk: Desk, record: Record) -> bool:
-    """Whether nothing in the VM could answer now; says so."""
-    status = str(record["status"])
-    if status in ("running", "ready"):
-        return False
-    desk.say(
-        f"shell: {harmless(str(record['name']))} is {status}"
-        + (f"; {desk.key_of('actions')} s starts it" if status in ("stopped", "crashed", "failed") else ""),
-        "warm",
-    )
-    return True
+def _give_terminal(desk: Desk, action: str, record: Record) -> None:
+    """Attach the VM's console, or run a shell in it. Where nothing runs, a console is what it printed before, to be read here."""
+    name, status = str(record["name"]), str(record["status"])
+    words = (*_TERMINAL[action], name)
+    helps = f"; {desk.key_of('actions')} s starts it" if status in DOWN else ""
+    if action == "vm.shell":
+        if desk.refuses("shell"):
+            return
+        if status not in ("running", "ready"):
+            desk.say(f"shell: {harmless(name)} is {status}{helps}", "warm")
+            return
+        words = (*words, "--", "/bin/sh")
+    elif status in DOWN:
+        console = for_action("vm.console")
+        if console is not None and "console" not in desk.screen.contexts:
+            desk.open(console.open(desk, name))
+        desk.say(f"{harmless(name)} is {status}: this is what it printed{helps}")
+        return
+    elif desk.read_only:
+        words = (*words, "--read-only")
+    run_in_foreground(desk, words)
 
 
 def run_in_foreground(desk: Desk, words: tuple[str, ...]) -> None:

@@ -122,7 +122,7 @@ BINDINGS: dict[str, tuple[Binding, ...]] = {
     "vm": (
         Binding("tab.next", ("tab", "right"), "next page", "pages"),
         Binding("tab.previous", ("shift+tab", "left"), "page before"),
-        Binding("vm.moment", ("enter",), "on the page of events: how things were when the chosen one happened", "look back"),
+        Binding("vm.moment", ("enter",), "among events: how things were at the chosen one; among actions: call one", "look back"),
         Binding("vm.rollback", ("u",), "back to an earlier configuration", changes=True),
         Binding("vm.next", ("J",), "the next VM of the list"),
         Binding("vm.previous", ("K",), "the VM before it"),

@@ -178,7 +178,7 @@ class LogsScreen(StreamScreen[LogLine]):
             return [(("  not connected", "dim"),)]
         if not self._sources and not any(vm["status"] in _UP and self._takes(vm) for vm in desk.snapshot.vms.values()):
             return [
-                (("  No VM that runs is meant.", "name"), (f"  {self._which}", "dim")),
+                ((f"  No running VM matches {self._which}." if self._which else "  No VM runs.", "name"), ("  What starts joins in.", "")),
                 (),
                 (("  :logs", "key"), ("          all that run", "")),
                 (("  :logs web-*", "key"), ("    those with such names; also  ", ""), (":logs deploy:web", "key")),

@@ -305,7 +305,7 @@ class VmScreen(Screen):
             words: Line = ((f"{harmless(each['name']):<20} ", "name"), (f"{harmless(each['method']):<6} {harmless(each['path'])}  ", "dim"))
             lines.append(clipped((*words, (harmless(each["description"]), "")), width))
         name = harmless(str((self._last or {}).get("name", "")))
-        return [*lines, (), (("to call one:  ", "dim"), (desk.key_of("vm.calls"), "key"), (f"  or :vm call {name} ACTION", "name"))]
+        return [*lines, (), (("to call one:  ", "dim"), (desk.key_of("vm.moment"), "key"), (f"  or :vm call {name} ACTION", "name"))]
 
     def status(self, desk: Desk) -> list[str]:
         if self._last is None:
@@ -325,7 +325,7 @@ class VmScreen(Screen):
         elif action in ("vm.next", "vm.previous"):
             self._neighbour(desk, 1 if action == "vm.next" else -1)
         elif action == "vm.moment":
-            self._to_moment(desk)
+            return self._entered(desk)
         elif not (self._events.act(desk, action) if self._tab == "events" else self._reader.act(action)):
             victims = [self._last] if self._last is not None and not self._gone else []
             return desk.vm_action(action, victims, victims[0] if victims else None)
@@ -339,12 +339,15 @@ class VmScreen(Screen):
         self._ask_versions(desk)
         self._measure(desk)
 
-    def _to_moment(self, desk: Desk) -> None:
-        """How the VM was when the chosen event happened."""
+    def _entered(self, desk: Desk) -> bool:
+        """How the VM was when the chosen event happened; on the page of actions: call one. Whether it means anything on this page."""
+        if self._tab == "actions":
+            return self.act(desk, "vm.calls")
         event = self._events.chosen(desk) if self._tab == "events" else None
         if event is not None:
             self._tab = "overview"
             travelling.go_to(desk, f"#{event['seq']}")
+        return event is not None
 
     def _neighbour(self, desk: Desk, by: int) -> None:
         rows = desk.home.rows
