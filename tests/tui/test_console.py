@@ -200,6 +200,18 @@ def test_the_guest_is_told_the_size_once_the_keyboard_is_ours(seat: Watched) -> 
     assert seat.effects(Call) == []
 
 
+def test_what_a_guest_draws_for_its_new_size_may_come_before_the_answer(seat: Watched) -> None:
+    seat.take()
+    (call,) = seat.effects(Call)
+    seat.print(b"\x1b[2J\x1b[20Hthe last row")
+    assert "80x20" in seat.screen()
+    seat.print(b"\r\x1b[Kone line up\n")
+    assert seat.screen().splitlines()[20] == "one line up"
+    seat.desk.answered(call.tag, fault("no agent"))
+    seat.now += 60
+    assert "80x24" in seat.screen()
+
+
 def test_a_guest_that_cannot_be_told_gets_a_line_to_type(seat: Watched) -> None:
     seat.type("S")
     (call,) = seat.effects(Call)

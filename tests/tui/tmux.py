@@ -73,6 +73,24 @@ class Tmux:
         return {"echo", "icanon", "isig"} <= self._settings and not self._alternate
 
     @property
+    def modes(self) -> tuple[str, ...]:
+        """How the terminal is set, and what programs have switched on or off at it."""
+        named = (
+            "alternate_on",
+            "cursor_flag",
+            "keypad_cursor_flag",
+            "keypad_flag",
+            "mouse_any_flag",
+            "wrap_flag",
+            "origin_flag",
+            "insert_flag",
+        )
+        flags = self.run(
+            "display-message", "-p", " ".join(f"{name}=#{{{name}}}" for name in (*named, "scroll_region_upper", "scroll_region_lower"))
+        )
+        return (*sorted(self._settings), flags.strip())
+
+    @property
     def given_away(self) -> bool:
         """A program that reads every key by itself has the terminal, and it is not the UI."""
         return "-icanon" in self._settings and not self._alternate

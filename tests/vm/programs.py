@@ -6,9 +6,12 @@ import json
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from tests.complaints import manifest
+from tests.rig import Rig, rig
 from volant.fledge.elf import library_closure
 
 PROGRAMS = {"vim": ("vim", "vim.tiny"), "htop": ("htop",), "less": ("less",)}
@@ -19,14 +22,36 @@ _LOCALE = Path("/usr/lib/locale/C.utf8/LC_CTYPE")
 _TERMINFO = (Path("/etc/terminfo"), Path("/lib/terminfo"), Path("/usr/share/terminfo"))
 
 
+TEXT = r"for n in $(seq 200); do echo line $n of many; done > /tmp/text; "
+TEXT += r"printf '\tone tab\n\ttwo\ttabs\n世界 中文字 日本語 wide\ne\314\201 combined, \302\240space\n\001\002 control\n' >> /tmp/text; "
+TEXT += "printf '%0300d\n' 7 >> /tmp/text; "
+SHELL = TEXT + (
+    "export TERM=tmux-256color LC_CTYPE=C.UTF-8 HOME=/ LESSHISTFILE=- PS1='guest> '; httpd -p 127.0.0.1:8000 -h /www; "
+    "while true; do setsid -c sh -i < /dev/ttyS0 > /dev/ttyS0 2>&1; sleep 1; done"
+)
+"""The workload: the example's web server, and a shell for whoever types on the serial line, with /tmp/text to look at."""
+VIM_AT_TEXT = "vim -u NONE -N -n --cmd 'set encoding=utf-8' /tmp/text"
+
+
+@contextmanager
+def programs_host(media: Path) -> Iterator[Rig]:
+    """A daemon with one VM, web, that has a shell and the programs on its console."""
+    with rig(network="none") as made:
+        made.start()
+        made.volant("plugin", "install", _plugin(media))
+        made.volant("vm", "create", "web", "--plugin", "programs", "--wait", "ready")
+        yield made
+        made.volant("vm", "delete", "web", "--force")
+
+
 def found() -> dict[str, Path]:
     """The programs that are on this machine."""
     places = {name: next(filter(None, map(shutil.which, names)), None) for name, names in PROGRAMS.items()}
     return {name: Path(place).resolve() for name, place in places.items() if place is not None}
 
 
-def plugin(media: Path, *, shell: str) -> str:
-    """The manifest of a plugin called `programs`, written beside the example's: `shell` is what its workload runs."""
+def _plugin(media: Path) -> str:
+    """The manifest of a plugin called `programs`, written beside the example's."""
     tree = media / "programs"
     tree.mkdir()
     with (media / "hello.cpio").open("rb") as archive:
@@ -43,7 +68,7 @@ def plugin(media: Path, *, shell: str) -> str:
     command = [sys.executable, "-m", "volant.fledge", "initramfs", "--root", str(tree), "--output", str(image)]
     subprocess.run(command, check=True, capture_output=True)
     base = media / "plugin.json"
-    workload = json.loads(base.read_text())["workload"] | {"entrypoint": ("/bin/sh", "-c", shell)}
+    workload = json.loads(base.read_text())["workload"] | {"entrypoint": ("/bin/sh", "-c", SHELL)}
     return manifest(media / "programs.json", base, name="programs", workload=workload, initramfs={"url": str(image)})
 
 

@@ -14,10 +14,10 @@ from typing import NamedTuple
 
 import pytest
 
-from tests.rig import VOLANT, Rig, rig
+from tests.rig import VOLANT, Rig
 from tests.tui.tmux import DEADLINE_S, Tmux, terminal
 from tests.tui.vt.tmux import Row, parse
-from tests.vm.programs import PROGRAMS, found, plugin
+from tests.vm.programs import PROGRAMS, VIM_AT_TEXT, found, programs_host
 from volant.client.cli.text import width_of
 from volant.tui.vt.styles import DEFAULT, Attribute
 
@@ -29,13 +29,6 @@ ABOVE, AROUND = 2, 4
 BLANK = (" ", DEFAULT)
 QUIET_S = 0.2
 """A program that has shown what it was to show, and then nothing for so long, is done."""
-TEXT = r"for n in $(seq 200); do echo line $n of many; done > /tmp/text; "
-TEXT += r"printf '\tone tab\n\ttwo\ttabs\n世界 中文字 日本語 wide\ne\314\201 combined, \302\240space\n\001\002 control\n' >> /tmp/text; "
-TEXT += "printf '%0300d\n' 7 >> /tmp/text; "
-SHELL = TEXT + (
-    "export TERM=tmux-256color LC_CTYPE=C.UTF-8 HOME=/ LESSHISTFILE=- PS1='guest> '; httpd -p 127.0.0.1:8000 -h /www; "
-    "while true; do setsid -c sh -i < /dev/ttyS0 > /dev/ttyS0 2>&1; sleep 1; done"
-)
 
 
 class Step(NamedTuple):
@@ -51,13 +44,8 @@ class Step(NamedTuple):
 
 @pytest.fixture(scope="module")
 def host(media: Path) -> Iterator[Rig]:
-    """A daemon with one VM, web, that has a shell on its console."""
-    with rig(network="none") as made:
-        made.start()
-        made.volant("plugin", "install", plugin(media, shell=SHELL))
-        made.volant("vm", "create", "web", "--plugin", "programs", "--wait", "ready")
+    with programs_host(media) as made:
         yield made
-        made.volant("vm", "delete", "web", "--force")
 
 
 class Screen:
@@ -118,7 +106,7 @@ def seen(screen: Screen, steps: Sequence[Step]) -> list[list[Row]]:
 
 
 VIM = [
-    Step(["clear; vim -u NONE -N -n --cmd 'set encoding=utf-8' /tmp/text", "Enter"], r'^"/tmp/text"'),
+    Step([f"clear; {VIM_AT_TEXT}", "Enter"], r'^"/tmp/text"'),
     Step([":set ruler number list", "Enter"], r"1,1 +Top$"),
     Step(["5Gdd3p"], r"6,1 +Top$"),
     Step(["Oa new line 世界 é", "Enter", "Tab", "two"], r"^-- INSERT -- +7,\S+ +Top$"),

@@ -19,9 +19,24 @@ _MARGINS = re.compile(rb"\x1b\[[0-9]*;?[0-9]*r")
 _LONGEST_SEQUENCE = 70
 """Bytes kept from one piece of output to the next, so that a sequence cut in two is seen."""
 
-_LEFT_ON = frozenset({1, 9, 47, 1000, 1002, 1003, 1004, 1005, 1006, 1015, 1016, 1047, 1049, 2004})
-"""Private modes that must not outlive the guest's program: cursor keys, alternate screens, mouse and focus reports, bracketed paste."""
-_CURSOR = 25
+_LEFT_ON = frozenset({1, 6, 9, 47, 66, 1000, 1002, 1003, 1004, 1005, 1006, 1015, 1016, 1047, 1049, 2004, 2026, 2048})
+"""Private modes that must not outlive the guest's program: cursor keys and keypad, origin, alternate screens, reports of mouse, focus and
+size, bracketed paste, updates held back."""
+_LEFT_OFF = frozenset({7, 25})
+"""Those that must not stay off: wrapping at the margin, the cursor."""
+_OTHER = re.compile(
+    rb"\x1b(?:(?P<keypad>[=>])|\[4(?P<insert>[hl])|\[>4(?:;0)?(?P<more_keys>(?:;[1-9])?m)|\[(?P<kitty_keys>[<>])[0-9;]*u"
+    rb"|\[0?(?P<cursor_shape>[1-9]?) q|\((?P<characters>[0B]))"
+)
+_OTHERS = {
+    "keypad": (b">", "\x1b>"),
+    "insert": (b"l", "\x1b[4l"),
+    "more_keys": (b"m", "\x1b[>4m"),
+    "kitty_keys": (b"<", "\x1b[<u"),
+    "cursor_shape": (b"", "\x1b[ q"),
+    "characters": (b"B", "\x1b(B"),
+}
+"""What else must not, by the names of groups: the group's text where that is as before, and what makes it so."""
 
 
 class Ended(BaseException):
@@ -38,8 +53,9 @@ class ModeWatcher:
     def __init__(self, last: bytes = b"") -> None:
         """`last` is written behind everything else when the terminal is put back."""
         self._last = last
-        self._on: set[int] = set()
-        self._hidden_cursor = False
+        self._changed: set[int] = set()
+        """Private modes that are not as they were."""
+        self._others: set[str] = set()
         self._margins = False
         self._rest = b""
 
@@ -51,23 +67,24 @@ class ModeWatcher:
         for match in _PRIVATE_MODE.finditer(seen):
             for number in match[1].split(b";"):
                 self._note(int(number or 0), match[2] == b"h")
+        for match in _OTHER.finditer(seen):
+            name = match.lastgroup or ""
+            (self._others.discard if match[name] == _OTHERS[name][0] else self._others.add)(name)
         self._margins = self._margins or _MARGINS.search(seen) is not None
         start = seen.rfind(b"\x1b", max(0, len(seen) - _LONGEST_SEQUENCE))
         self._rest = seen[start:] if start >= 0 else b""
 
     def _note(self, mode: int, on: bool) -> None:
-        if mode == _CURSOR:
-            self._hidden_cursor = not on
-        elif mode in _LEFT_ON:
-            (self._on.add if on else self._on.discard)(mode)
+        if mode in _LEFT_ON | _LEFT_OFF:
+            (self._changed.add if on == (mode in _LEFT_ON) else self._changed.discard)(mode)
 
     def undo(self) -> bytes:
         """What to write so that the terminal behaves as before."""
-        sequences = [f"\x1b[?{mode}l" for mode in sorted(self._on)]
+        sequences = [f"\x1b[?{mode}l" for mode in sorted(self._changed & _LEFT_ON)]
         if self._margins:
             sequences.append("\x1b7\x1b[r\x1b8")  # setting margins moves the cursor, so it is kept
-        if self._hidden_cursor:
-            sequences.append("\x1b[?25h")
+        sequences += [f"\x1b[?{mode}h" for mode in sorted(self._changed & _LEFT_OFF)]
+        sequences += [undo for name, (_, undo) in _OTHERS.items() if name in self._others]
         return ("".join([*sequences, "\x1b[0m"]).encode() if sequences else b"") + self._last
 
 
