@@ -41,14 +41,14 @@ class PastLogs(PastOutput):
     missing = "it holds what VMs printed while it was made, as far as there was room"
     unit = "lines"
 
-    def __init__(self, which: str, asked: str, takes: Callable[[Record], bool]) -> None:
+    def __init__(self, which: str, asked: str, takes: Callable[[Record], bool], *, is_one: bool = False) -> None:
+        """`is_one`: they are of one VM, whose name need not stand in each line."""
         super().__init__(which)
-        self._asked, self._takes = asked, takes
+        self._asked, self._takes, self._is_one = asked, takes, is_one
         self._said: list[_Said] = []
         """In the order of their times, once all have come."""
         self._tape: Tape | None = None
         """The tape for which they were asked, or that has them."""
-        self._is_one = False
         self._drawn: object = None
         self._lines: list[Line] = []
         """What is shown, and what it was made of."""
@@ -57,7 +57,7 @@ class PastLogs(PastOutput):
     def of(cls, record: Record) -> PastLogs:
         """Those of one VM."""
         vm_id = str(record["id"])
-        return cls(str(record["name"]), f"id:{vm_id}", lambda vm: str(vm["id"]) == vm_id)
+        return cls(str(record["name"]), f"id:{vm_id}", lambda vm: str(vm["id"]) == vm_id, is_one=True)
 
     def _meant(self, desk: Desk) -> list[Record]:
         """The VMs of the moment."""
@@ -68,8 +68,6 @@ class PastLogs(PastOutput):
             return
         self._tape, said = desk.past.tape, desk.past.tape.said
         self._said = []
-        known = {**desk.live.vms, **desk.snapshot.vms}
-        self._is_one = sum(map(self._takes, known.values())) <= 1
         if said is not None:
             self._take(said)
             return
