@@ -167,7 +167,7 @@ def test_columns_that_do_not_fit_together_are_refused() -> None:
             changed(told)
 
 
-@pytest.mark.parametrize("junk", [b"\xff", b"\x03", cbor.dumps(["a list"])])
+@pytest.mark.parametrize("junk", [b"", b"\xff", b"\x03", cbor.dumps(["a list"])])
 def test_what_is_no_record_is_a_line_with_nothing_in_it_but_what_stood_beside(junk: bytes) -> None:
     """Of a daemon that is broken. The screen goes on."""
     record: Record = PackedRecord(junk, {"id": "1", "name": "web", "status": "ready"})

@@ -10,7 +10,6 @@ from itertools import repeat
 from sys import intern
 from typing import Any, NamedTuple
 
-from volant.proto import cbor
 from volant.proto.errors import MalformedFrame
 
 Record = Mapping[str, Any]
@@ -45,8 +44,8 @@ class PackedRecord(Mapping[str, Any]):
 
     __slots__ = ("_known", "_packed")
 
-    def __init__(self, packed: bytes, known: dict[str, Any]) -> None:
-        """`known` counts where it differs from what is encoded."""
+    def __init__(self, packed: bytes | None, known: dict[str, Any]) -> None:
+        """`known` counts where it differs from what is encoded. None: it is all there is."""
         self._packed, self._known = packed, known
 
     def altered(self, part: Record) -> PackedRecord:
@@ -78,13 +77,15 @@ class PackedRecord(Mapping[str, Any]):
         return f"PackedRecord({self._whole()!r})"
 
     def _whole(self) -> dict[str, Any]:
-        if self._packed:
-            self._packed, self._known = b"", {**_decoded(self._packed), **self._known}
+        if self._packed is not None:
+            self._packed, self._known = None, {**_decoded(self._packed), **self._known}
         return self._known
 
 
 def _decoded(packed: bytes) -> Record:
     """A VM's record. What is none is shown as one of which nothing is known: it is too late to refuse it, and the UI goes on."""
+    from volant.proto import cbor  # not needed for the first screen, and cbor2 takes some milliseconds
+
     try:
         record = cbor.loads(packed)
     except MalformedFrame:
