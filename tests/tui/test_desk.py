@@ -235,3 +235,11 @@ def test_the_way_back_and_empty_screens_name_the_keys_as_they_are_bound() -> Non
     seat.change(gone=[vm(1)["id"]])
     assert "Insert    make one of a plugin" in seat.screen()
     assert "F1        the keys" in seat.screen()
+
+
+def test_what_was_done_with_several_is_told_of_several() -> None:
+    seat = Seat(vm(1, status="stopped"), vm(2, status="stopped"))
+    seat.type("* x s")
+    seat.asked()
+    seat.answer({}, {})
+    assert "2 VMs are starting" in seat.screen()

@@ -25,7 +25,7 @@ class Action:
     words: tuple[str, ...]
     """The command's words before the names."""
     done: str
-    """`stopped`, as in "web-1 stopped"."""
+    """`stopped`, as in "web-1 stopped"; `is starting`, which of several is `are starting`."""
     params: Mapping[str, Any] = field(default_factory=dict)
     params_of: Callable[[Record], Mapping[str, Any]] = lambda record: {"name": record["name"]}
     """Those that say which record is meant."""

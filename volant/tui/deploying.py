@@ -27,7 +27,7 @@ _SHOWN_DIFFERENCES = 8
 PAUSE = Action("deployment.pause", "p", "pause the rollout", "deployment.pause", ("deployment", "pause"), "is paused",
                states=_ALIVE, when=lambda record: not record["paused"], way_back="{deployment.pause} resumes it",
                noun="deployment")  # fmt: skip
-RESUME = Action("deployment.resume", "p", "resume the rollout", "deployment.resume", ("deployment", "resume"), "goes on",
+RESUME = Action("deployment.resume", "p", "resume the rollout", "deployment.resume", ("deployment", "resume"), "is resumed",
                 states=_ALIVE, when=lambda record: bool(record["paused"]), way_back="{deployment.pause} pauses it",
                 noun="deployment")  # fmt: skip
 DELETE = Action("deployment.delete", "d", "delete", "deployment.delete", ("deployment", "delete", "--yes"), "is being deleted",

@@ -16,6 +16,7 @@ from volant.tui.model import Record
 from volant.tui.overlays import MAX_VICTIMS, Question
 
 _NAMED_KEY = re.compile(r"\{([\w.]+)\}")
+"""The id of an action in a text, where its key belongs."""
 Answered = Callable[[Any], None]
 """Hears a call's plain result, or the Fault that it ended with."""
 Came = Callable[[list[Any]], None]
@@ -129,7 +130,8 @@ class Operation:
         good = len(self.names) - len(self.failures)
         who = harmless(self.names[0]) if len(self.names) == 1 else f"{good} {self.action.noun}{'' if good == 1 else 's'}"
         way_back = _NAMED_KEY.sub(lambda found: key_of(found[1]), self.action.way_back)
-        done = f"{who} {self.action.done}" + (f" ({way_back})" if way_back else "") if good else ""
+        became = f"are {self.action.done[3:]}" if good > 1 and self.action.done.startswith("is ") else self.action.done
+        done = f"{who} {became}" + (f" ({way_back})" if way_back else "") if good else ""
         failed = f"{len(self.failures)} failed: " if len(self.names) > 1 and self.failures else ""
         return "; ".join(part for part in (done, failed + "; ".join(self.failures)) if part)
 
