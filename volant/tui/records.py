@@ -78,7 +78,8 @@ class PackedRecord(Mapping[str, Any]):
 
     def _whole(self) -> dict[str, Any]:
         if self._packed is not None:
-            self._packed, self._known = None, {**_decoded(self._packed), **self._known}
+            self._known = {**_decoded(self._packed), **self._known}
+            self._packed = None
         return self._known
 
 
