@@ -16,7 +16,7 @@ from volant.fledge.elf import library_closure
 
 PROGRAMS = {"vim": ("vim", "vim.tiny"), "htop": ("htop",), "less": ("less",)}
 """By their names in the guest, their names here; Debian's vim-tiny has no `vim`."""
-TERMS = ("tmux-256color", "xterm-256color", "linux")
+TERM = "tmux-256color"
 _LOCALE = Path("/usr/lib/locale/C.utf8/LC_CTYPE")
 """That texts are UTF-8."""
 _TERMINFO = (Path("/etc/terminfo"), Path("/lib/terminfo"), Path("/usr/share/terminfo"))
@@ -26,7 +26,7 @@ TEXT = r"for n in $(seq 200); do echo line $n of many; done > /tmp/text; "
 TEXT += r"printf '\tone tab\n\ttwo\ttabs\n世界 中文字 日本語 wide\ne\314\201 combined, \302\240space\n\001\002 control\n' >> /tmp/text; "
 TEXT += "printf '%0300d\n' 7 >> /tmp/text; "
 SHELL = TEXT + (
-    "export TERM=tmux-256color LC_CTYPE=C.UTF-8 HOME=/ LESSHISTFILE=- PS1='guest> '; httpd -p 127.0.0.1:8000 -h /www; "
+    f"export TERM={TERM} LC_CTYPE=C.UTF-8 HOME=/ LESSHISTFILE=- PS1='guest> '; httpd -p 127.0.0.1:8000 -h /www; "
     "while true; do setsid -c sh -i < /dev/ttyS0 > /dev/ttyS0 2>&1; sleep 1; done"
 )
 """The workload: the example's web server, and a shell for whoever types on the serial line, with /tmp/text to look at."""
@@ -58,8 +58,7 @@ def _plugin(media: Path) -> str:
         subprocess.run(["busybox", "cpio", "-idm"], cwd=tree, stdin=archive, check=True, capture_output=True)
     files = {f"/bin/{name}": file for name, file in found().items()}
     files |= library_closure(list(files.values()))
-    files |= {str(file): file for file in map(_terminfo, TERMS)}
-    files |= {str(_LOCALE): _LOCALE}
+    files |= {str(file): file for file in (_LOCALE, *_terminfo())}
     for place, file in files.items():
         target = tree / place.lstrip("/")
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -72,5 +71,9 @@ def _plugin(media: Path) -> str:
     return manifest(media / "programs.json", base, name="programs", workload=workload, initramfs={"url": str(image)})
 
 
-def _terminfo(term: str) -> Path:
-    return next(file for folder in _TERMINFO if (file := folder / term[0] / term).is_file())
+def _terminfo() -> Iterator[Path]:
+    """What describes TERM to programs."""
+    for folder in _TERMINFO:
+        if (file := folder / TERM[0] / TERM).is_file():
+            yield file
+            return

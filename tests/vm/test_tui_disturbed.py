@@ -28,7 +28,7 @@ def host(media: Path) -> Iterator[Rig]:
 def ui(host: Rig) -> Iterator[Tmux]:
     """The list."""
     with terminal(environ={"VOLANT_SOCKET": str(host.socket)}) as made:
-        made.see("● ready")
+        made.see("> web")
         yield made
 
 
@@ -108,6 +108,11 @@ def test_a_storm_of_sizes_ends_with_the_guest_knowing_the_last(typing: Tmux) -> 
     assert typing.restored
 
 
+def kill_vmm(host: Rig) -> None:
+    (pid,) = host.vmms()
+    os.kill(pid, signal.SIGKILL)
+
+
 def ends_by_its_key(host: Rig, shell: Tmux) -> None:
     shell.type("C-]")
     shell.see("gone with 0.")
@@ -131,10 +136,8 @@ def ends_with_the_daemon(host: Rig, shell: Tmux) -> None:
 
 
 def ends_with_the_vmm(host: Rig, shell: Tmux) -> None:
-    (pid,) = host.vmms()
-    os.kill(pid, signal.SIGKILL)
+    kill_vmm(host)
     shell.see("\ngone with")
-    host.volant("vm", "start", "web", "--wait", "ready")
 
 
 @pytest.mark.parametrize("end", [ends_by_its_key, ends_by_sigterm, ends_by_sighup, ends_with_the_daemon, ends_with_the_vmm])
@@ -157,3 +160,22 @@ def test_an_attached_console_gives_the_terminal_back_however_it_ends(host: Rig, 
         shell.until(lambda _: shell.modes != before, "vim's modes")
         end(host, shell)
         assert shell.modes == before
+
+
+def test_the_vmm_is_killed_under_the_pane_which_goes_on_with_the_next_boot(host: Rig, ui: Tmux) -> None:
+    if host.vmms():  # else the test before has killed it
+        kill_vmm(host)
+    ui.see("crashed")
+    ui.type("c")
+    ui.see("web is crashed: x, then s, starts it")
+    ui.type("x", "s")
+    ui.until(lambda screen: "web is crashed" not in screen and "guest>" in screen, "the second boot")
+    ui.type("i")
+    ui.see("TYPING")
+    kill_vmm(host)
+    ui.see("what you type goes nowhere until Ctrl-]")
+    ui.type("q", "C-]")
+    ui.see("web is crashed: x, then s, starts it")
+    ui.type("Escape", "q")
+    ui.see("left with 0")
+    assert ui.restored
