@@ -241,3 +241,11 @@ def test_backspace_in_an_empty_bar_leaves_it() -> None:
     assert line.act("backspace")
     assert not line.act("backspace")
     assert told == ["w", "", "cancelled"]
+
+
+def test_labels_are_completed_in_filters_with_their_values() -> None:
+    seat = Seat(vm(1, labels={"env": "prod", "tier": "web"}), vm(2, labels={"env": "test"}), vm(3))
+    seat.type("/ 'lab' tab")
+    assert seat.screen().endswith("/label.")
+    seat.type("'e' tab 't' tab enter")
+    assert "filter label.env:test   1/3" in seat.screen()

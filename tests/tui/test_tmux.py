@@ -193,3 +193,21 @@ def test_other_commands_never_load_it() -> None:
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_a_typed_deletion_asks_and_what_a_program_prints_can_be_read(host: Rig, ui: Tmux) -> None:
+    ui.write(":exec web-1 -- echo it is here to read\r")
+    ui.see("done")
+    assert "it is here to read" in ui.screen.splitlines()[2]
+    ui.write("\x1b:vm delete web-1 --force\r")
+    ui.see("Kill and delete web-1?")
+    ui.type("Enter")
+    ui.see("nothing was done")
+    assert host.json("vm", "get", "web-1")["status"] == "ready"
+
+
+def test_tab_completes_what_only_the_daemon_knows(ui: Tmux) -> None:
+    ui.write(":plugin show ")
+    ui.see("tiny")
+    ui.type("Tab", "Enter")
+    ui.see("plugin show tiny")

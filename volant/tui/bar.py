@@ -93,7 +93,7 @@ class Bar:
             return
         word = self.field.text[found.start : self.field.at]
         if again is None and (len(found.common) > len(word) or len(found.choices) == 1):
-            chosen = found.common + (" " if len(found.choices) == 1 and not found.common.endswith((":", "=")) else "")
+            chosen = found.common + (" " if len(found.choices) == 1 and not found.common.endswith((":", "=", ".")) else "")
             kept = found if len(found.choices) > 1 else None
             self._round = 0
         else:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from itertools import islice
 
 from volant.client.cli.text import harmless
 from volant.proto.specs.filter import Fields, Kind
@@ -15,6 +16,8 @@ MOST_RECORDS = 5_000
 _TERM = re.compile(r"[^\s()|!]*$")
 _PLAIN = re.compile(r"[\w./-]+")
 """Values that stand in a filter without quotes."""
+_LABEL = "label."
+"""Begins the field of a label."""
 
 
 def complete(fields: Fields, records: Iterable[Record], line: str, at: int) -> Completion:
@@ -22,12 +25,21 @@ def complete(fields: Fields, records: Iterable[Record], line: str, at: int) -> C
     found = _TERM.search(line[:at])
     assert found is not None, "it matches the empty text"
     name, colon, value = found[0].partition(":")
+    looked_at = islice(records, MOST_RECORDS)
     if not colon:
         words = {f"{each}{':' if field.kind is Kind.TEXT else '>='}": field.kind.value for each, field in fields.named.items()}
-        return Completion(found.start(), tuple((word, help) for word, help in words.items() if word.startswith(name)))
+        if fields.labels and name.startswith(_LABEL):
+            words = {f"{_LABEL}{key}:": "a label" for key in sorted({key for each in looked_at for key in each.get(fields.labels) or {}})}
+        elif fields.labels:
+            words[_LABEL] = "a label"
+        return Completion(found.start(), tuple((harmless(word), help) for word, help in words.items() if word.startswith(name)))
     field = fields.named.get(name)
-    if field is None or field.kind is not Kind.TEXT:
+    if fields.labels and name.startswith(_LABEL):
+        key = name.removeprefix(_LABEL)
+        seen = {str((each.get(fields.labels) or {}).get(key, "")) for each in looked_at}
+    elif field is not None and field.kind is Kind.TEXT:
+        seen = {str(each.get(field.key) or "") for each in looked_at}
+    else:
         return Completion(at, ())
-    seen = {str(record.get(field.key) or "") for _, record in zip(range(MOST_RECORDS), records, strict=False)}
     values = sorted(each for each in seen if each.startswith(value) and _PLAIN.fullmatch(each))
     return Completion(at - len(value), tuple((harmless(each), "") for each in values))
