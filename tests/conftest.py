@@ -7,11 +7,16 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests.fakes import echo
 
 # Kits hold assertions; have pytest explain those too.
 pytest.register_assert_rewrite("tests.kits")
+
+# On a busy machine an example takes many times as long as on an idle one, and is no worse for it.
+settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("patient")
 
 
 @pytest.fixture
