@@ -94,9 +94,9 @@ class StreamScreen(Screen, Generic[T]):
         words = [f"filter {self.filter}"] if self.filter else []
         words.append(reader.place)
         if reader.held:
-            words.append(f"held, {len(reader.waiting):,} wait: p goes on, G jumps to the end")
+            words.append(f"held, {len(reader.waiting):,} wait: {desk.key_of('pause')} goes on, {desk.key_of('last')} jumps to the end")
         elif not reader.following:
-            words.append("G follows the end")
+            words.append(f"{desk.key_of('last')} follows the end")
         if reader.dropped:
             words.append(f"{reader.dropped:,} older ones dropped")
         return words

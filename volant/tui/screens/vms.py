@@ -155,7 +155,7 @@ class VmsScreen(ListScreen):
             when = str(failed.get("stopped_at") or failed.get("started_at") or "")[:16].replace("T", " ")
             why = (failed.get("error") or {}).get("message") or failed.get("reason") or ""
             words = f" {harmless(str(failed['name']))} {failed['status']} {when}: {harmless(str(why))}"
-            lines.append(clipped(((" !", "bad"), (words, "bad")), width))
+            lines.append(clipped(((f" {desk.key_of('problem')}", "bad"), (words, "bad")), width))
         newest = desk.snapshot.events[-1:] if height >= EVENTS_FROM else ()
         return [*lines, *(clipped(((" ", ""), *event_line(event, width - 1, vm=True, short=True)), width) for event in newest)]
 
