@@ -6,6 +6,8 @@ import pytest
 
 from tests.netns import NetNs
 from volant.daemon.net import nft as nft_module
+from volant.daemon.net import rules
+from volant.daemon.net.claim import TABLE, NetworkClaim
 from volant.daemon.net.nft import LibraryNft, Nft, NftRefused, ProgramNft, open_nft
 
 pytestmark = pytest.mark.root
@@ -26,6 +28,20 @@ def test_runs_lists_and_refuses(netns: NetNs, make_nft: type[Nft]) -> None:
     assert missing.value.is_missing
     assert not missing.value.is_forbidden
     nft.close()
+
+
+def test_a_claim_garbles_nothing_that_is_asked_for(netns: NetNs, make_nft: type[Nft]) -> None:
+    """nftables 1.0.6 writes memory that is not its own into what it lists of a table that somebody owns."""
+    claim, nft = NetworkClaim(), make_nft()
+    claim.take()
+    nft.run(
+        f"add table inet {rules.TABLE}; add chain inet {rules.TABLE} c; add table bridge {rules.TABLE}; add chain bridge {rules.TABLE} c"
+    )
+    listing = nft.list_json(rules.LIST_CHAINS)
+    assert rules.has_tables(listing)
+    assert TABLE not in str(listing)
+    nft.close()
+    claim.release()
 
 
 def test_an_error_in_the_middle_changes_nothing(netns: NetNs, make_nft: type[Nft]) -> None:

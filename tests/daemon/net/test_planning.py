@@ -143,7 +143,7 @@ def test_listings_are_read_back() -> None:
     listing = {
         "nftables": [
             {"metainfo": {}},
-            {"table": {"family": "inet", "name": "volant"}},
+            {"chain": {"family": "inet", "table": "volant", "name": "pass"}},
             {"set": {"name": "addresses", "elem": [{"concat": [FIXED.tap, FIXED.mac, FIXED.ip]}]}},
             {"set": {"name": "roaming", "elem": [{"concat": [ROAMING.tap, ROAMING.mac]}]}},
             {"set": {"name": "guests"}},
@@ -152,6 +152,8 @@ def test_listings_are_read_back() -> None:
     assert rules.guests_in(listing) == {FIXED, ROAMING}
     assert rules.guests_in({}) == frozenset()
     assert not rules.has_tables(listing)
+    listing["nftables"].append({"chain": {"family": "bridge", "table": "volant", "name": "arriving"}})
+    assert rules.has_tables(listing)
 
 
 def test_guests_are_told_servers_that_they_can_reach() -> None:

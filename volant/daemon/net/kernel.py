@@ -215,7 +215,7 @@ class Kernel:
         if not self._bridge or interface_index(self._config.bridge) != self._bridge or sysctl.read(sysctl.FORWARDING) != "1":
             return False
         held = (address.address for address in self._netlink.addresses() if address.index == self._bridge)
-        return self._config.subnet in held and rules.has_tables(self._nft.list_json(rules.LIST_TABLES))
+        return self._config.subnet in held and rules.has_tables(self._nft.list_json(rules.LIST_CHAINS))
 
     def _plug_in_again(self, host: HostView) -> None:
         """Guests whose bridge was deleted under them come back to the new one."""

@@ -18,7 +18,8 @@ from volant.daemon.net.names import TAP_PREFIX
 
 TABLE = "volant"
 LIST_GUESTS = f"list table bridge {TABLE}"
-LIST_TABLES = "list tables"
+LIST_CHAINS = "list chains"
+"""Not `list tables`: of a table that somebody owns, as our claim is, nftables 1.0.6 writes as its flags whatever lies in memory."""
 
 _LINK_LOCAL = "169.254.0.0/16"
 """Meant for neighbours on one link (RFC 3927), and where clouds tell a host its credentials: behind NAT a guest would be taken for the
@@ -61,8 +62,8 @@ def guests_in(listing: dict[str, Any]) -> frozenset[Guest]:
 
 
 def has_tables(listing: dict[str, Any]) -> bool:
-    """Whether `nft -j list tables` names both of ours."""
-    found = {(item["table"]["family"], item["table"]["name"]) for item in listing.get("nftables", []) if "table" in item}
+    """Whether chains of both our tables are among those that LIST_CHAINS lists."""
+    found = {(item["chain"]["family"], item["chain"]["table"]) for item in listing.get("nftables", []) if "chain" in item}
     return {("inet", TABLE), ("bridge", TABLE)} <= found
 
 
