@@ -62,6 +62,10 @@ def following(*, heard_out: bool = False) -> LogProgress:
     return progress
 
 
+def test_a_daemon_that_knows_no_events_is_not_taken_for_one_that_told_its_newest() -> None:
+    assert EventProgress({}).begun(None) is None, "the refusal is raised"
+
+
 def test_lines_that_were_seen_are_not_shown_again() -> None:
     progress = following()
     assert progress.params(0)["tail"] == 2

@@ -75,7 +75,8 @@ class EventProgress(Progress):
         return ("event.list", {"last": 1}) if self._after is None else None
 
     def begun(self, reply: Any) -> str | None:
-        self._after = int(reply["seq"])
+        if reply is not None:  # there are always events; the daemon's refusal is raised as it came
+            self._after = int(reply["seq"])
         return None
 
     def params(self, elapsed_s: float) -> dict[str, Any]:
