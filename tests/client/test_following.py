@@ -22,7 +22,7 @@ from volant.client.aio import AsyncClient
 from volant.client.aio_following import follow_events as follow_events_async
 from volant.client.blocking import Client
 from volant.client.following import follow_events
-from volant.proto.errors import ExitCode, Fault, LaunchFailed, Unreachable
+from volant.proto.errors import AgentMissing, ExitCode, Fault, LaunchFailed, Unreachable
 
 
 @pytest.fixture
@@ -116,7 +116,7 @@ def test_logs_go_on_without_a_line_twice(host: Rig) -> None:
         assert host.json("vm", "get", "web")["pid"] == pid
         host.volant("vm", "stop", "web")
         assert following.wait(START_S) == ExitCode.OK
-        told.until(lambda lines: lines[-1] == "VM 'web' is stopped")
+        told.until(lambda lines: lines[-1].startswith("VM 'web' is stopped"))
         numbers = [json.loads(line)["seq"] for line in heard.lines]
     assert heard.lines[: len(before)] == before and numbers == sorted(set(numbers))
 
@@ -217,6 +217,16 @@ def test_logs_of_a_vm_that_ended_while_the_daemon_was_away_end_with_the_reason(h
         assert following.wait(START_S) == ExitCode.FAILED
         told.until(lambda lines: any(line.startswith("error: VM 'web' crashed: its VMM ended while the daemon was away") for line in lines))
         told.until(lambda lines: "  last console lines:" in lines)
+
+
+def test_an_agent_that_goes_away_is_not_taken_for_the_daemon(host: Rig) -> None:
+    host.volant("vm", "create", "web", "--plugin", "hello", "--wait")
+    with host.client() as client, client.bytes_call("vm.exec", {"name": "web", "argv": ["cat"]}) as call:
+        assert call.item()
+        os.kill(host.json("vm", "get", "web")["pid"], signal.SIGKILL)
+        with pytest.raises(AgentMissing, match="the agent of VM 'web' went away in the middle of this"):
+            call.result()
+        assert client.call_plain("vm.wait", {"name": "web", "until": "stopped"})["status"] == "crashed"
 
 
 def test_a_watched_deployment_is_watched_on(host: Rig) -> None:

@@ -274,7 +274,7 @@ def test_a_vmm_that_is_killed_ends_whatever_is_attached(host: Rig, media: Path, 
         for name in ("exec", "copy"):
             code, text = ended[name]
             lines = text.splitlines()[-2:]  # before them stands what the workload said
-            assert code == (125 if name == "exec" else ExitCode.UNREACHABLE), (name, ended[name])
+            assert code == (125 if name == "exec" else ExitCode.FAILED), (name, ended[name])
             assert lines[0] == "error: the agent of VM 'victim' went away in the middle of this", (name, text)
             assert lines[1].startswith("hint: `volant vm get victim`"), (name, text)
         code, text = ended["logs"]

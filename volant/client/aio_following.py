@@ -10,7 +10,7 @@ from volant.client.aio import AsyncClient
 from volant.client.asking import plain_params
 from volant.client.resuming import PATIENCE_S, Absence, EventProgress, Progress
 from volant.proto.api.event import Event, FollowEvents
-from volant.proto.errors import Fault, Unreachable
+from volant.proto.errors import Fault
 from volant.proto.plain import from_plain
 
 
@@ -40,23 +40,12 @@ async def following(path: str | None, progress: Progress, *, patience_s: float =
                     return
                 continue
             except Fault as fault:
-                if not absence.may_pass(fault) or (isinstance(fault, Unreachable) and await _daemon_answers(client)):
+                if not absence.may_pass(fault):
                     raise
                 pause = absence.pause(fault, loop.time())
             await asyncio.sleep(pause)
     finally:
         client.close()
-
-
-async def _daemon_answers(client: AsyncClient) -> bool:
-    """Whether what went away was a guest's agent: that is the same fault."""
-    if client.is_lost:
-        return False
-    try:
-        await client.call_plain("system.ping", {})
-    except Fault:
-        return False
-    return True
 
 
 async def follow_events(path: str | None = None, *, patience_s: float = PATIENCE_S, **asked: Any) -> AsyncGenerator[Event, None]:

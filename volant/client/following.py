@@ -61,7 +61,7 @@ class Following:
                     return
                 continue
             except Fault as fault:
-                if not absence.may_pass(fault) or (isinstance(fault, Unreachable) and self._daemon_answers()):
+                if not absence.may_pass(fault):
                     raise
                 if not absence.away and isinstance(fault, Unreachable):
                     self._say(f"{fault.message}; looking for volantd for {self._patience_s:g} s")
@@ -86,16 +86,6 @@ class Following:
                 raise
             return last_word
         return self._progress.begun(reply)
-
-    def _daemon_answers(self) -> bool:
-        """Whether what went away was a guest's agent: that is the same fault."""
-        if self.client.is_lost:
-            return False
-        try:
-            self.client.call_plain("system.ping", {})
-        except Fault:
-            return False
-        return True
 
 
 def follow_events(path: str | None = None, *, patience_s: float = PATIENCE_S, **asked: Any) -> Iterator[Event]:

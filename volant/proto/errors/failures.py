@@ -46,7 +46,7 @@ class SocketPathTooLong(Unreachable):
 
 
 class ConnectionLost(Unreachable):
-    """The daemon, or the guest's agent, went away in the middle of a call."""
+    """The other side of a connection went away in the middle of a call; for a client that is the daemon."""
 
     code = "unreachable.lost"
 
@@ -71,7 +71,7 @@ class GuestFailed(Failed):
 
 
 class AgentMissing(Failed):
-    """The VM has no agent answering now."""
+    """The VM has no agent answering now, or none any more."""
 
     code = "failed.agent"
     http_status = 503

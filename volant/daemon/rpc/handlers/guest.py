@@ -19,7 +19,7 @@ from volant.proto import cbor
 from volant.proto.api import guest, vm_call, vm_console
 from volant.proto.api import vm as api
 from volant.proto.connection import MAX_DATA
-from volant.proto.errors import ConnectionLost, WriterTaken
+from volant.proto.errors import AgentMissing, ConnectionLost, WriterTaken
 from volant.proto.method import Method
 
 P = TypeVar("P")
@@ -95,7 +95,8 @@ async def console(app: App, peer: Peer, asked: vm_console.ConsoleVm, call: Call)
 
 @handles(vm_console.RESIZE)
 async def resize_console(app: App, peer: Peer, asked: vm_console.ConsoleSize) -> api.Done:
-    await app.vms.link(asked.name).call(guest.CONSOLE_RESIZE, guest.Size(rows=asked.rows, cols=asked.cols))
+    async with _calling(app, asked.name, guest.CONSOLE_RESIZE, guest.Size(rows=asked.rows, cols=asked.cols)) as inner:
+        await inner.result()
     return api.Done(asked.name)
 
 
@@ -121,12 +122,12 @@ async def _fail_when_lost(writer: ConsoleWriter) -> None:
 
 @asynccontextmanager
 async def _calling(app: App, name: str, method: Method[P, Any], params: P) -> AsyncIterator[GuestCall]:
-    """A call to the VM's agent; when that goes away meanwhile, the fault names the VM."""
+    """A call to the VM's agent; when that goes away meanwhile, the fault names the VM. It is the agent that is away, not the daemon."""
     try:
         async with app.vms.link(name).open(method, params) as inner:
             yield inner
     except ConnectionLost:
-        raise ConnectionLost(
+        raise AgentMissing(
             f"the agent of VM {name!r} went away in the middle of this", hint=f"`volant vm get {name}` says how the VM is, and why"
         ) from None
 
