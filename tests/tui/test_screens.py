@@ -257,3 +257,15 @@ def test_enter_on_the_page_of_actions_calls_one() -> None:
     assert "Enter means nothing here" in seat.screen()
     seat.type("shift+tab enter")
     assert "call web-1" in seat.screen()
+
+
+def test_the_screen_that_was_shown_last_is_a_key_away_both_ways() -> None:
+    seat = Seat(vm(1))
+    seat.type("-")
+    assert "there is nothing before" in seat.screen()
+    seat.type(": 'plugins' enter : 'host' enter")
+    titles = []
+    for key in ("-", "-", "[", "[", "-", "]"):
+        seat.type(key)
+        titles.append(seat.desk.screen.title)
+    assert titles == ["plugins", "host", "plugins", "vms", "plugins", "host"]

@@ -266,7 +266,7 @@ class Desk:
                 return
             self._moved_from(left)
         else:
-            self.say("there is nothing before" if by < 0 else "there is nothing after")
+            self.say("there is nothing after" if by > 0 else "there is nothing before")
 
     def key_of(self, action: str) -> str:
         """The key of an action as people write it: as this screen has it, else as it is bound elsewhere."""
@@ -382,7 +382,7 @@ _EVERYWHERE: dict[str, Callable[[Desk], object]] = {
     "help": Desk.help,
     "back": Desk.back,
     "quit": Desk.quit,
-    "previous": lambda desk: desk.travel(-1),
+    "previous": lambda desk: desk.travel(desk._trail.last),
     "history.back": lambda desk: desk.travel(-1),
     "history.forward": lambda desk: desk.travel(1),
     "screens": screens_menu,

@@ -58,7 +58,7 @@ BINDINGS: dict[str, tuple[Binding, ...]] = {
         Binding("screens", (",", "f2"), "go to another screen", "screens"),
         Binding("view", tuple("123456789"), "a saved view: a screen with its filter and order"),
         Binding("view.save", ("V",), "save what is looked at under a digit"),
-        Binding("previous", ("-",), "the screen before this one"),
+        Binding("previous", ("-",), "the screen that was shown last, and back again"),
         Binding("history.back", ("[",), "back in the history of screens"),
         Binding("history.forward", ("]",), "forward in the history of screens"),
         Binding("resync", ("ctrl+r",), "list anew; while disconnected: try to connect now"),
