@@ -390,7 +390,7 @@ def test_json_is_json_on_a_terminal_too(at_terminal: AtTerminal) -> None:
         ([b"\x1b[?7l", b"\x1b[?6h"], b"\x1b[?6l\x1b[?7h\x1b[0m"),
         ([b"\x1b=\x1b[4h"], b"\x1b>\x1b[4l\x1b[0m"),
         ([b"\x1b=\x1b[>4;2m\x1b[>1u\x1b[2 q\x1b(0", b"\x1b>\x1b[>4m\x1b[<u\x1b[ q\x1b(B"], b""),
-        ([b"\x1b[>4;2m", b"\x1b[>1;2u\x1b[6 q\x1b(0"], b"\x1b[>4m\x1b[<u\x1b[ q\x1b(B\x1b[0m"),
+        ([b"\x1b[>4;2m", b"\x1b[>1;2u\x1b[6 q\x1b(0"], b"\x1b(B\x1b[ q\x1b[<u\x1b[>4m\x1b[0m"),
     ],
 )
 def test_only_the_modes_that_were_left_on_are_undone(output: list[bytes], undone: bytes) -> None:

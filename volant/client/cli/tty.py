@@ -24,19 +24,15 @@ _LEFT_ON = frozenset({1, 6, 9, 47, 66, 1000, 1002, 1003, 1004, 1005, 1006, 1015,
 size, bracketed paste, updates held back."""
 _LEFT_OFF = frozenset({7, 25})
 """Those that must not stay off: wrapping at the margin, the cursor."""
-_OTHER = re.compile(
-    rb"\x1b(?:(?P<keypad>[=>])|\[4(?P<insert>[hl])|\[>4(?:;0)?(?P<more_keys>(?:;[1-9])?m)|\[(?P<kitty_keys>[<>])[0-9;]*u"
-    rb"|\[0?(?P<cursor_shape>[1-9]?) q|\((?P<characters>[0B]))"
+_PAIRS = ((b"\x1b=", b"\x1b>"), (b"\x1b[4h", b"\x1b[4l"), (b"\x1b(0", b"\x1b(B"))
+"""What else must not stay on, and what ends it: the keypad's own keys, inserting, line drawing for letters."""
+_PATTERNS = (
+    (b"\x1b[>4", re.compile(rb"\x1b\[>4;[1-9]m"), re.compile(rb"\x1b\[>4(?:;0)?m"), b"\x1b[>4m"),
+    (b"\x1b[>", re.compile(rb"\x1b\[>[0-9;]*u"), re.compile(rb"\x1b\[<[0-9;]*u"), b"\x1b[<u"),
+    (b" q", re.compile(rb"\x1b\[0?[1-9] q"), re.compile(rb"\x1b\[0? q"), b"\x1b[ q"),
 )
-_OTHERS = {
-    "keypad": (b">", "\x1b>"),
-    "insert": (b"l", "\x1b[4l"),
-    "more_keys": (b"m", "\x1b[>4m"),
-    "kitty_keys": (b"<", "\x1b[<u"),
-    "cursor_shape": (b"", "\x1b[ q"),
-    "characters": (b"B", "\x1b(B"),
-}
-"""What else must not, by the names of groups: the group's text where that is as before, and what makes it so."""
+"""The same for what comes in several forms: xterm's and kitty's ways to tell keys apart, the cursor's shape. First what is in each form
+that switches it on: most output lacks it."""
 
 
 class Ended(BaseException):
@@ -55,7 +51,8 @@ class ModeWatcher:
         self._last = last
         self._changed: set[int] = set()
         """Private modes that are not as they were."""
-        self._others: set[str] = set()
+        self._others: set[bytes] = set()
+        """What undoes what else was changed."""
         self._margins = False
         self._rest = b""
 
@@ -67,12 +64,21 @@ class ModeWatcher:
         for match in _PRIVATE_MODE.finditer(seen):
             for number in match[1].split(b";"):
                 self._note(int(number or 0), match[2] == b"h")
-        for match in _OTHER.finditer(seen):
-            name = match.lastgroup or ""
-            (self._others.discard if match[name] == _OTHERS[name][0] else self._others.add)(name)
+        for on, off in _PAIRS:
+            on_at, off_at = seen.rfind(on), seen.rfind(off)
+            if on_at != off_at:  # one of them is there
+                self._keep(off, on_at > off_at)
+        for part, switching_on, switching_off, undo in _PATTERNS:
+            if part in seen or undo in self._others:
+                on_at, off_at = _last(switching_on, seen), _last(switching_off, seen)
+                if on_at != off_at:
+                    self._keep(undo, on_at > off_at)
         self._margins = self._margins or _MARGINS.search(seen) is not None
         start = seen.rfind(b"\x1b", max(0, len(seen) - _LONGEST_SEQUENCE))
         self._rest = seen[start:] if start >= 0 else b""
+
+    def _keep(self, undo: bytes, is_on: bool) -> None:
+        (self._others.add if is_on else self._others.discard)(undo)
 
     def _note(self, mode: int, on: bool) -> None:
         if mode in _LEFT_ON | _LEFT_OFF:
@@ -84,8 +90,13 @@ class ModeWatcher:
         if self._margins:
             sequences.append("\x1b7\x1b[r\x1b8")  # setting margins moves the cursor, so it is kept
         sequences += [f"\x1b[?{mode}h" for mode in sorted(self._changed & _LEFT_OFF)]
-        sequences += [undo for name, (_, undo) in _OTHERS.items() if name in self._others]
+        sequences += [undo.decode() for undo in sorted(self._others)]
         return ("".join([*sequences, "\x1b[0m"]).encode() if sequences else b"") + self._last
+
+
+def _last(pattern: re.Pattern[bytes], text: bytes) -> int:
+    """Where it was found last; -1 when nowhere."""
+    return max((match.start() for match in pattern.finditer(text)), default=-1)
 
 
 class Title:
