@@ -20,6 +20,7 @@ from tests.tui.scenes import FLEET, PRINTED, overview, rest
 from tests.tui.scenes_console import busy
 from tests.tui.scenes_host import LEFT_OVER, beside, host, measured
 from tests.tui.scenes_logs import feed, gathered, line
+from tests.tui.scenes_past import then
 from volant.client.cli.text import width_of
 from volant.tui.effects import Attach, Follow
 from volant.tui.lines import Line
@@ -141,6 +142,7 @@ PICTURES: dict[str, tuple[Callable[[], Seat], int, int]] = {
     "deployments": (beside, 132, 28),
     "logs": (chatty, 132, 20),
     "host": (host(LEFT_OVER), 100, 30),
+    "past": (then(": 'past' enter ) ) space", "@ '11:59:06' enter"), 100, 15),
 }
 
 
