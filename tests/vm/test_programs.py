@@ -27,7 +27,7 @@ COLUMNS, ROWS = 80, 20
 ABOVE, AROUND = 2, 4
 """Lines of the UI above the pane, and of all its lines that are not the pane."""
 BLANK = (" ", DEFAULT)
-QUIET_S = 0.2
+QUIET_S = 0.4
 """A program that has shown what it was to show, and then nothing for so long, is done."""
 
 
@@ -77,15 +77,6 @@ class Screen:
             row[at] = text, style._replace(attributes=style.attributes ^ int(Attribute.REVERSE))
         return [_without_blanks(row) for row in rows]
 
-    def wait_shown(self, pattern: str) -> None:
-        """Return when it is there and nothing more comes."""
-        end = time.monotonic() + DEADLINE_S
-        last, since = "", time.monotonic()
-        while not (re.search(pattern, last, re.MULTILINE) and time.monotonic() - since > QUIET_S):
-            assert time.monotonic() < end, f"{pattern!r} never came; there is\n{last}"
-            if (now := self.text) != last:
-                last, since = now, time.monotonic()
-
 
 def _without_blanks(row: Row) -> Row:
     while row and row[-1] == BLANK:
@@ -93,16 +84,32 @@ def _without_blanks(row: Row) -> Row:
     return row
 
 
-def seen(screen: Screen, steps: Sequence[Step]) -> list[list[Row]]:
-    """What is there after each step."""
-    shown = []
-    for step in steps:
-        if step.size is not None:
-            screen.resize(*step.size)
-        screen.tmux.type(*step.keys)
-        screen.wait_shown(step.shows)
-        shown.append(screen.cells())
-    return shown
+def do(screen: Screen, step: Step) -> None:
+    if step.size is not None:
+        screen.resize(*step.size)
+    screen.tmux.type(*step.keys)
+
+
+def shown(screen: Screen, step: Step, log: Path) -> list[Row]:
+    """What is there after the step, once it is what is expected and nothing more comes. `log` is of all that the guest prints."""
+    printed = log.stat().st_size
+    do(screen, step)
+    end = time.monotonic() + DEADLINE_S
+    last, since = ("", 0), time.monotonic()
+    while last[1] == printed or not re.search(step.shows, last[0], re.MULTILINE) or time.monotonic() - since < QUIET_S:
+        assert time.monotonic() < end, f"{step.shows!r} never came; there is\n{last[0]}"
+        if (now := (screen.text, log.stat().st_size)) != last:
+            last, since = now, time.monotonic()
+    return screen.cells()
+
+
+def differences(ours: list[Row], theirs: list[Row]) -> str:
+    """Where the first row that differs does so, and what is there."""
+    for number, (row, other) in enumerate(zip(ours, theirs, strict=True)):
+        if row != other:
+            at = next((at for at, pair in enumerate(zip(row, other, strict=False)) if pair[0] != pair[1]), min(len(row), len(other)))
+            return f"row {number} from cell {at}: {row[at : at + 5]}, in tmux {other[at : at + 5]}"
+    return ""
 
 
 VIM = [
@@ -184,11 +191,13 @@ def without_figures(rows: list[Row]) -> list[Row]:
 )
 def test_a_program_looks_as_in_tmux(host: Rig, steps: Sequence[Step], kept: Callable[[list[Row]], list[Row]]) -> None:
     environ = {"VOLANT_SOCKET": str(host.socket)}
+    (log,) = (host.state / "vms").glob("*/console.log")
     with terminal(*VOLANT, "console", "web", "--no-history", environ=environ, columns=COLUMNS, rows=ROWS) as attached:
         attached.see("Ctrl-]")
         attached.type("Enter")
         attached.see("guest>")
-        expected = seen(Screen(attached, above=0, around=0), steps)
+        reference = Screen(attached, above=0, around=0)
+        expected = [kept(shown(reference, step, log)) for step in steps]
         attached.type("C-]")
         attached.see("left with 0")
     with terminal(environ=environ, columns=COLUMNS, rows=ROWS + AROUND) as ui:
@@ -197,5 +206,9 @@ def test_a_program_looks_as_in_tmux(host: Rig, steps: Sequence[Step], kept: Call
         ui.see("TYPING")
         ui.type("Enter")
         ui.see("guest>")
-        for step, shown, there in zip(steps, seen(Screen(ui, above=ABOVE, around=AROUND), steps), expected, strict=True):
-            assert kept(shown) == kept(there), step
+        pane = Screen(ui, above=ABOVE, around=AROUND)
+        for step, there in zip(steps, expected, strict=True):
+            do(pane, step)
+            end = time.monotonic() + DEADLINE_S
+            while different := differences(kept(pane.cells()), there):
+                assert time.monotonic() < end, f"{step}: {different}\n{pane.text}"
