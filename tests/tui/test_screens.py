@@ -269,3 +269,13 @@ def test_the_screen_that_was_shown_last_is_a_key_away_both_ways() -> None:
         seat.type(key)
         titles.append(seat.desk.screen.title)
     assert titles == ["plugins", "host", "plugins", "vms", "plugins", "host"]
+
+
+@pytest.mark.parametrize("width", [60, 80])
+@pytest.mark.parametrize("word", [entry.word for entry in SCREENS if entry.takes is not Takes.VM])
+def test_the_way_back_is_always_on_the_screen(word: str, width: int) -> None:
+    seat = Seat(vm(1))
+    seat.type(f": '{word}' enter")
+    line = seat.screen(width, 15).splitlines()[-2]
+    assert "<esc>back" in line
+    assert "<?>help" in line

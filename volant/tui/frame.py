@@ -155,14 +155,13 @@ def _past(desk: Desk, width: int) -> Line:
 
 
 def _keys(desk: Desk, width: int) -> Line:
-    """The most useful keys, as many as there is room for; how to get help and further is always among them."""
+    """The most useful keys, as many as there is room for; how to get back, further and help is always among them."""
     if desk.bar is not None:
         return _fitting(desk, ("accept", "cancel", "complete"), width)
     if desk.overlay is not None:
         return _fitting(desk, desk.overlay.hints, width)
-    always = _fitting(desk, ("command", "help"), width)
-    back = ("back",) if len(desk.path) > 1 else ()
-    wanted = _fitting(desk, (*desk.screen.hints, *back), width - columns_of(always) + 1)
+    always = _fitting(desk, (*(("back",) if len(desk.path) > 1 else ()), "command", "help"), width)
+    wanted = _fitting(desk, desk.screen.hints, width - columns_of(always) + 1)
     return (*wanted, *always[1:])
 
 
