@@ -58,13 +58,28 @@ def test_bytes_have_places_and_a_call_goes_on_where_another_ended(host: Rig) -> 
     async def work() -> None:
         async with AsyncClient(str(host.socket)) as client:
             async with client.bytes_call("vm.console", {"name": "web-1", "from_offset": -1_000_000}) as call:
-                assert await place(call) == {"offset": 0, "writer": "", "times": []}
+                assert await place(call) == {"offset": 0, "writer": "", "times": [], "rows": 0, "cols": 0}
                 seen = await text(call, b"kestrel: ready")
             async with client.bytes_call("vm.console", {"name": "web-1", "from_offset": len(seen) - 5, "write": True}) as call:
                 begun = await place(call)
                 assert begun["offset"] == len(seen) - 5 and f"(pid {os.getpid()})" in begun["writer"]
                 await call.send(STDIN, b"hi\r")
                 assert (await text(call, b"you said hi")).startswith(seen[-5:])
+
+    run(work())
+
+
+def test_who_looks_on_hears_of_the_size_that_the_guest_is_told(host: Rig) -> None:
+    async def work() -> None:
+        async with AsyncClient(str(host.socket)) as client:
+            async with client.bytes_call("vm.console", {"name": "web-1", "from_offset": -1}) as call:
+                await place(call)
+                await client.call_plain("vm.console_resize", {"name": "web-1", "rows": 30, "cols": 100})
+                sizes = await place(call)
+                assert (sizes["rows"], sizes["cols"]) == (30, 100)
+                await text(call, b"30 rows of 100")
+            async with client.bytes_call("vm.console", {"name": "web-1", "from_offset": -1}) as later:
+                assert (await place(later))["cols"] == 100
 
     run(work())
 

@@ -212,6 +212,17 @@ def test_what_a_guest_draws_for_its_new_size_may_come_before_the_answer(seat: Wa
     assert "80x24" in seat.screen()
 
 
+def test_who_looks_on_sees_the_size_that_somebody_else_told_the_guest(seat: Watched) -> None:
+    seat.desk.streamed(seat.call.tag, [{"offset": 2_000, "writer": "uid:0 (pid 9)", "rows": 30, "cols": 100}])
+    assert "100x30" in seat.screen()
+    seat.desk.streamed(seat.call.tag, [{"offset": 2_000, "writer": "", "rows": 0, "cols": 0}])
+    assert "100x30" in seat.screen(), "a daemon that was restarted does not know it"
+    seat.change(vm(1, status="starting", boot=2))
+    seat.end({"name": "web-1"})
+    seat.change(vm(1, status="ready", boot=2))
+    assert "80x24" in seat.screen()
+
+
 def test_a_guest_that_cannot_be_told_gets_a_line_to_type(seat: Watched) -> None:
     seat.type("S")
     (call,) = seat.effects(Call)

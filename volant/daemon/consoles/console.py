@@ -57,6 +57,8 @@ class Console:
         self.vm_id = vm_id
         self.log = ConsoleLog(log_path)
         """For the readers."""
+        self.size = (0, 0)
+        """See `ports.ConsoleHolder`."""
         self._times = ConsoleTimes(log_path.with_name(f"{log_path.stem}.times"))
         self._noted_at = float("-inf")
         """When they were noted last, on trio's clock."""
@@ -69,6 +71,7 @@ class Console:
     async def hold(self, stream: trio.abc.Stream) -> None:
         """Drain `stream` until it ends, and close it; readers and the writer work meanwhile."""
         self._stream = stream
+        self.size = (0, 0)
         self._note()
         self._trim()
         try:
@@ -212,7 +215,7 @@ class Reader:
         self._console = console
         self.offset = offset
         """See `ports.ConsoleReader`."""
-        self.writer = console.typist
+        self.writer, self.size = console.typist, console.size
         """See `ports.ConsoleReader`."""
         self._follow = follow
         self._last_given = float("-inf")
@@ -224,12 +227,12 @@ class Reader:
         await trio.lowlevel.checkpoint()
         while True:
             chunk = self._console.log.read(self.offset, READ_BYTES)
-            writer = self._console.typist
-            if chunk.data or (writer != self.writer and self._follow):
-                self.writer = writer
+            writer, size = self._console.typist, self._console.size
+            if chunk.data or ((writer, size) != (self.writer, self.size) and self._follow):
+                self.writer, self.size = writer, size
                 self._last_given = trio.current_time()
                 self.offset = chunk.offset + len(chunk.data)
-                return replace(chunk, writer=writer)
+                return replace(chunk, writer=writer, size=size)
             # Nothing waits between the look at the log and this, so no growth is missed.
             if not self._follow or not await self._console.wait_grown(self._last_given):
                 raise StopAsyncIteration

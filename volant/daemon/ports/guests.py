@@ -27,6 +27,8 @@ class ConsoleChunk:
     """Bytes before `data` that this reader was too slow (or came too late) for."""
     writer: str = ""
     """Who held the writer's place when it was read; a change comes with a chunk at once, even if it has no data."""
+    size: tuple[int, int] = (0, 0)
+    """Rows and columns that the guest was told last; zeros: none. A change comes with a chunk at once."""
 
 
 class ConsoleWriter(Protocol):
@@ -46,6 +48,8 @@ class ConsoleReader(Protocol):
     """Of the next byte."""
     writer: str
     """Who held the writer's place at the last look; empty: nobody."""
+    size: tuple[int, int]
+    """Rows and columns that the guest had been told at the last look; zeros: none."""
 
     def __aiter__(self) -> Self: ...
 
@@ -57,6 +61,12 @@ class ConsoleReader(Protocol):
 
 class ConsoleHolder(Protocol):
     """The serial line of one VM, over all its boots."""
+
+    size: tuple[int, int]
+    """Rows and columns that the guest was told last; zeros: none in this boot. Readers hear of a change by `wake`."""
+
+    def wake(self) -> None:
+        """Let every reader look again."""
 
     async def hold(self, stream: trio.abc.Stream) -> None:
         """Drain `stream` until it ends; readers and the writer work meanwhile."""

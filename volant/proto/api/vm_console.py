@@ -32,8 +32,8 @@ class ConsoleVm:
 class ConsolePlace:
     """Where the bytes that follow stand, counted from the line's first byte ever.
 
-    Comes only when `from_offset` was asked: first of all (whoever asked to type may from then on), where bytes are lost, and when somebody
-    else has the writer's place."""
+    Comes only when `from_offset` was asked: first of all (whoever asked to type may from then on), where bytes are lost, when somebody
+    else has the writer's place, and before the guest is told another size."""
 
     offset: int
     writer: str = ""
@@ -41,6 +41,9 @@ class ConsolePlace:
     times: tuple[tuple[int, int], ...] = ()
     """Offsets behind `offset`, and the milliseconds since 1970 by which everything before them had been printed. Both grow; about one a
     second of output, fewer of what is old, none of before there was this."""
+    rows: int = 0
+    cols: int = 0
+    """The size that the guest was told last; 0: none in this boot, as far as the daemon knows."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -43,6 +43,8 @@ class Attachment:
     """Bytes that were printed faster than they could be shown, or while nobody listened, and are gone."""
     writer: str = ""
     """Who types; empty: nobody, or not known."""
+    size: tuple[int, int] | None = None
+    """Columns and rows that the guest was told last in this boot, by whomever; None: none, or not known."""
     wants_keyboard: bool = False
     holds_keyboard: bool = False
     """What is typed goes to the guest."""
@@ -66,6 +68,9 @@ class Attachment:
                 self.offset += len(item)
             else:
                 self._placed(item["offset"], item.get("writer", ""))
+                columns, rows = item.get("cols", 0), item.get("rows", 0)
+                if columns and rows:  # a daemon that was restarted knows of none, and a guest that runs on keeps what it was told
+                    self.size = columns, rows
         replies = self.terminal.take_replies()
         if not self.holds_keyboard:
             return NOTHING  # of several viewers only the one that types answers the guest's questions

@@ -58,8 +58,6 @@ class ConsoleScreen(Screen):
         self._stranded = ""
         """Why the guest hears nothing any more, while somebody may not have noticed."""
         self._pane = (0, 0)
-        self._told: tuple[int, int] | None = None
-        """The size that the guest has been told in this boot."""
         self._tried: tuple[int, int] | None = None
         """The size that it was to be told last, with this hold of the keyboard."""
         self._telling: tuple[int, int] | None = None
@@ -151,7 +149,7 @@ class ConsoleScreen(Screen):
         self._hang_up(desk)
         self._line.wants_keyboard = wanted
         if self._boot != self._last["boot"]:
-            self._told = None
+            self._line.size = None
         self._why, self._boot = "", self._last["boot"]
         params = self._line.params(self._name, force=force)
         self._tag = desk.pending.attach(params, partial(self._came, desk), partial(self._over, desk))
@@ -247,7 +245,7 @@ class ConsoleScreen(Screen):
         self._pane = width, height
         if self._line.holds_keyboard and self._tried != self._pane:
             self._tell_size(desk)
-        size = self._telling or self._told or (max(width, USUAL_COLUMNS), max(height, USUAL_ROWS))
+        size = self._telling or self._line.size or (max(width, USUAL_COLUMNS), max(height, USUAL_ROWS))
         self._view.resize(*size)
 
     def _tell_size(self, desk: Desk, *, asked: bool = False) -> None:
@@ -264,7 +262,7 @@ class ConsoleScreen(Screen):
         self._tried = size
         columns, rows = size
         if not isinstance(result, Fault):
-            self._told = size
+            self._line.size = size
             if asked:
                 desk.say(f"the guest knows: {columns}x{rows}", "good")
         elif asked or self._line.holds_keyboard:

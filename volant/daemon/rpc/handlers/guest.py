@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import trio
 
 from volant.daemon.host.nurseries import helpers
-from volant.daemon.ports import ConsoleReader, ConsoleWriter, GuestCall
+from volant.daemon.ports import ConsoleChunk, ConsoleReader, ConsoleWriter, GuestCall
 from volant.daemon.rpc.app import App
 from volant.daemon.rpc.calls import Call
 from volant.daemon.rpc.peer import Peer
@@ -19,7 +19,7 @@ from volant.proto import cbor
 from volant.proto.api import guest, vm_call, vm_console
 from volant.proto.api import vm as api
 from volant.proto.connection import MAX_DATA
-from volant.proto.errors import AgentMissing, ConnectionLost, WriterTaken
+from volant.proto.errors import AgentMissing, ConnectionLost, Fault, WriterTaken
 from volant.proto.method import Method
 
 P = TypeVar("P")
@@ -78,14 +78,14 @@ async def console(app: App, peer: Peer, asked: vm_console.ConsoleVm, call: Call)
         reader = holder.read(history_bytes=asked.history_bytes, from_offset=asked.from_offset, follow=asked.follow)
         if asked.follow:
             nursery.start_soon(_finish_with_vm, app, asked.name, reader)
-        place = vm_console.ConsolePlace(reader.offset, reader.writer)
+        place = _place(reader.offset, reader)
         if asked.from_offset is not None:
             await call.send_item(replace(place, times=holder.times(place.offset)) if asked.times else place)
         async for chunk in reader:
             if asked.from_offset is not None:
-                if (chunk.offset, chunk.writer) != (place.offset, place.writer):
-                    await call.send_item(vm_console.ConsolePlace(chunk.offset, chunk.writer))
-                place = vm_console.ConsolePlace(chunk.offset + len(chunk.data), chunk.writer)
+                if (begins := _place(chunk.offset, chunk)) != place:
+                    await call.send_item(begins)
+                place = _place(chunk.offset + len(chunk.data), chunk)
             elif chunk.missed:
                 await call.send(api.STDOUT, f"\r\n[{chunk.missed} bytes were missed here]\r\n".encode())
             await call.send(api.STDOUT, chunk.data)
@@ -95,9 +95,22 @@ async def console(app: App, peer: Peer, asked: vm_console.ConsoleVm, call: Call)
 
 @handles(vm_console.RESIZE)
 async def resize_console(app: App, peer: Peer, asked: vm_console.ConsoleSize) -> api.Done:
+    console = app.vms.console(asked.name)
     async with _calling(app, asked.name, guest.CONSOLE_RESIZE, guest.Size(rows=asked.rows, cols=asked.cols)) as inner:
-        await inner.result()
+        before, console.size = console.size, (asked.rows, asked.cols)
+        console.wake()  # who looks on knows it by the time that the guest draws for it
+        try:
+            await inner.result()
+        except Fault:
+            console.size = before
+            console.wake()
+            raise
     return api.Done(asked.name)
+
+
+def _place(offset: int, at: ConsoleReader | ConsoleChunk) -> vm_console.ConsolePlace:
+    rows, cols = at.size
+    return vm_console.ConsolePlace(offset, at.writer, rows=rows, cols=cols)
 
 
 async def _finish_with_vm(app: App, name: str, reader: ConsoleReader) -> None:
