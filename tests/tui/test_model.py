@@ -147,3 +147,31 @@ def test_a_live_snapshot_has_exactly_what_the_daemon_said_last(steps: list[Any])
                 daemon = {vm_id: one for vm_id, one in (daemon | records).items() if vm_id not in gone}
                 hear(changed(*records.values(), gone=gone))
         assert snapshot.vms == daemon == seen
+
+
+PARTS = st.lists(
+    st.tuples(
+        st.lists(st.tuples(IDS, st.integers(0, 3)), max_size=3), st.lists(IDS, max_size=2), st.lists(st.tuples(IDS, IDS), max_size=3)
+    ),
+    min_size=1,
+    max_size=5,
+)
+
+
+@given(PARTS, st.booleans(), st.booleans())
+def test_items_that_came_together_mean_what_they_mean_one_by_one(told: list[Any], complete: bool, after_a_break: bool) -> None:
+    start = after(*UP, changed(vm(1), vm(2)), *((Lost(2.0, "", "", 3.0), *UP) if after_a_break else ()))
+    parts = []
+    for at, (items, gone, altered) in enumerate(told):
+        records = tuple(vm(number, cpu_cores=cores) for number, cores in items)
+        different = tuple({"id": vm(number)["id"], "pid": pid} for number, pid in altered)
+        is_last = at == len(told) - 1
+        parts.append(Changed(records, tuple(vm(number)["id"] for number in gone), 7, complete and is_last, different))
+    together, delta = reduce(start, *parts)
+    assert together == after(*parts, start=start)
+    if not after_a_break or complete:
+        before = {vm_id: start.vms[vm_id] for vm_id in start.vms if vm_id not in delta.gone}
+        assert before | {vm_id: together.vms[vm_id] for vm_id in delta.changed} == dict(together.vms), (
+            "the delta names all that is different"
+        )
+        assert delta.added == len(together.vms.keys() - start.vms.keys())

@@ -208,8 +208,8 @@ def _changed(now: Snapshot, parts: tuple[Changed, ...]) -> tuple[Snapshot, Delta
     altered = (each for part in parts for each in part.altered)
     fields: frozenset[str] | None = frozenset[str]().union(*altered, *(each.fields for each in alike)) - {"id"}
     if any(part.items or part.gone for part in parts):
-        changed, fields = frozenset(vm_id for vm_id in changed if vm_id in vms), None
-    return replace(now, vms=vms), Delta(changed, gone, added=len(vms) - len(before) + len(gone), fields=fields)
+        fields = None
+    return replace(now, vms=vms), Delta(vms.known(changed), gone, added=len(vms) - len(before) + len(gone), fields=fields)
 
 
 def _arriving(now: Snapshot, came: Vms, heard: Changed) -> tuple[Snapshot, Delta]:

@@ -171,6 +171,10 @@ class Vms(Mapping[str, Record]):
         self._parts.pop(vm_id, None)
         self._rows.pop(vm_id, None)
 
+    def known(self, ids: Iterable[str]) -> frozenset[str]:
+        """Those of `ids` that there are."""
+        return frozenset(self._records.keys() & ids)
+
     def __getitem__(self, vm_id: str) -> Record:
         record = self._records[vm_id]
         if vm_id in self._rows or vm_id in self._parts:
