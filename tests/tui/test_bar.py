@@ -182,6 +182,22 @@ def test_what_only_the_daemon_knows_is_asked_for_and_then_offered() -> None:
     assert seat.asked() == [], "it is asked for once"
 
 
+def test_what_the_daemon_says_of_a_choice_drives_no_terminal() -> None:
+    seat = Seat(vm(1, "web-1"))
+    seat.type(": 'vm_call_web-1_' tab")
+    seat.asked()
+    seat.answer({"items": [{"name": "greet", "description": "says \x1b]0;hello\x07"}]})
+    assert "greet                 says \\x1b]0;hello" in seat.screen()
+
+
+@given(
+    st.lists(st.sampled_from([*tree.TREE, *tree.TREE["vm"], "--filter", "--", "-o", "web-1", "--socket"]) | st.text(max_size=6), max_size=5)
+)
+def test_any_line_can_be_completed(words: list[str]) -> None:
+    line = " ".join(words)
+    complete(line, len(line), NAMES, offered=Completer(SEAT.desk).offers)
+
+
 def test_without_a_daemon_nothing_is_asked_and_typing_goes_on() -> None:
     seat = Seat(vm(1, "web-1"))
     seat.lose()

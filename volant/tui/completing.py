@@ -12,6 +12,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from volant.client.cli.completing.candidates import offers_at
+from volant.client.cli.text import harmless
 from volant.proto.errors import Fault
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ class Completer:
 
     def offers(self, before: Sequence[str], typed: str) -> dict[str, str]:
         """The words that may follow these where `typed` is there already, and their help."""
-        return {offer.word: offer.help for offer in offers_at(before, typed, self._ask).words}
+        return {offer.word: harmless(offer.help) for offer in offers_at(before, typed, self._ask).words}
 
     def _ask(self, method: str, params: dict[str, Any]) -> dict[str, Any] | None:
         """A call's plain result as far as it is known; what is not known is asked for."""
