@@ -36,20 +36,24 @@ def changed(item: dict[str, Any]) -> Changed:
 def _alike(told: dict[str, Any]) -> Alike:
     """An `AlikeVms`."""
     fields, ids, columns = tuple(map(intern, told["fields"])), tuple(told["ids"]), told["columns"]
-    if len(columns) != len(fields) or any(len(column) != len(ids) for column in columns):
-        raise MalformedFrame("what volantd told of VMs has more of one thing than of another")
+    _check_lengths([columns], len(fields))
+    _check_lengths(columns, len(ids))
     return Alike(fields, ids, tuple(zip(*columns, strict=True)))
 
 
 def _unpacked(packed: dict[str, Any]) -> list[Record]:
     """A `PackedVms`."""
     columns = [packed.get(name, ()) for name in ("ids", "names", "statuses", "records")]
-    if len(set(map(len, columns))) > 1:
-        raise MalformedFrame("what volantd told of VMs has more of one thing than of another")
+    _check_lengths(columns, len(columns[0]))
     return [
         PackedRecord(record, {"id": vm_id, "name": name, "status": intern(status)})
         for vm_id, name, status, record in zip(*columns, strict=True)
     ]
+
+
+def _check_lengths(columns: list[Any], length: int) -> None:
+    if any(len(column) != length for column in columns):
+        raise MalformedFrame("what volantd told of VMs has more of one thing than of another")
 
 
 class Feed:
