@@ -19,6 +19,7 @@ from trio.testing import MockClock
 from tests.fuzz.mutants import PLAIN, cut, damaged, mutants
 from tests.fuzz.running import Property
 from tests.kits.hypervisor import plan_without_guest
+from volant.daemon.host.growth import GrowthWatch
 from volant.daemon.host.processes import Process, Spawn, spawn
 from volant.daemon.hypervisors.endpoints import Sockets, listener
 from volant.daemon.hypervisors.qemu.monitor import MonitorGone
@@ -112,9 +113,9 @@ async def endure(folder: Path, script: dict[str, Any]) -> ExitReport:
     plan = plan_without_guest(folder, "0123456789ab")
     process = sleeper(plan.runtime_dir / "qemu.stderr")
     control = trio.SocketListener(trio.socket.from_stdlib_socket(listener(Sockets.of(plan).control)))
-    vmm = QemuVmm(process, plan, ("qemu",))
     try:
         async with trio.open_nursery() as peer:
+            vmm = QemuVmm(process, plan, ("qemu",), GrowthWatch(peer))
             peer.start_soon(trio.serve_listeners, partial(play, script), [control])
             async with trio.open_nursery() as watching:
                 try:
