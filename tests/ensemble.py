@@ -19,7 +19,7 @@ from volant.daemon.consoles.consoles import ConsoleRoom
 from volant.daemon.events import Hub
 from volant.daemon.guests.link import AgentLink
 from volant.daemon.hypervisors.fake.launcher import FakeHost, FakeHypervisor
-from volant.daemon.ports import Address, Change, Images, Lease, LinkOver, NetPort, NetPresence, Network, PluginRecord
+from volant.daemon.ports import Address, Change, Images, Lease, LinkOver, NetPort, NetPresence, Network, PluginRecord, VmRecord
 from volant.daemon.vms.book import Journal
 from volant.daemon.vms.places import BootPlaces
 from volant.daemon.vms.restarts import clock
@@ -210,6 +210,14 @@ class Ensemble:
 
     async def create(self, name: str = "web", *, wait: WaitFor | None = WaitFor.READY, **asked: Any) -> VmView:
         return await self.vms.create(CreateVm(name=name, plugin="hello", wait=wait, **asked), author="test")
+
+    async def stored(self, name: str = "web") -> VmRecord:
+        """The VM's row."""
+        return next(record for record in await self.store.vms() if record.name == name)
+
+    async def kinds(self) -> list[str]:
+        """What happened, to all VMs and to the daemon itself."""
+        return [event.kind for event in await self.store.events(after=0, limit=1_000)]
 
     async def settled(self, state: VmState, name: str = "web") -> VmView:
         """Once the VM is in that state."""

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from contextlib import aclosing
-from pathlib import Path
 from typing import Any
 
 import pytest
 import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
-from tests.ensemble import Ensemble, no_threads
+from tests.ensemble import Ensemble
 from tests.patience import PATIENCE_S, wait_until
 from volant.daemon.guests.calls import MAX_QUEUED_ITEMS
 from volant.daemon.hypervisors.fake.guest import FakeGuest
@@ -22,12 +21,6 @@ from volant.proto.api.vm import DeleteVm, RestartVm, StopVm
 from volant.proto.errors import AgentMissing, Fault, LaunchFailed
 
 Story = Callable[[Roster, FakeGuest], Awaitable[object]]
-
-
-@pytest.fixture
-def ensemble(tmp_path: Path) -> Iterator[Ensemble]:
-    with no_threads():
-        yield Ensemble(tmp_path)
 
 
 class Reader:

@@ -2,27 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from pathlib import Path
 from typing import Any
 
 import pytest
 import trio
 from trio.testing import MockClock
 
-from tests.ensemble import Ensemble, no_threads
+from tests.ensemble import Ensemble
 from tests.patience import wait_until
 from volant.daemon.vms.roster import Roster
 from volant.proto.api.vm import DeleteVm, RestartVm, StartVm, StopVm
 from volant.proto.api.vm_logs import WatchLogs
 from volant.proto.errors import InvalidParams
-
-
-@pytest.fixture
-def ensemble(tmp_path: Path) -> Iterator[Ensemble]:
-    with no_threads():
-        yield Ensemble(tmp_path)
 
 
 class Reader:

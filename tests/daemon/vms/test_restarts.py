@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from contextlib import AsyncExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -12,7 +11,7 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from tests.ensemble import BOOTS, Ensemble, no_threads
+from tests.ensemble import BOOTS, Ensemble
 from volant.daemon.hypervisors.fake.guest import Behaviour
 from volant.daemon.ports import Asker, ExitReport
 from volant.daemon.vms.configs import Configs
@@ -32,12 +31,6 @@ from volant.proto.errors import InvalidParams, LaunchFailed, Timeout
 from volant.proto.specs.restarts import DEFAULT_TRIES, MAX_TRIES
 from volant.proto.specs.states import VmState, WaitFor, Wanted
 from volant.proto.specs.vmconfig import Defaults
-
-
-@pytest.fixture
-def ensemble(tmp_path: Path) -> Iterator[Ensemble]:
-    with no_threads():
-        yield Ensemble(tmp_path)
 
 
 async def next_try(ensemble: Ensemble) -> float:

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
 
 import pytest
 import trio
 from trio.testing import MockClock
 
-from tests.ensemble import Ensemble, no_threads
+from tests.ensemble import Ensemble
 from volant.daemon.guests.link import AgentLink
 from volant.daemon.hypervisors.fake.guest import Behaviour
 from volant.proto.api import guest
@@ -20,12 +18,6 @@ from volant.proto.errors import AgentMissing, LaunchFailed
 from volant.proto.specs.states import VmState, WaitFor
 
 AN_HOUR_S = 3_600
-
-
-@pytest.fixture
-def ensemble(tmp_path: Path) -> Iterator[Ensemble]:
-    with no_threads():
-        yield Ensemble(tmp_path)
 
 
 async def told(ensemble: Ensemble, kind: str) -> list[str]:
