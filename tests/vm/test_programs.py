@@ -174,12 +174,12 @@ def without_figures(rows: list[Row]) -> list[Row]:
     heads: tuple[tuple[int, int], ...] = ()
     for row in rows:
         text = "".join(character for character, _ in row)
-        if re.search("(CPU|Mem|Swp)\\[", text):
+        if re.search(r"(CPU|Mem|Swp)\[.*\]", text):
             first, end = text.index("["), text.index("]")
             row = [BLANK if first < at < end or cell[0].isdigit() else cell for at, cell in enumerate(row)]
         elif heads:
             row = [BLANK if any(first <= at < end for first, end in heads) else cell for at, cell in enumerate(row)]
-        elif " VIRT " in text:
+        elif re.search(r"PID.USER .* PRI.* TIME\+", text):
             heads = (text.index("PID") - 2, text.index("USER")), (text.index("PRI"), text.index("TIME+") + len("TIME+ "))
         still.append(row)
     return still
