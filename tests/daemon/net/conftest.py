@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -11,6 +12,8 @@ from tests.netns import NetNs, fresh_netns
 from volant.daemon.net.config import NetConfig
 from volant.daemon.net.network import HostNetwork
 from volant.daemon.ports import NetPort
+
+MakeNetwork = Callable[..., HostNetwork]
 
 VM_IDS = ("00000000000a", "00000000000b", "00000000000c")
 
@@ -22,7 +25,7 @@ def netns() -> Iterator[NetNs]:
 
 
 @pytest.fixture
-def make_network(tmp_path: Path) -> Callable[..., HostNetwork]:
+def make_network(tmp_path: Path) -> MakeNetwork:
     """Networks over one state folder, as daemons that follow each other have."""
     return lambda others=frozenset, **settings: HostNetwork(NetConfig(**settings), tmp_path, others)
 
@@ -30,3 +33,11 @@ def make_network(tmp_path: Path) -> Callable[..., HostNetwork]:
 def port_for(network: HostNetwork, vm_id: str) -> NetPort:
     lease = network.lease(vm_id)
     return NetPort(vm_id=vm_id, tap=network.tap_name(vm_id), mac=lease.mac, ip=lease.ip)
+
+
+def interfaces(netns: NetNs) -> set[str]:
+    return {link["ifname"] for link in json.loads(netns.run("ip", "-j", "link", "show"))}
+
+
+def ruleset(netns: NetNs) -> str:
+    return netns.run("nft", "list", "ruleset")
