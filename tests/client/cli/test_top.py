@@ -72,6 +72,19 @@ def test_a_script_gets_as_many_readings_as_it_asks_for(volant: Run, host: RpcSer
     assert volant("top", "--sort", "colour").returncode == 2
 
 
+@pytest.mark.parametrize(
+    ("wanted", "names"),
+    [("cpu>100", ["web-2"]), ("rss>=2M", ["web-2"]), ("cpu<100 web", ["web-1"]), ("state:stopped|cpu>100", ["web-2", "db-1"])],
+)
+def test_vms_are_chosen_by_what_they_cost(volant: Run, host: RpcServer, wanted: str, names: list[str]) -> None:
+    assert volant("top", "--filter", wanted, "-o", "name").stdout.split() == names
+
+
+def test_a_filter_that_can_not_be_read_is_named_at_once(volant: Run, host: RpcServer) -> None:
+    done = volant("top", "--filter", "cpu>many")
+    assert done.returncode == 2 and "'many' is no number" in done.stderr
+
+
 def test_it_is_live_on_a_terminal_and_gives_it_back(terminal: Terminal) -> None:
     shown = terminal.see(b"150.0")
     assert b"3 VMs: 2 ready, 1 stopped" in shown and b"q leave" in shown

@@ -83,6 +83,12 @@ _VM_AND_ITS_OTHER_WORDS = {
 VM_FIELDS = Fields(_VM_AND_ITS_OTHER_WORDS, searched=("name", "plugin", "deployment", "status", "ip"), labels="labels")
 """Of `proto.api.vm.VmView`."""
 
+MEASURED_VM_FIELDS = Fields(
+    {**_VM_AND_ITS_OTHER_WORDS, "cpu": Field("cpu_percent", Kind.NUMBER), "rss": Field("resident_mb", Kind.SIZE)},
+    searched=VM_FIELDS.searched, labels=VM_FIELDS.labels,
+)  # fmt: skip
+"""The same with what a VM costs the host, for who measures that: percent of one CPU, and MiB of resident memory."""
+
 EVENT_FIELDS = Fields(
     {
         "kind": Field("kind"), "vm": Field("vm"), "deployment": Field("deployment"), "deploy": Field("deployment"),
@@ -271,6 +277,8 @@ class _Parser:
         """The field that was meant, where it is a slip, and those that there are."""
         from difflib import get_close_matches  # only for a filter with a mistake in it
 
+        if self._fields is VM_FIELDS and name.lower() in MEASURED_VM_FIELDS.named:
+            return "it has to be measured: `volant top --filter` does, and so does the terminal UI's list with %"
         close = get_close_matches(name.lower(), self._fields.named, n=1)
         known = ", ".join(self._fields.named) + (", label.NAME" if self._fields.labels else "")
         return (f"did you mean {close[0]!r}? " if close else "") + f'fields are {known}; put text with a : or = in "quotes"'

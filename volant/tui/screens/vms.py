@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from volant.client.cli.text import harmless
 from volant.proto.errors import Fault
-from volant.proto.specs.filter import VM_FIELDS, Field, Fields, Kind
+from volant.proto.specs.filter import MEASURED_VM_FIELDS, VM_FIELDS
 from volant.proto.specs.filter import parse as parse_filter
 from volant.tui import columns
 from volant.tui.lines import Line, clipped, wrapped
@@ -28,11 +28,6 @@ if TYPE_CHECKING:
 _BAD = ("failed", "crashed")
 PROBLEM_FROM, EVENTS_FROM = 12, 24
 """Lines of the list from which one below it tells what failed last, and one what happened last."""
-FIELDS = Fields(
-    {**VM_FIELDS.named, "cpu": Field("cpu_percent", Kind.NUMBER), "rss": Field("resident_mb", Kind.SIZE)},
-    searched=VM_FIELDS.searched, labels=VM_FIELDS.labels,
-)  # fmt: skip
-"""Those of VMs, and what they cost the host while that is measured."""
 _SORTS = {"name": "name", "plugin": "plugin", "ip": "ip", "cpu_cores": "cpu", "memory_mb": "memory"}
 """Columns by which the command sorts as well, in the same order, and what it calls them."""
 
@@ -42,7 +37,7 @@ class VmsScreen(ListScreen):
 
     contexts = ("vms", "list")
     hints = ("open", "vm.console", "actions", "vm.logs", "filter", "vm.attach", "mark", "sort", "copy", "new")
-    fields = FIELDS
+    fields = MEASURED_VM_FIELDS
     in_past = True
     title = "vms"
     columns = columns.VM

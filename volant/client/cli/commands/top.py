@@ -8,10 +8,11 @@ import select
 import sys
 from collections import Counter
 from collections.abc import Callable
+from time import time
 from typing import Any
 
 from volant.client.cli import columns, human, output, terminal
-from volant.client.cli.commands.vm import add_filter, filter_of, listed
+from volant.client.cli.commands.vm import filter_of, listed
 from volant.client.cli.connect import open_client, open_following
 from volant.client.cli.live import AGES_EVERY_S, Feed
 from volant.client.cli.parsing import Parser, add_duration, add_output, add_reconnect, checked, style_of
@@ -22,12 +23,14 @@ from volant.client.cli.values import count
 from volant.client.resuming import StatsProgress, VmsProgress
 from volant.client.usage import shares
 from volant.proto.errors import ExitCode
+from volant.proto.specs.filter import MEASURED_VM_FIELDS, parse
 
 Row = dict[str, Any]
 Readings = dict[str, tuple[float | None, int]]
 """By VM's id: percent of a CPU (None before the second reading) and bytes of memory."""
 
 EVERY_MS = 2_000
+_MIB = 1024 * 1024
 SORTS: dict[str, tuple[str, Callable[[Row], Any]]] = {
     "cpu": ("C", lambda row: -(row["cpu_percent"] or 0.0)),
     "rss": ("R", lambda row: -(row["rss_bytes"] or 0)),
@@ -59,12 +62,19 @@ TOP = [
 
 def configure_top(parser: Parser) -> None:
     add_output(parser)
-    add_filter(parser)
+    parser.add_argument(
+        "--filter",
+        "-f",
+        metavar="EXPR",
+        action="append",
+        default=[],
+        help="only VMs that this takes, as with `vm list`, by cost too: cpu>80, rss>=1G",
+    )
     parser.add_argument("--sort", choices=tuple(SORTS), default="cpu", metavar="FIELD", help=f"{', '.join(SORTS)} (default cpu)")
     add_duration(parser, "--every", default=EVERY_MS, help="time between two readings, from 250ms on (default 2s)")
     parser.add_argument("--count", "-n", metavar="N", type=checked(count), help="end after so many readings (in a pipe: 1)")
     add_reconnect(parser)
-    parser.give_examples("volant top", "volant top --sort rss --filter plugin:web", "volant top -n 5 --every 10s -o jsonl")
+    parser.give_examples("volant top", "volant top --sort rss --filter 'plugin:web cpu>50'", "volant top -n 5 --every 10s -o jsonl")
 
 
 def run_top(args: argparse.Namespace) -> int:
@@ -72,15 +82,16 @@ def run_top(args: argparse.Namespace) -> int:
     if style.format in ("table", "wide") and args.count is None and terminal.is_tty(0) and terminal.is_tty(1):
         return _live(args)
     left = 1 if args.count is None else args.count
-    measured = Measured()
+    measured, wanted = Measured(), wanted_by(args)
     with open_following(args, StatsProgress({"every_ms": args.every})) as following:
         for stats in following:
             readings = measured.after(stats)
             if readings is None:  # a share of the CPU takes two readings
                 continue
             with open_client(args) as client:
-                reply = listed(client, {"filter": filter_of(args)} if args.filter else {}, None)
-            reply["items"] = in_order(rows_of(reply["items"], readings), args.sort)
+                reply = listed(client, {}, None)
+            reply["items"] = in_order(wanted(rows_of(reply["items"], readings)), args.sort)
+            reply["total"] = len(reply["items"])
             output.write_list(style, TOP, reply, empty="no VMs")
             sys.stdout.flush()
             left -= 1
@@ -109,6 +120,18 @@ def rows_of(records: list[Row], readings: Readings) -> list[Row]:
     return [record | dict(zip(("cpu_percent", "rss_bytes"), readings.get(record["id"], (None, 0)), strict=True)) for record in records]
 
 
+def wanted_by(args: argparse.Namespace) -> Callable[[list[Row]], list[Row]]:
+    """Keeps the rows that `--filter` takes. InvalidParams when it can't be read."""
+    if not args.filter:
+        return lambda rows: rows
+    takes = parse(filter_of(args), MEASURED_VM_FIELDS, _figure)
+    return lambda rows: [row for row in rows if takes(row, time())]
+
+
+def _figure(row: Row, key: str) -> Any:
+    return row["rss_bytes"] / _MIB if key == "resident_mb" else row.get(key)
+
+
 def in_order(rows: list[Row], sort: str, *, turned: bool = False) -> list[Row]:
     """By what `--sort` names, and by name where that is alike."""
     key = SORTS[sort][1]
@@ -118,8 +141,9 @@ def in_order(rows: list[Row], sort: str, *, turned: bool = False) -> list[Row]:
 class Screen:
     """What is shown, and what keys make of it. Pure."""
 
-    def __init__(self, sort: str, every_ms: int) -> None:
+    def __init__(self, sort: str, every_ms: int, wanted: Callable[[list[Row]], list[Row]] = list) -> None:
         self.sort, self.turned = sort, False
+        self._wanted = wanted
         self._every_ms = every_ms
         self.records: list[Row] = []
         self.readings: Readings | None = None
@@ -138,7 +162,7 @@ class Screen:
 
     def lines(self, width: int, height: int, *, colour: bool) -> list[str]:
         """The whole screen, exactly `height` lines of at most `width` columns."""
-        rows = in_order(rows_of(self.records, self.readings or {}), self.sort, turned=self.turned)
+        rows = in_order(self._wanted(rows_of(self.records, self.readings or {})), self.sort, turned=self.turned)
         table = render([column for column in TOP if not column.wide], rows, width=width, header=True, colour=colour)
         room = max(height - 3, 1)
         if len(table) > room:
@@ -163,7 +187,7 @@ class Screen:
 
 
 def _live(args: argparse.Namespace) -> int:
-    screen, measured, progress = Screen(args.sort, args.every), Measured(), VmsProgress({"filter": filter_of(args)})
+    screen, measured, progress = Screen(args.sort, args.every, wanted_by(args)), Measured(), VmsProgress({})
     vms = Feed(args, progress, lambda _: list(progress.records.values()))
     stats = Feed(args, StatsProgress({"every_ms": args.every}), measured.after)
     watched: list[Any] = [0, vms, stats]
