@@ -35,21 +35,25 @@ def ui(host: Rig) -> Iterator[Tmux]:
 @pytest.fixture
 def typing(ui: Tmux) -> Tmux:
     """The pane, with the keyboard, at an empty prompt."""
+    type_at_prompt(ui)
+    return ui
+
+
+def type_at_prompt(ui: Tmux) -> None:
+    """Open the pane and take the keyboard. The shell asks for the cursor's place with each prompt, so what is typed for another program has
+    to come after the answer, and that is sent before the prompt is drawn."""
     ui.type("c", "i")
     ui.see("TYPING")
     ui.type("C-c")
-    ui.see("guest>")
     ui.write("clear\r")
-    return ui
+    ui.until(lambda screen: screen.splitlines()[2].rstrip() == "guest>", "the prompt")
 
 
 def test_no_key_of_a_burst_is_lost_by_the_list_and_by_the_guest(host: Rig, ui: Tmux) -> None:
     ui.type(*("/", "w", "e", "x", "Escape") * 40, "/", "w", "e", "b", "Enter")
     ui.see("filter web")
-    ui.type("Escape", "c", "i")
-    ui.see("TYPING")
-    ui.type("Enter")
-    ui.see("guest>")
+    ui.type("Escape")
+    type_at_prompt(ui)
     ui.write("cat > /tmp/typed; echo all came\r")
     ui.see("all came")
     lines = [f"{number:02} the quick brown fox jumps over it" for number in range(8)]
@@ -78,13 +82,19 @@ def test_the_daemon_is_killed_while_the_guest_prints_and_nothing_is_missed(host:
     typing.type("C-c")
     typing.see("guest>")
     typing.type("C-]", "g")
-    seen: set[int] = set()
-    while "follow" not in (screen := typing.see("tick")):
-        seen |= set(ticks(screen))
+    screen = typing.see("lines below")
+    seen = set(ticks(screen))
+    while "lines below" in screen:
         typing.type("PageDown")
-    seen |= set(ticks(screen))
+        screen = typing.until(another_page(screen), "the next page")
+        seen |= set(ticks(screen))
     assert seen == set(range(1, max(seen) + 1))
     assert "bytes lost" not in screen
+
+
+def another_page(than: str) -> Callable[[str], bool]:
+    """Of the pane; what is around it changes all the time."""
+    return lambda screen: screen.splitlines()[2:-2] != than.splitlines()[2:-2]
 
 
 def ticks(screen: str) -> list[int]:
