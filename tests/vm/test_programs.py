@@ -204,8 +204,8 @@ def test_a_program_looks_as_in_tmux(host: Rig, steps: Sequence[Step], kept: Call
         ui.see("web")
         ui.type("c", "i")
         ui.see("TYPING")
-        ui.type("Enter")
-        ui.see("guest>")
+        ui.write("\rclear\r")
+        ui.until(lambda screen: screen.splitlines()[ABOVE].rstrip() == "guest>", "the prompt")
         pane = Screen(ui, above=ABOVE, around=AROUND)
         for step, there in zip(steps, expected, strict=True):
             do(pane, step)
