@@ -18,6 +18,7 @@ from typing import Any
 
 from tests.netns import NetNs
 from volant.client.blocking import Client
+from volant.daemon.net.names import is_tap_name
 from volant.selftest.processes import vmms
 
 START_S = 30.0
@@ -144,11 +145,11 @@ class Rig:
         return len(os.listdir(f"/proc/{self.daemon.pid}/fd"))
 
     def taps(self) -> frozenset[str]:
-        """Names of the taps in this rig's network namespace; none without one, where they could be anybody's."""
+        """Names of the VMs' taps in this rig's network namespace; none without one, where they could be anybody's."""
         if self._netns is None:
             return frozenset()
         words = self._netns.run("ip", "-br", "link", "show", "type", "tun").splitlines()
-        return frozenset(line.split()[0] for line in words)
+        return frozenset(name for line in words if is_tap_name(name := line.split()[0]))
 
     def close(self) -> None:
         if self.daemon is not None and self.daemon.poll() is None:

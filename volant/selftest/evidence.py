@@ -76,7 +76,7 @@ def look(host: TrialHost) -> Evidence:
         integrity=integrity,
         processes=_processes(host.netns.inode, host.daemon.pid if host.daemon else 0),
         taps=_taps(json.loads(host.netns.run("ip", "-j", "link", "show", "type", "tun") or "[]")),
-        # Not as JSON: nftables 1.0.6 breaks off there, and says that all is well, at a table that somebody owns, as the daemon's claim is.
+        # Not as JSON: nftables 1.0.6 breaks off there, and says that all is well, at a table that somebody owns.
         let_in=frozenset(_TAP.findall(host.netns.run("nft", "list", "ruleset"))),
         folders=folders,
         runtime_folders=runtime,

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.netns import NetNs, fresh_netns
+from volant.daemon.net.claim import INTERFACE as CLAIM
 from volant.daemon.net.config import NetConfig
 from volant.daemon.net.network import HostNetwork
 from volant.daemon.ports import NetPort
@@ -36,7 +37,8 @@ def port_for(network: HostNetwork, vm_id: str) -> NetPort:
 
 
 def interfaces(netns: NetNs) -> set[str]:
-    return {link["ifname"] for link in json.loads(netns.run("ip", "-j", "link", "show"))}
+    """All but the one that a daemon holds to be alone."""
+    return {link["ifname"] for link in json.loads(netns.run("ip", "-j", "link", "show"))} - {CLAIM}
 
 
 def ruleset(netns: NetNs) -> str:

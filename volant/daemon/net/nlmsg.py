@@ -28,17 +28,7 @@ def u32(kind: int, value: int) -> bytes:
     return attribute(kind, struct.pack("=I", value))
 
 
-def attributes(data: bytes) -> dict[int, bytes]:
-    """What attributes hold, by their kind."""
-    found: dict[int, bytes] = {}
-    while len(data) >= _ATTRIBUTE.size:
-        length, kind = _ATTRIBUTE.unpack_from(data)
-        found[kind] = data[_ATTRIBUTE.size : length]
-        data = data[max(_aligned(length), _ATTRIBUTE.size) :]
-    return found
-
-
-def messages(data: bytes) -> Iterator[tuple[int, int, bytes]]:
+def _messages(data: bytes) -> Iterator[tuple[int, int, bytes]]:
     """Kind, sequence number and body of each message in a buffer."""
     while len(data) >= _HEADER.size:
         length, kind, _, sequence, _ = _HEADER.unpack_from(data)
@@ -50,7 +40,7 @@ def acknowledgements(data: bytes) -> dict[int, int]:
     """Errno (0 for done) by sequence number, of a buffer in which there are NLMSG_ERROR messages."""
     return {
         sequence: -_ERROR.unpack_from(body)[0]
-        for kind, sequence, body in messages(data)
+        for kind, sequence, body in _messages(data)
         if kind == _NLMSG_ERROR and len(body) >= _ERROR.size
     }
 

@@ -19,7 +19,7 @@ from volant.daemon.net.names import TAP_PREFIX
 TABLE = "volant"
 LIST_GUESTS = f"list table bridge {TABLE}"
 LIST_CHAINS = "list chains"
-"""Not `list tables`: of a table that somebody owns, as our claim is, nftables 1.0.6 writes as its flags whatever lies in memory."""
+"""Not `list tables`: of a table that somebody owns nftables 1.0.6 writes as its flags whatever lies in memory."""
 
 _LINK_LOCAL = "169.254.0.0/16"
 """Meant for neighbours on one link (RFC 3927), and where clouds tell a host its credentials: behind NAT a guest would be taken for the

@@ -13,7 +13,7 @@ import struct
 
 from volant.proto.errors import NetworkFailed
 
-_DEVICE = "/dev/net/tun"
+DEVICE = "/dev/net/tun"
 # <linux/if_tun.h>. VNET_HDR passes checksum and segmentation offloads on; EXCL refuses to take over an existing interface.
 _TUNSETIFF = 0x400454CA
 _IFF_TAP, _IFF_NO_PI, _IFF_VNET_HDR, _IFF_TUN_EXCL = 0x0002, 0x1000, 0x4000, 0x8000
@@ -21,18 +21,22 @@ _IFREQ = struct.Struct("16sH22x")
 
 
 def open_tap(name: str) -> int:
-    """Make the tap; the descriptor that keeps it alive. NetworkFailed when the name is taken, else OSError."""
-    descriptor = os.open(_DEVICE, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
+    """Make a guest's tap; the descriptor that keeps it alive. NetworkFailed when the name is taken, else OSError."""
+    try:
+        return make_tap(name)
+    except OSError as error:
+        if error.errno != errno.EBUSY:
+            raise
+        raise NetworkFailed(
+            f"an interface named {name} exists already", hint=f"`ip -d link show {name}` tells what it is; remove it when nobody needs it"
+        ) from None
+
+
+def make_tap(name: str) -> int:
+    """The same with OSError for everything, EBUSY when the name is taken."""
+    descriptor = os.open(DEVICE, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
     try:
         fcntl.ioctl(descriptor, _TUNSETIFF, _IFREQ.pack(name.encode(), _IFF_TAP | _IFF_NO_PI | _IFF_VNET_HDR | _IFF_TUN_EXCL))
-    except OSError as error:
-        os.close(descriptor)
-        if error.errno == errno.EBUSY:
-            raise NetworkFailed(
-                f"an interface named {name} exists already",
-                hint=f"`ip -d link show {name}` tells what it is; remove it when nobody needs it",
-            ) from None
-        raise
     except BaseException:
         os.close(descriptor)
         raise
