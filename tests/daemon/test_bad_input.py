@@ -428,10 +428,11 @@ def complained(ended: tuple[int, str], code: int, *says: str) -> None:
 
 
 def test_a_follower_that_never_reads_slows_nobody_and_is_told_what_it_missed(host: Rig) -> None:
-    with nothing_left(host), host.under_way("events", "--follow", "--no-header") as follower, host.client() as client:
+    with nothing_left(host), host.under_way("events", "--follow", "--since", "0", "--no-header") as follower, host.client() as client:
         assert follower.stdout is not None
         host.volant("vm", "create", "busy", "--plugin", "hello", "--wait")
-        assert b"busy" in follower.stdout.readline()
+        while b"busy" not in follower.stdout.readline():
+            pass  # it hears of the VM
         follower.send_signal(signal.SIGSTOP)
         before, slowest = host.resident_kib(), 0.0
         for _ in range(RESTARTS):
