@@ -275,6 +275,12 @@ def test_a_lost_daemon_dims_and_its_return_goes_on_where_it_ended(seat: Watched)
     assert again.params["from_offset"] == 1_000 + len(HISTORY) and again.params["write"] is False
 
 
+def test_what_starts_a_stopped_vm_is_named_as_it_is_bound() -> None:
+    seat = Seat(vm(1, status="stopped"), remaps={"actions": ("X",)})
+    seat.type("c")
+    assert "web-1 is stopped: X, then s, starts it" in seat.screen()
+
+
 def test_a_stopped_vm_says_how_to_start_it_and_goes_on_once_it_runs(seat: Watched) -> None:
     seat.end({"name": "web-1"})
     seat.change(vm(1, status="stopped"))

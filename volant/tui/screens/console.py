@@ -99,10 +99,10 @@ class ConsoleScreen(Screen):
     def _is_up(self) -> bool:
         return self._last is not None and not self._gone and self._last["status"] in _UP
 
-    @property
-    def _down(self) -> str:
+    def _down(self, desk: Desk) -> str:
         """That the VM doesn't run, and what helps."""
-        return f"{harmless(self._name)} is {self._last['status'] if self._last is not None else 'gone'}: x, then s, starts it"
+        status = self._last["status"] if self._last is not None else "gone"
+        return f"{harmless(self._name)} is {status}: {desk.key_of('actions')}, then s, starts it"
 
     @property
     def title(self) -> str:
@@ -200,7 +200,7 @@ class ConsoleScreen(Screen):
         if desk.refuses("typing"):
             return
         if not self._is_up:
-            desk.say(self._why or self._down, "warm")
+            desk.say(self._why or self._down(desk), "warm")
             return
         self._view.end_copying()
         self._line.wants_keyboard = True
@@ -301,7 +301,7 @@ class ConsoleScreen(Screen):
         elif self._why:
             words.append(self._why)
         elif not self._is_up:
-            words.append(self._down)
+            words.append(self._down(desk))
         elif line.holds_keyboard:
             words.append(f"every key goes to {harmless(self._name)}")
         words.append(f"typing: {'you' if line.holds_keyboard else harmless(line.writer) or 'nobody'}")
