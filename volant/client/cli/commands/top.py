@@ -12,7 +12,7 @@ from time import time
 from typing import Any
 
 from volant.client.cli import columns, human, output, terminal
-from volant.client.cli.commands.vm import filter_of, listed
+from volant.client.cli.commands.vm import add_filter, filter_of, listed
 from volant.client.cli.connect import open_client, open_following
 from volant.client.cli.live import AGES_EVERY_S, Feed
 from volant.client.cli.parsing import Parser, add_duration, add_output, add_reconnect, checked, style_of
@@ -62,14 +62,7 @@ TOP = [
 
 def configure_top(parser: Parser) -> None:
     add_output(parser)
-    parser.add_argument(
-        "--filter",
-        "-f",
-        metavar="EXPR",
-        action="append",
-        default=[],
-        help="only VMs that this takes, as with `vm list`, by cost too: cpu>80, rss>=1G",
-    )
+    add_filter(parser, "cpu>80, rss>=1G")
     parser.add_argument("--sort", choices=tuple(SORTS), default="cpu", metavar="FIELD", help=f"{', '.join(SORTS)} (default cpu)")
     add_duration(parser, "--every", default=EVERY_MS, help="time between two readings, from 250ms on (default 2s)")
     parser.add_argument("--count", "-n", metavar="N", type=checked(count), help="end after so many readings (in a pipe: 1)")
@@ -122,8 +115,6 @@ def rows_of(records: list[Row], readings: Readings) -> list[Row]:
 
 def wanted_by(args: argparse.Namespace) -> Callable[[list[Row]], list[Row]]:
     """Keeps the rows that `--filter` takes. InvalidParams when it can't be read."""
-    if not args.filter:
-        return lambda rows: rows
     takes = parse(filter_of(args), MEASURED_VM_FIELDS, _figure)
     return lambda rows: [row for row in rows if takes(row, time())]
 

@@ -74,16 +74,10 @@ def listed(client: Client, wanted: dict[str, Any], limit: int | None) -> dict[st
     return reply
 
 
-def add_filter(parser: Parser) -> None:
-    """`--filter`, which the daemon reads."""
-    parser.add_argument(
-        "--filter",
-        "-f",
-        metavar="EXPR",
-        action="append",
-        default=[],
-        help="only VMs that this takes: a word, ~regex, FIELD:VALUE, mem>=512M, age<5m; blank is and, | or, ! not",
-    )
+def add_filter(parser: Parser, example: str = "mem>=512M") -> None:
+    """`--filter`; `filter_of` gives it. `example`: a comparison that makes sense for the command."""
+    words = f"only VMs that this takes: a word, ~regex, FIELD:VALUE, {example}, age<5m; blank is and, | or, ! not"
+    parser.add_argument("--filter", "-f", metavar="EXPR", action="append", default=[], help=words)
 
 
 def filter_of(args: argparse.Namespace) -> str:
